@@ -153,7 +153,10 @@ impl Store {
             "side = 'front' AND service = $1 AND environment = $2 AND authority = $3
              AND id IN (SELECT agreement FROM agreement_certificate WHERE thumbprint = $4)
              AND NOT EXISTS (SELECT 1 FROM client_system_certificate AS ended WHERE ended.thumbprint = $4
-                 AND ended.system = agreement.system AND ended.ended_at IS NOT NULL)"
+                 AND ended.system = agreement.system AND ended.ended_at IS NOT NULL)
+             AND NOT EXISTS (SELECT 1 FROM client_system_certificate_before AS had WHERE had.thumbprint = $4
+                 AND had.system = agreement.system AND NOT EXISTS (SELECT 1 FROM client_system_certificate AS held
+                     WHERE held.thumbprint = $4 AND held.system = agreement.system))"
         )
         .bind(service)
         .bind(environment.as_str())

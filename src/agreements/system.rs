@@ -188,14 +188,51 @@ impl Change {
         row.map(|row| Ok((row.get("system")?, row.maybe("ended_at")?))).transpose()
     }
 
-    /// Writes a system: name and contact of one that is there.
+    /// Whether an id stands for a system in what is others': an agreement that another side asked for, or that nobody knows who asked for,
+    /// a route to another authority, a connection of others, a user of files of theirs.
+    ///
+    /// # Errors
+    /// As [`Change::system`].
+    pub async fn is_named_by_others(&mut self, id: Uuid, own: Cvr) -> Result<bool, StoreError> {
+        let named = sql("SELECT 1 AS named FROM agreement WHERE system = $1 AND NOT EXISTS (SELECT 1 FROM decision
+                 WHERE subject = 'agreement' AND subject_id = agreement.id AND to_state = 'ANMODET' AND party = $2)
+             UNION ALL SELECT 1 FROM route WHERE system = $1 AND (receiver IS NULL OR receiver <> $2)
+             UNION ALL SELECT 1 FROM sftp_user WHERE system = $1 AND authority <> $2
+             UNION ALL SELECT 1 FROM connection WHERE client = $1 AND authority <> $2 AND coalesce(client_supplier, '') <> $2
+             UNION ALL SELECT 1 FROM connection
+                 WHERE receiver = $1 AND receiver_authority <> $2 AND coalesce(receiver_supplier, '') <> $2
+             LIMIT 1");
+        Ok(self.connection().first(named.bind(id).bind(own.to_string())).await?.is_some())
+    }
+
+    /// Gives one system's certificate to another, in use. That the one had it stays: its agreements let it through no more.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn move_system_certificate(
+        &mut self,
+        from: Uuid,
+        to: Uuid,
+        thumbprint: Thumbprint,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let had = sql("INSERT INTO client_system_certificate_before (thumbprint, system, until) VALUES ($1, $2, $3)
+             ON CONFLICT (thumbprint, system) DO NOTHING");
+        self.connection().execute(had.bind(thumbprint.to_string()).bind(from).bind(at)).await?;
+        let moved = sql("UPDATE client_system_certificate SET system = $1, added_at = $2, ended_at = NULL
+             WHERE thumbprint = $3 AND system = $4");
+        self.connection().execute(moved.bind(to).bind(at).bind(thumbprint.to_string()).bind(from)).await.map(drop)
+    }
+
+    /// Writes a system: whose it is, name and contact of one that is there.
     ///
     /// # Errors
     /// A store that does not answer.
     pub async fn write_system(&mut self, system: &System) -> Result<(), StoreError> {
         let write =
             sql("INSERT INTO client_system (id, party, name, contact, made_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, contact = excluded.contact, changed_at = excluded.changed_at")
+             ON CONFLICT (id) DO UPDATE SET party = excluded.party, name = excluded.name, contact = excluded.contact,
+                 changed_at = excluded.changed_at")
             .bind(system.id)
             .bind(system.party.map(|cvr| cvr.to_string()))
             .bind(&system.name)

@@ -12,13 +12,14 @@ use uuid::Uuid;
 use super::Api;
 use super::extract::{Caller, Id, IfMatch, Json, Query};
 use super::idempotency::{Answer, digest, once};
-use super::input::{line, maybe_uuid, parsed, wrong};
+use super::input::{line, maybe_uuid, parsed, within, wrong};
 use super::page::{self, after, limit};
 use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use crate::agreements::Thumbprint;
 use crate::agreements::system::{System, SystemCertificate, Wanted};
 use crate::decisions::system::{self as decisions, Changes};
 use crate::decisions::{Because, By, Kept};
+use crate::id::cvr::Cvr;
 use crate::refusal::api::ApiRefusal;
 use crate::signature::key::Certificate;
 use crate::users::keys::Key;
@@ -170,12 +171,17 @@ pub struct SystemRequest {
     /// Whom to ask: a function's mailbox or number, and no person's.
     #[schema(min_length = 1, max_length = 1000)]
     pub contact: String,
+    /// By an operator: the CVR number of the company or authority whose it is.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub party: Option<String>,
     /// Why.
     #[schema(min_length = 1, max_length = 1000)]
     pub reason: String,
 }
 
-/// Registers a system of one's own company or authority. It gives no access.
+/// Registers a system of one's own company or authority, or by an operator for one. It gives no access. An id that things of others name
+/// already is registered by the operators alone.
 #[utoipa::path(post, operation_id = "registerSystem", path = "/api/v1/systems", tag = "systems", request_body = SystemRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
     responses((status = 201, description = "The system.", body = SystemView,
@@ -187,6 +193,7 @@ pub async fn register(
     Json { value, bytes }: Json<SystemRequest>,
 ) -> Result<Answer, ApiRefusal> {
     let (name, contact, reason) = (line("name", &value.name)?, line("contact", &value.contact)?, line("reason", &value.reason)?);
+    let party = value.party.as_deref().map(cvr).transpose()?;
     let (own, actor) = (api.clone(), caller.0.clone());
     let work = |key: Option<Key>| async move {
         let because = Because::new(reason, own.clock.now());
@@ -197,7 +204,7 @@ pub async fn register(
         };
         let kept = |system: &System| answer(system)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        let system = (value.id.unwrap_or_else(Uuid::now_v7), name, contact);
+        let system = decisions::New { id: value.id.unwrap_or_else(Uuid::now_v7), name, contact, party };
         let registered = decisions::register(&own.store, By::User(&actor), system, &because, kept).await.map_err(of_decision)?;
         own.decided.notify_one();
         answer(&registered)
@@ -205,7 +212,11 @@ pub async fn register(
     once(&api, &caller, &headers, digest(&["register system"], &bytes), work).await
 }
 
-/// A change of a system: one of its fields beside the reason, or name and contact together.
+fn cvr(text: &str) -> Result<Cvr, ApiRefusal> {
+    parsed("party", text, "det er ikke otte cifre", "it is not eight digits")
+}
+
+/// A change of a system: one of its fields beside the reason, or name and contact, or certificate and proof, together.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SystemChange {
@@ -221,6 +232,21 @@ pub struct SystemChange {
     #[serde(default)]
     #[schema(max_length = 20000)]
     pub certificate: Option<String>,
+    /// By what it is shown that the system has that certificate's key, in base64: the key's signature (RSA PKCS#1 v1.5 or ECDSA in DER,
+    /// with SHA-256) of the lines `hjemmel certificate v1`, `system ID` and `certificate SHA256`, each ended by a line feed. An operator
+    /// may leave it out.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    pub proof: Option<String>,
+    /// By an operator: SHA-256 of a certificate that stands in the register as another system's and is this one's. The other's agreements
+    /// let it through no more.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9a-f]{64}$", max_length = 64)]
+    pub take_certificate: Option<String>,
+    /// By an operator: the CVR number of the company or authority whose it is from now on.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub party: Option<String>,
     /// SHA-256 of a certificate that it uses no more.
     #[serde(default)]
     #[schema(pattern = "^[0-9a-f]{64}$", max_length = 64)]
@@ -232,31 +258,51 @@ pub struct SystemChange {
 
 impl SystemChange {
     fn read(&self) -> Result<Changes, ApiRefusal> {
-        match (&self.name, &self.contact, &self.certificate, &self.end_certificate) {
-            (Some(name), Some(contact), None, None) => Ok(Changes::Named(line("name", name)?, line("contact", contact)?)),
-            (None, None, Some(pem), None) => {
-                let unreadable = || wrong("certificate", "det er ikke ét certifikat i PEM", "it is not one certificate in PEM");
-                let sections =
-                    crate::pem::sections(pem.as_bytes(), &[crate::pem::Kind::Certificate]).map_err(|_| unreadable())?;
-                let [section] = sections.as_slice() else { return Err(unreadable()) };
-                Certificate::from_der(&section.der)
-                    .map(|certificate| Changes::CertificateAdded(Box::new(certificate)))
-                    .map_err(|_| unreadable())
+        let thumbprint = |field: &str, text: &str| {
+            parsed::<Thumbprint>(field, text, "det er ikke 64 hexadecimale cifre", "it is not 64 hexadecimal digits")
+        };
+        let given = [
+            self.name.is_some() || self.contact.is_some(),
+            self.certificate.is_some() || self.proof.is_some(),
+            self.end_certificate.is_some(),
+            self.take_certificate.is_some(),
+            self.party.is_some(),
+        ];
+        if given.into_iter().filter(|given| *given).count() == 1 {
+            if let (Some(name), Some(contact)) = (&self.name, &self.contact) {
+                return Ok(Changes::Named(line("name", name)?, line("contact", contact)?));
             }
-            (None, None, None, Some(thumbprint)) => {
-                let (da, en) = ("det er ikke 64 hexadecimale cifre", "it is not 64 hexadecimal digits");
-                Ok(Changes::CertificateEnded(parsed::<Thumbprint>("end_certificate", thumbprint, da, en)?))
+            if let Some(pem) = &self.certificate {
+                let proof = self.proof.as_deref().map(|proof| within("proof", proof, 2000)).transpose()?;
+                return Ok(Changes::CertificateAdded(Box::new(certificate(pem)?), proof.map(str::to_owned)));
             }
-            _ => Err(wrong(
-                "certificate",
-                "angiv navn og kontakt, eller certificate, eller end_certificate",
-                "give name and contact, or certificate, or end_certificate",
-            )),
+            if let Some(ended) = &self.end_certificate {
+                return Ok(Changes::CertificateEnded(thumbprint("end_certificate", ended)?));
+            }
+            if let Some(taken) = &self.take_certificate {
+                return Ok(Changes::CertificateTaken(thumbprint("take_certificate", taken)?));
+            }
+            if let Some(party) = &self.party {
+                return Ok(Changes::Transferred(cvr(party)?));
+            }
         }
+        Err(wrong(
+            "certificate",
+            "angiv navn og kontakt, eller certificate med proof, eller end_certificate, take_certificate eller party",
+            "give name and contact, or certificate with proof, or end_certificate, take_certificate or party",
+        ))
     }
 }
 
-/// Changes a system: its name and whom to ask, a further certificate, or the end of one.
+fn certificate(pem: &str) -> Result<Certificate, ApiRefusal> {
+    let unreadable = || wrong("certificate", "det er ikke ét certifikat i PEM", "it is not one certificate in PEM");
+    let sections = crate::pem::sections(pem.as_bytes(), &[crate::pem::Kind::Certificate]).map_err(|_| unreadable())?;
+    let [section] = sections.as_slice() else { return Err(unreadable()) };
+    Certificate::from_der(&section.der).map_err(|_| unreadable())
+}
+
+/// Changes a system: its name and whom to ask, a further certificate, or the end of one; by an operator also whose it is, and a
+/// certificate that another system stands with.
 #[utoipa::path(post, operation_id = "changeSystem", path = "/api/v1/systems/{id}/changes", tag = "systems", request_body = SystemChange,
     params(("id" = Uuid, Path, description = "The system."),
         ("If-Match" = String, Header, description = "The system's ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),

@@ -12,11 +12,12 @@ use crate::agreements::page::Wanted as Agreements;
 use crate::agreements::system::{System, SystemCertificate, Wanted};
 use crate::agreements::{Agreement, Store, Thumbprint};
 use crate::clock::Clock;
-use crate::decisions::system::{Changes, change, register};
+use crate::decisions::system::{Changes, New, change, prove, register};
 use crate::decisions::{Because, By, DecideError};
+use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
-use crate::signature::credentials::{CredentialsError, certificates_from_pem_file};
+use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError};
 use crate::store::{Access, StoreError};
 
@@ -33,7 +34,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Register a system of one's own authority or company
+    /// Register a system of one's own authority or company, or by an operator for one
     Register {
         /// What it is called
         #[arg(long, value_parser = one_line)]
@@ -44,6 +45,9 @@ enum Command {
         /// Its id, by which agreements name it; a new one unless given
         #[arg(long)]
         id: Option<Uuid>,
+        /// By an operator: the CVR number of the company or authority whose it is
+        #[arg(long = "for", value_name = "CVR")]
+        party: Option<Cvr>,
         #[command(flatten)]
         decide: Decide,
     },
@@ -73,6 +77,31 @@ enum Command {
         id: Uuid,
         /// A PEM file with the certificate
         file: PathBuf,
+        /// The certificate's own key (PEM, RSA): it signs that the system has it. An operator may leave it out
+        #[arg(long, value_name = "FILE", conflicts_with = "proof")]
+        certificate_key: Option<PathBuf>,
+        /// The same made elsewhere, in base64 (docs/clients/api.md)
+        #[arg(long, value_name = "BASE64")]
+        proof: Option<String>,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// By an operator: say that a certificate that another system is registered with is this one's. The other's agreements let it through no more
+    TakeCertificate {
+        /// The system's id
+        id: Uuid,
+        /// SHA-256 of the certificate
+        thumbprint: Thumbprint,
+        #[command(flatten)]
+        decide: Decide,
+    },
+    /// By an operator: say whose it is, where somebody else registered it
+    Transfer {
+        /// The system's id
+        id: Uuid,
+        /// The CVR number of the company or authority
+        #[arg(long, value_name = "CVR")]
+        to: Cvr,
         #[command(flatten)]
         decide: Decide,
     },
@@ -112,6 +141,9 @@ pub enum CommandError {
     /// The certificate.
     #[error(transparent)]
     Certificate(#[from] KeyError),
+    /// The certificate's own key.
+    #[error("--certificate-key: {0}")]
+    Proof(String),
     /// Nobody is proven to decide.
     #[error(transparent)]
     Person(#[from] PersonError),
@@ -131,9 +163,9 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
     let now = clock.now();
     let settings = args.place.settings(now)?;
     let (id, changes, decide) = match args.command {
-        Command::Register { name, contact, id, decide } => {
+        Command::Register { name, contact, id, party, decide } => {
             let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
-            let system = (id.unwrap_or_else(Uuid::now_v7), name, contact);
+            let system = New { id: id.unwrap_or_else(Uuid::now_v7), name, contact, party };
             let registered = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
                 Ok(register(store, By::Key(&signer), system, &because, None).await?)
             });
@@ -158,11 +190,20 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             return Ok(tell(&system.ok_or_else(nothing).map_err(DecideError::from)?, &certificates, &agreements, out)?);
         }
         Command::Change { id, name, contact, decide } => (id, Changes::Named(name, contact), decide),
-        Command::AddCertificate { id, file, decide } => {
+        Command::AddCertificate { id, file, certificate_key, proof, decide } => {
+            let proof = match certificate_key {
+                Some(key) => {
+                    let pair = Credentials::from_pem_files(&file, &key)?;
+                    Some(prove(&pair, id).map_err(|error| CommandError::Proof(error.to_string()))?)
+                }
+                None => proof,
+            };
             let read = certificates_from_pem_file(&file)?;
             let certificate = Certificate::from_der(read.first().ok_or(KeyError::NotCertificate)?)?;
-            (id, Changes::CertificateAdded(Box::new(certificate)), decide)
+            (id, Changes::CertificateAdded(Box::new(certificate), proof), decide)
         }
+        Command::TakeCertificate { id, thumbprint, decide } => (id, Changes::CertificateTaken(thumbprint), decide),
+        Command::Transfer { id, to, decide } => (id, Changes::Transferred(to), decide),
         Command::EndCertificate { id, thumbprint, decide } => (id, Changes::CertificateEnded(thumbprint), decide),
     };
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
@@ -172,7 +213,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
         let system = change(store, By::Key(&signer), &shown, &changes, &because, None).await?;
         let struck = match &changes {
             Changes::CertificateEnded(thumbprint) => named(store, id, thumbprint, now).await?,
-            Changes::Named(..) | Changes::CertificateAdded(_) => Vec::new(),
+            _ => Vec::new(),
         };
         Ok((system, store.system_certificates(id).await?, struck))
     })

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, Kept, record::What, shown};
+use super::{Because, By, DecideError, Kept, record::What, shown, statement::SignError};
 use crate::{
     agreements::{
         Change, Side, Store, Thumbprint,
@@ -11,8 +11,13 @@ use crate::{
         system::{System, SystemCertificate},
     },
     audit::Subject,
+    id::cvr::Cvr,
     refusal::{Detail, api::ApiRefusal},
-    signature::key::Certificate,
+    signature::{
+        base64,
+        credentials::Credentials,
+        key::{Certificate, SigningKey},
+    },
     store::StoreError,
     users::{
         Actor, Whose,
@@ -114,26 +119,59 @@ fn sound(name: &str, contact: &str) -> Result<(), ApiRefusal> {
     }
 }
 
-/// Registers a system of the user's own side.
+/// A system that is to be registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct New {
+    /// By which agreements name it.
+    pub id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// Whom to ask.
+    pub contact: String,
+    /// The company or authority whose it is, where an operator registers it for them; none: the user's own side.
+    pub party: Option<Cvr>,
+}
+
+impl From<(Uuid, String, String)> for New {
+    fn from((id, name, contact): (Uuid, String, String)) -> Self {
+        Self { id, name, contact, party: None }
+    }
+}
+
+/// Registers a system of the user's own side, or by an operator for another. An id is anybody's to write: one that agreements, routes,
+/// connections or users of files of others name already is registered by the operators alone, who know whose system it is.
 ///
 /// # Errors
-/// [`DecideError`]: a user who may not, an id that is in use.
+/// [`DecideError`]: a user who may not, an id that is in use or that others' things name, another's side.
 pub async fn register(
     store: &Store,
     by: By<'_>,
-    (id, name, contact): (Uuid, String, String),
+    new: impl Into<New>,
     because: &Because,
     kept: Option<Kept<'_, System>>,
 ) -> Result<System, DecideError> {
+    let New { id, name, contact, party } = new.into();
     sound(&name, &contact)?;
-    let party = by.who(store, because.at).await?.user().party;
-    let system = System { id, party, name, contact, made_at: because.at, changed_at: because.at };
+    let own = by.who(store, because.at).await?.user().party;
+    let system = System { id, party: party.or(own), name, contact, made_at: because.at, changed_at: because.at };
     let what = what(&system, &[], None, "registered");
     let actor = by.of(store, &what, because).await?;
     let role = actor.may(Action::ManageSystems)?;
     let mut change = store.change().await?;
     if change.system(id).await?.is_some() {
         let what = Detail::new("der er et system med id'et", "there is a system with the id");
+        return Err(ApiRefusal::ApiConflict { what }.into());
+    }
+    if !is_own(&actor, &system) {
+        return Err(ApiRefusal::ApiOtherParty.into());
+    }
+    if let Whose::Authority(own) | Whose::Supplier(own) = actor.scope().whose
+        && change.is_named_by_others(id, own).await?
+    {
+        let what = Detail::new(
+            "andres aftaler, ruter, forbindelser eller filbrugere nævner id'et; lad driften registrere systemet for jer",
+            "agreements, routes, connections or users of files of others name the id; have the operators register the system for you",
+        );
         return Err(ApiRefusal::ApiConflict { what }.into());
     }
     change.write_system(&system).await?;
@@ -153,10 +191,53 @@ fn what(system: &System, certificates: &[SystemCertificate], from: Option<&str>,
 pub enum Changes {
     /// Its name, and whom to ask.
     Named(String, String),
-    /// A further certificate.
-    CertificateAdded(Box<Certificate>),
+    /// A further certificate, and by what it is shown that the system has its key: [`prove`], in base64. A certificate can be had by
+    /// whoever is called with it. An operator registers one without.
+    CertificateAdded(Box<Certificate>, Option<String>),
     /// A certificate that it uses no more.
     CertificateEnded(Thumbprint),
+    /// By an operator: a certificate that stands in the register as another system's, ended or not, is this one's. Agreements of the
+    /// other no longer let it through.
+    CertificateTaken(Thumbprint),
+    /// By an operator: it is this company's or authority's from now on.
+    Transferred(Cvr),
+}
+
+/// What the key of a certificate signs (RSA PKCS#1 v1.5 or ECDSA, with SHA-256) to show that a system has it.
+pub fn possession(system: Uuid, certificate: &Thumbprint) -> String {
+    format!("hjemmel certificate v1\nsystem {system}\ncertificate {certificate}\n")
+}
+
+/// Shows that a system has the key of a certificate.
+///
+/// # Errors
+/// A key that cannot sign, or one of another certificate.
+pub fn prove(credentials: &Credentials, system: Uuid) -> Result<String, SignError> {
+    let (certificate, key) = (Certificate::from_der(credentials.leaf())?, SigningKey::from_der(credentials.key())?);
+    if !key.belongs_to(&certificate) {
+        return Err(SignError::NotAPair);
+    }
+    let text = possession(system, &Thumbprint::from(*certificate.thumbprint()));
+    Ok(base64::encode(&key.sign(text.as_bytes())?))
+}
+
+/// Refuses a certificate whose key the system has not shown to have; an operator may leave that out.
+fn possessed(actor: &Actor, system: Uuid, certificate: &Certificate, proof: Option<&str>) -> Result<(), ApiRefusal> {
+    let text = possession(system, &Thumbprint::from(*certificate.thumbprint()));
+    let is_shown = match proof {
+        Some(proof) => {
+            base64::decode(proof).is_some_and(|signature| certificate.key().verifies_sha256(text.as_bytes(), &signature))
+        }
+        None => actor.scope().whose == Whose::Everybody,
+    };
+    if is_shown {
+        return Ok(());
+    }
+    let what = Detail::new(
+        "certifikatets nøgle har ikke underskrevet, at den er dette systems",
+        "the certificate's key has not signed that it is this system's",
+    );
+    Err(ApiRefusal::ApiFieldInvalid { field: "proof".to_owned(), what })
 }
 
 /// Changes a system as it was shown.
@@ -177,22 +258,32 @@ pub async fn change(
             sound(name, contact)?;
             "changed"
         }
-        Changes::CertificateAdded(_) => "certificate added",
+        Changes::CertificateAdded(..) => "certificate added",
         Changes::CertificateEnded(_) => "certificate ended",
+        Changes::CertificateTaken(_) => "certificate taken",
+        Changes::Transferred(_) => "transferred",
     };
     let what = what(before, certificates, Some("registered"), to);
     let actor = by.of(store, &what, because).await?;
     let (mut change, role) = held(store, &actor, before, certificates).await?;
     let mut system = System { changed_at: because.at, ..before.clone() };
+    if matches!(changes, Changes::CertificateTaken(_) | Changes::Transferred(_)) && actor.scope().whose != Whose::Everybody {
+        return Err(ApiRefusal::ApiOtherParty.into());
+    }
+    let mut gave = None;
     match changes {
         Changes::Named(name, contact) => (system.name, system.contact) = (name.clone(), contact.clone()),
-        Changes::CertificateAdded(certificate) => {
+        Changes::CertificateAdded(certificate, proof) => {
+            possessed(&actor, system.id, certificate, proof.as_deref())?;
             if certificate.not_after() <= because.at {
                 let what = Detail::new("certifikatet er udløbet", "the certificate has expired");
                 return Err(ApiRefusal::ApiFieldInvalid { field: "certificate".to_owned(), what }.into());
             }
             if !change.add_system_certificate(system.id, certificate, because.at).await? {
-                let what = Detail::new("certifikatet er registreret før", "the certificate is registered already");
+                let what = Detail::new(
+                    "certifikatet er registreret før; er det som et andet systems, flytter driften det",
+                    "the certificate is registered already; if it is as another system's, the operators move it",
+                );
                 return Err(ApiRefusal::ApiConflict { what }.into());
             }
         }
@@ -205,9 +296,27 @@ pub async fn change(
                 return Err(ApiRefusal::ApiConflict { what }.into());
             }
         }
+        Changes::CertificateTaken(thumbprint) => {
+            let holder = change.holder_of(thumbprint).await?.map(|(holder, _)| holder).filter(|holder| *holder != system.id);
+            let Some(holder) = holder else {
+                let what = Detail::new(
+                    "certifikatet er ikke registreret som et andet systems",
+                    "the certificate is not registered as another system's",
+                );
+                return Err(ApiRefusal::ApiConflict { what }.into());
+            };
+            let other = change.system(holder).await?.ok_or_else(not_found)?;
+            gave =
+                Some(self::what(&other, &change.system_certificates(holder).await?, Some("registered"), "certificate given up"));
+            change.move_system_certificate(holder, system.id, *thumbprint, because.at).await?;
+        }
+        Changes::Transferred(party) => system.party = Some(*party),
     }
     change.write_system(&system).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
+    if let Some(gave) = gave {
+        change.made_by(Some((&by.also(&actor, &gave, because)?, role)), &gave, because).await?;
+    }
     Kept::keep(kept, &mut change, &system).await?;
     change.commit().await?;
     Ok(system)

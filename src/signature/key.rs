@@ -136,6 +136,15 @@ impl VerificationKey {
         matches!(&*self.parsed, Parsed::Rsa(_))
     }
 
+    /// Whether `signature`, as tools write one (of an elliptic key in DER), is this key's over `message` with SHA-256.
+    pub fn verifies_sha256(&self, message: &[u8], signature: &[u8]) -> bool {
+        let sha256 = match &*self.parsed {
+            Parsed::Rsa(keys) => keys.first(),
+            Parsed::Ecdsa(keys, _) => keys.first(),
+        };
+        sha256.is_some_and(|key| key.verify_sig(message, signature).is_ok())
+    }
+
     /// Whether `signature`, in the form that XML Signature writes it, is this key's over `message`.
     ///
     /// An algorithm of another family than the key's is simply not a signature by this key.

@@ -37,11 +37,14 @@ async fn ask(world: &World, role: Role, method: &str, path: &str, etag: &str, bo
 }
 
 /// The supplier registers a system and its certificate.
-async fn register(world: &World, system: &str, certificate: &str) {
+async fn register(world: &World, system: &str, own: Role) {
     let named = json!({"id": system, "name": "Fagsystem A", "contact": "drift@example.dk", "reason": "sag 1"});
     let registered = ask(world, Role::PersonSupplier, "POST", "/api/v1/systems", "", Some(&named)).await;
     assert_eq!(registered.status, 201, "{}", registered.text());
-    let added = json!({"certificate": certificate, "reason": "sag 1"});
+    let credentials = world.pki.credentials(own).unwrap();
+    let certificate = hjemmel::pem::encode("CERTIFICATE", credentials.leaf()).to_string();
+    let proof = hjemmel::decisions::system::prove(credentials, system.parse().unwrap()).unwrap();
+    let added = json!({"certificate": certificate, "proof": proof, "reason": "sag 1"});
     let changes = format!("/api/v1/systems/{system}/changes");
     let added = ask(world, Role::PersonSupplier, "POST", &changes, registered.header("etag"), Some(&added)).await;
     assert_eq!(added.status, 200, "{}", added.text());
@@ -81,8 +84,7 @@ async fn a_call_passes_from_the_approval_to_the_end_and_each_decision_stands_in_
     let world = World::start(options).await.unwrap();
     until(&world, 500).await;
     let certificate = Thumbprint::of_der(world.pki.credentials(Role::Intruder).unwrap().leaf());
-    let leaf = world.pki.credentials(Role::Intruder).unwrap().leaf();
-    register(&world, Role::Intruder.uuid(), &hjemmel::pem::encode("CERTIFICATE", leaf)).await;
+    register(&world, Role::Intruder.uuid(), Role::Intruder).await;
     let request = json!({
         "side": "front", "system": Role::Intruder.uuid(), "certificates": [certificate.to_string()], "service": SERVICE,
         "authority": KORSBAEK, "environment": "demo", "valid_from": "2026-01-01T00:00:00+01:00",

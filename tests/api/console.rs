@@ -619,7 +619,12 @@ async fn a_system_is_registered_once_and_its_certificates_stand_in_its_calendar(
     let page = konsol.get(&supplier, &path).await;
     is_page(&page, 200, "Fagsystem A");
     let pem = hjemmel::stub::pki::pem("CERTIFICATE", konsol.house.supplier.credentials.leaf());
-    let add = |pem: &str| form(&[("etag", &hidden(&page, "etag")), ("what", "add"), ("certificate", pem)]);
+    let proof = hjemmel::decisions::system::prove(&konsol.house.supplier.credentials, id.parse().unwrap()).unwrap();
+    let with = |pem: &str, proof: &str| {
+        form(&[("etag", &hidden(&page, "etag")), ("what", "add"), ("certificate", pem), ("proof", proof)])
+    };
+    let add = |pem: &str| with(pem, &proof);
+    is_page(&konsol.post(&supplier, &format!("{path}/change"), &with(&pem, "")).await, 409, "nøgle har ikke underskrevet");
     is_page(&konsol.post(&supplier, &format!("{path}/change"), &add("intet")).await, 409, "PEM");
     assert_eq!(konsol.post(&supplier, &format!("{path}/change"), &add(&pem)).await.status, 303);
     is_page(&konsol.post(&supplier, &format!("{path}/change"), &add(&pem)).await, 409, "ændret, siden du så det");

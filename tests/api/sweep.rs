@@ -735,7 +735,8 @@ async fn world() -> World {
     let registered = world.made(&world.neighbour, "/api/v1/systems", &system()).await;
     let (id, house, credentials) = (text(&registered, "id"), world.house(), certificate("Nabosystem", OTHER));
     let pem = hjemmel::pem::encode("CERTIFICATE", credentials.leaf()).to_string();
-    let (path, body) = (format!("/api/v1/systems/{id}/changes"), json!({"certificate": pem, "reason": "sag 7"}));
+    let proof = hjemmel::decisions::system::prove(&credentials, id.parse().unwrap()).unwrap();
+    let (path, body) = (format!("/api/v1/systems/{id}/changes"), json!({"certificate": pem, "proof": proof, "reason": "sag 7"}));
     let headers = [("if-match", text(&registered, "etag"))];
     let added = house.ask(&world.neighbour, "POST", &path, &headers, Some(&body)).await;
     assert_eq!(added.status, 200, "{}", added.text());

@@ -3,6 +3,7 @@
 // answers and is reminded; the first call goes through the running gateway once it is approved; the connection goes step by step to
 // done; two people use one browser, and a session ends while a form is being written.
 
+import { X509Certificate, createSign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import assert from 'node:assert/strict';
@@ -77,7 +78,10 @@ export async function walk(browser, { url, world }, visitor) {
   const system = place.split('/').pop();
   const pem = readFileSync(world.users['supplier-administrator'].certificate, 'utf8').split('-----END CERTIFICATE-----')[0] + '-----END CERTIFICATE-----\n';
   await page.locator('summary', { hasText: 'Tilføj et certifikat' }).click();
-  await fill(page, { certificate: pem, 'reason-add': 'Sag 2026-31' });
+  const fingerprint = new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+  const key = readFileSync(world.users['supplier-administrator'].key);
+  const proof = createSign('sha256').update(`hjemmel certificate v1\nsystem ${system}\ncertificate ${fingerprint}\n`).sign(key, 'base64');
+  await fill(page, { certificate: pem, proof, 'reason-add': 'Sag 2026-31' });
   await page.getByRole('button', { name: 'Tilføj' }).click();
   await page.getByText('Ændringen er gemt.').waitFor();
   const thumbprint = await page.locator('table[aria-labelledby=certificates] th code').first().textContent();

@@ -1,6 +1,7 @@
 """The API as others see it: schemathesis tries what its contract allows and forbids, and a client that openapi-python-client
 generates from the contract takes an agreement through its life."""
 
+import base64
 import importlib
 import os
 import resource
@@ -122,7 +123,11 @@ class Api(unittest.TestCase):
         self.assertEqual(registered.status_code, 201, registered.text)
         # Its own alone, not the chain that stands with it.
         own = subprocess.run(["openssl", "x509", "-in", self.demo.dir / "pki/client-intruder.pem"], capture_output=True, text=True, check=True).stdout
-        added = {"certificate": own, "reason": "sag 1"}
+        # Its key signs that it is this system's.
+        said = f"hjemmel certificate v1\nsystem {system}\ncertificate {thumbprint}\n"
+        proof = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.demo.dir / "pki/client-intruder.key.pem"],
+                               input=said.encode(), capture_output=True, check=True).stdout
+        added = {"certificate": own, "proof": base64.b64encode(proof).decode(), "reason": "sag 1"}
         changes = f"{self.told['api']}/api/v1/systems/{system}/changes"
         changed = requests.post(changes, json=added, headers={"If-Match": registered.headers["ETag"]}, **reach)
         self.assertEqual(changed.status_code, 200, changed.text)

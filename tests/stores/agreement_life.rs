@@ -426,7 +426,8 @@ async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_
     let own = reader(SUPPLIERS).await;
     for key in [Key::Korsbaek, Key::Intruder] {
         let shown = seen(&store, &own, id).await.unwrap();
-        let added = Changes::CertificateAdded(Box::new(people::certificate(key)));
+        let proof = people::proof(key, id);
+        let added = Changes::CertificateAdded(Box::new(people::certificate(key)), Some(proof));
         change(&store, By::Key(&by), &shown, &added, &because(NOW), None).await.unwrap();
         let stale = change(&store, By::Key(&by), &shown, &added, &because(NOW), None).await.unwrap_err();
         assert!(matches!(refused(&stale), Some(ApiRefusal::ApiPreconditionFailed)), "{stale}");

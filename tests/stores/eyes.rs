@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::request::{Content, Request, Standing as Stands};
+use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::rules::{Rule, Rules};
-use hjemmel::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Standing, State, Store};
-use hjemmel::decisions::system::{Changes, change, seen};
+use hjemmel::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Route, Standing, State, Store};
+use hjemmel::decisions::system::{self, Changes, New, change, seen};
 use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, request, shown};
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
+use hjemmel::users::Actor;
 use hjemmel::users::rights::Role;
 use uuid::Uuid;
 
 use crate::agreement_life::{
-    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIERS, SYSTEM, SYSTEMS_KEY, content, decided, drafted, opened,
-    refused, registered, requested, sent, words,
+    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIER, SUPPLIERS, SYSTEM, SYSTEMS_KEY, content, decided, drafted,
+    opened, refused, registered, requested, sent, words,
 };
+use crate::agreements::routes::{decision, route};
 use crate::kept::Kept;
 use crate::on_both;
 use crate::people::{self, NOW, at, because, signer};
@@ -26,6 +29,8 @@ const SECOND_SIGNATORY: Key = Key::Intruder;
 
 on_both! {
     only_ones_own_system_and_its_certificates_are_asked_for;
+    a_certificate_is_registered_by_whoever_shows_its_key_and_moved_by_an_operator_alone;
+    an_id_that_others_agreements_name_is_registered_by_the_operators_and_given_to_whose_it_is;
     the_text_says_who_asks_and_what_the_system_and_the_service_are_called;
     an_ended_certificate_opens_nothing_at_once_also_where_it_is_remembered;
     an_agreement_under_notice_is_suspended_and_ended_sooner_and_only_who_gave_it_takes_it_back;
@@ -87,6 +92,83 @@ async fn only_ones_own_system_and_its_certificates_are_asked_for(kept: Kept) {
     assert!(shown::text(&imported).contains("systemets navn: ikke registreret"), "{}", shown::text(&imported));
     let taken = self::imported(&store, OPERATOR, &file(Uuid::from_u128(9), Key::Korsbaek, "prøve")).await.unwrap_err();
     assert!(taken.to_string().contains("another system's"), "{taken}");
+}
+
+async fn a_certificate_is_registered_by_whoever_shows_its_key_and_moved_by_an_operator_alone(kept: Kept) {
+    let store = opened(&kept).await;
+    let (squatter, theirs) = (Key::StsServer, Uuid::from_u128(6));
+    people::add(&store, &[(squatter, Role::SupplierAdministrator, Some(OTHER_SUPPLIER))]).await;
+    registered(&store, theirs, Key::Korsbaek, OTHER_SUPPLIER).await;
+    let reader = async |key: Key| store.actor(signer(key).thumbprint(), None, at(NOW)).await.unwrap();
+    let (other, own, operator) = (reader(squatter).await, reader(SUPPLIERS).await, reader(OPERATOR).await);
+    let changed = async |by: &Actor, system: Uuid, changes: Changes| {
+        let shown = seen(&store, by, system).await.unwrap();
+        change(&store, By::User(by), &shown, &changes, &because(NOW), None).await
+    };
+    // Anybody has the certificate of whoever calls it: what shows that it is the system's is its key's signature, of that system.
+    let next = Key::Udk;
+    let added = |proof: Option<String>| Changes::CertificateAdded(Box::new(people::certificate(next)), proof);
+    for proof in [None, Some("AAAA".to_owned()), Some(people::proof(squatter, theirs)), Some(people::proof(next, SYSTEM))] {
+        let error = changed(&other, theirs, added(proof)).await.unwrap_err();
+        assert!(matches!(refused(&error), Some(ApiRefusal::ApiFieldInvalid { .. })), "{error}");
+    }
+    changed(&own, SYSTEM, added(Some(people::proof(next, SYSTEM)))).await.unwrap();
+    // One that another registered before keys were asked for, and ended: the operators move it to the system whose it is.
+    registered(&store, Uuid::from_u128(7), squatter, OTHER_SUPPLIER).await;
+    let of_squatter = file(Uuid::from_u128(7), squatter, "prøve").replace(OTHER, KORSBAEK);
+    let asked = imported(&store, OPERATOR, &of_squatter).await.unwrap();
+    let held = decided(&store, &asked, State::Approved, SIGNATORY).await.unwrap();
+    changed(&other, Uuid::from_u128(7), Changes::CertificateEnded(thumbprint(squatter))).await.unwrap();
+    let take = Changes::CertificateTaken(thumbprint(squatter));
+    let error = changed(&own, SYSTEM, take.clone()).await.unwrap_err();
+    assert!(matches!(refused(&error), Some(ApiRefusal::ApiOtherParty)), "{error}");
+    changed(&operator, SYSTEM, take.clone()).await.unwrap();
+    let certificates = store.system_certificates(SYSTEM).await.unwrap();
+    assert!(certificates.iter().any(|one| one.thumbprint == thumbprint(squatter) && one.ended_at.is_none()), "{certificates:?}");
+    let found = store.front_by_certificate(&thumbprint(squatter), held.authority, SERVICE, &held.environment).await.unwrap();
+    assert!(found.is_empty(), "an agreement of whoever had it opens nothing by it: {found:?}");
+    let error = changed(&operator, SYSTEM, take).await.unwrap_err();
+    assert!(matches!(refused(&error), Some(ApiRefusal::ApiConflict { .. })), "it is this one's already: {error}");
+    for statement in [
+        "UPDATE client_system_certificate SET system = '00000000-0000-0000-0000-000000000006'",
+        "UPDATE client_system_certificate_before SET until = until",
+        "DELETE FROM client_system_certificate_before",
+    ] {
+        assert!(kept.execute(statement).await.is_err(), "{statement}");
+    }
+}
+
+async fn an_id_that_others_agreements_name_is_registered_by_the_operators_and_given_to_whose_it_is(kept: Kept) {
+    let store = opened(&kept).await;
+    let squatter = Key::StsServer;
+    people::add(&store, &[(squatter, Role::SupplierAdministrator, Some(OTHER_SUPPLIER))]).await;
+    let register = async |by: Key, new: New| system::register(&store, By::Key(&signer(by)), new, &because(NOW), None).await;
+    let new = |id: u128, party: Option<&str>| New {
+        id: Uuid::from_u128(id),
+        name: "Fagsystem".to_owned(),
+        contact: "drift@leverandor.example".to_owned(),
+        party: party.map(|cvr| cvr.parse().unwrap()),
+    };
+    // An agreement that operators brought in, and a route of an authority.
+    imported(&store, OPERATOR, &file(Uuid::from_u128(9), Key::StsServer, "prøve")).await.unwrap();
+    let routed = Route { system: Uuid::from_u128(10), ..route(1, "2026-01-01", None) };
+    store.add_routes(std::slice::from_ref(&routed), InTheWay::Refuse, &decision(NOW)).await.unwrap();
+    for id in [9, 10] {
+        let error = register(squatter, new(id, None)).await.unwrap_err();
+        assert!(matches!(refused(&error), Some(ApiRefusal::ApiConflict { .. })), "{id}: {error}");
+    }
+    let others = register(squatter, new(11, Some(SUPPLIER))).await.unwrap_err();
+    assert!(matches!(refused(&others), Some(ApiRefusal::ApiOtherParty)), "{others}");
+    let registered = register(OPERATOR, new(9, Some(SUPPLIER))).await.unwrap();
+    assert_eq!(registered.party, Some(SUPPLIER.parse().unwrap()));
+    // One that nothing named, by somebody whose it is not: given to whose it is.
+    let taken = register(squatter, new(11, None)).await.unwrap();
+    let to = Changes::Transferred(SUPPLIER.parse().unwrap());
+    let own =
+        change(&store, By::Key(&signer(squatter)), &(taken.clone(), Vec::new()), &to, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiOtherParty)), "{own}");
+    change(&store, By::Key(&signer(OPERATOR)), &(taken, Vec::new()), &to, &because(NOW), None).await.unwrap();
+    assert_eq!(store.system(Uuid::from_u128(11)).await.unwrap().unwrap().party, Some(SUPPLIER.parse().unwrap()));
 }
 
 async fn the_text_says_who_asks_and_what_the_system_and_the_service_are_called(kept: Kept) {

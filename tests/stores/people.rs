@@ -30,6 +30,11 @@ pub fn certificate(key: Key) -> Certificate {
     Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap()
 }
 
+/// That a system has the key of a certificate.
+pub fn proof(key: Key, system: Uuid) -> String {
+    hjemmel::decisions::system::prove(pki().credentials(key).unwrap(), system).unwrap()
+}
+
 /// Adds them as users: the key that is theirs, their role, and the authority that they act for.
 pub async fn add(store: &Store, people: &[(Key, Role, Option<&str>)]) {
     for (key, role, party) in people {

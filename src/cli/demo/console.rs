@@ -104,9 +104,10 @@ async fn asked(world: &World, store: &Store, now: Timestamp) -> Result<(), World
     let system: Uuid = SYSTEM.parse()?;
     let named = (system, "Det nye fagsystem".to_owned(), "drift@leverandor.example".to_owned());
     let registered = decisions::system::register(store, by, named, &because, None).await?;
-    let certificate = Certificate::from_der(world.pki.credentials(Role::Korsbaek)?.leaf())?;
+    let credentials = world.pki.credentials(Role::Korsbaek)?;
+    let certificate = Certificate::from_der(credentials.leaf())?;
     let thumbprint = Thumbprint::from(*certificate.thumbprint());
-    let added = Changes::CertificateAdded(Box::new(certificate));
+    let added = Changes::CertificateAdded(Box::new(certificate), Some(decisions::system::prove(credentials, system)?));
     decisions::system::change(store, by, &(registered, Vec::new()), &added, &because, None).await?;
     let file = format!(
         "[[agreement]]\nid = \"{ASKED}\"\nside = \"front\"\nsystem = \"{SYSTEM}\"\n\

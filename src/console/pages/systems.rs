@@ -28,6 +28,7 @@ use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::signature::key::Certificate;
 use crate::text::LONGEST;
+use crate::users::Whose;
 use crate::users::rights::Action;
 
 /// In the menu.
@@ -111,6 +112,9 @@ struct SystemPage {
     name: String,
     contact: String,
     pem: String,
+    proof: String,
+    /// Whether a certificate needs no proof: by an operator.
+    operates: bool,
     reason: String,
 }
 
@@ -166,6 +170,8 @@ async fn drawn(
         name: written("name", &system.name),
         contact: written("contact", &system.contact),
         pem: written("certificate", ""),
+        proof: written("proof", ""),
+        operates: actor.scope().whose == Whose::Everybody,
         reason: written("reason", ""),
         agreements: agreements.collect(),
         system,
@@ -218,7 +224,10 @@ async fn change(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let changes = match &*form.fields.text("what") {
         "named" => Changes::Named(line("name", "Navn", "Name")?, line("contact", "Kontakt", "Contact")?),
         "add" => match certificate(&form.fields.text("certificate")) {
-            Some(certificate) => Changes::CertificateAdded(Box::new(certificate)),
+            Some(certificate) => {
+                let proof = form.fields.text("proof").into_owned();
+                Changes::CertificateAdded(Box::new(certificate), (!proof.is_empty()).then_some(proof))
+            }
             None => {
                 let field = Detail::new("Certifikat", "Certificate");
                 let what = Detail::new("det er ikke ét certifikat i PEM", "it is not one certificate in PEM");

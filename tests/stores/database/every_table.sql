@@ -138,6 +138,8 @@ INSERT INTO client_system (id, party, name, contact, made_at, changed_at)
 VALUES ('00000000-0000-4000-8000-000000000002', '99999991', 'Fagsystem', 'vagt@example.dk', '2026-01-02T03:04:05Z', '2026-01-02T03:04:06Z');
 INSERT INTO client_system_certificate (thumbprint, system, certificate, not_before, not_after, added_at, ended_at)
 VALUES ('ef78', '00000000-0000-4000-8000-000000000002', 'MIIB', '2026-01-01T00:00:00Z', '2028-01-01T00:00:00Z', '2026-01-02T03:04:05Z', NULL);
+INSERT INTO client_system_certificate_before (thumbprint, system, until)
+VALUES ('ef78', '00000000-0000-4000-8000-000000000002', '2026-01-02T03:04:05Z');
 INSERT INTO notice_address (api_user, address, language, changed_at)
 VALUES ('00000000-0000-4000-8000-000000000011', 'u@example.dk', 'da', '2026-01-02T03:04:05Z');
 INSERT INTO notice_given (mark, at) VALUES ('expires 00000000-0000-4000-8000-000000000001 60', '2026-01-02T03:04:05Z');
