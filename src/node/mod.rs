@@ -345,7 +345,7 @@ pub async fn start(
     if has_persons {
         tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), stopped.clone()));
     }
-    tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, stopped.clone()));
+    tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, reloader.concerns(), stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
     if let Some(mail) = mail {
         tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));

@@ -15,6 +15,7 @@ use crate::clock::{Clock, civil_day};
 use crate::metrics::Metrics;
 use crate::persons::erase;
 use crate::persons::erase::replay::{self, Logs, ReplayError};
+use crate::services::passthrough::concerns::Concerns;
 use crate::services::passthrough::deliveries::counts::Counts;
 use crate::services::passthrough::deliveries::look_after;
 use crate::store::seen::Sight;
@@ -76,10 +77,10 @@ fn after(failed: u32) -> (bool, Duration) {
 }
 
 /// Looks for deliveries whose node went, and forgets those whose days are over.
-pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, mut stopped: watch::Receiver<()>) {
+pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, concerns: Arc<Concerns>, mut stopped: watch::Receiver<()>) {
     tokio::select! {
         _ = stopped.changed() => {}
-        () = look_after(store, counts) => {}
+        () = look_after(store, counts, concerns) => {}
     }
 }
 

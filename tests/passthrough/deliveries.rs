@@ -20,7 +20,7 @@ fn folder() -> PathBuf {
 }
 
 /// The contract of vouchers as a folder without code, whose receiver may not be asked again.
-fn without_asking_again(dir: &Path) -> PathBuf {
+pub fn without_asking_again(dir: &Path) -> PathBuf {
     let to = dir.join("service");
     std::fs::create_dir(&to).unwrap();
     for file in std::fs::read_dir(folder()).unwrap() {

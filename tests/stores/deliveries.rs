@@ -14,6 +14,7 @@ on_both! {
     a_delivery_is_one_attempts_until_it_is_answered_and_its_answer_stays;
     an_item_belongs_to_the_first_delivery_that_has_it_until_that_one_is_answered_without_it;
     what_was_not_passed_on_is_free_and_what_nobody_knows_of_is_asked_for_again_where_that_may_be;
+    what_is_asked_for_again_is_kept_for_its_full_time_from_then_on;
     a_claim_that_its_call_left_is_free_or_unknown_where_an_earlier_attempt_may_have_passed_it_on;
     what_nobody_has_any_more_is_unknown_and_what_is_over_is_forgotten;
     within_a_transaction_items_are_let_go_and_a_delivery_is_answered;
@@ -21,6 +22,7 @@ on_both! {
 
 const LONG: Duration = Duration::from_secs(3600);
 const CONTENT: Mark = [9; 32];
+const SERVICE: Uuid = Uuid::from_u128(3);
 
 fn mark(number: u8) -> Mark {
     [number; 32]
@@ -40,6 +42,7 @@ fn asked(delivery: u8, items: &[Mark], refers: &[Mark]) -> Asked {
         content: CONTENT,
         holder: Uuid::new_v4(),
         call: Uuid::from_u128(u128::from(delivery)),
+        service: SERVICE,
         lease: LONG,
         keep: LONG,
         again: true,
@@ -132,6 +135,22 @@ async fn what_was_not_passed_on_is_free_and_what_nobody_knows_of_is_asked_for_ag
     assert!(rows.is_held_by(mark(1), second.holder).await.unwrap() && !rows.is_held_by(mark(1), first.holder).await.unwrap());
 }
 
+async fn what_is_asked_for_again_is_kept_for_its_full_time_from_then_on(kept: Kept) {
+    let rows = rows_in(&kept).await;
+    let items = marks([10]);
+    let first = Asked { keep: Duration::ZERO, ..asked(1, &items, &[]) };
+    rows.claim(&first).await.unwrap();
+    rows.unknown(mark(1), first.holder).await.unwrap();
+    // The time of the first attempt is over.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert!(rows.claim(&asked(1, &items, &[])).await.unwrap().mine);
+    assert_eq!(rows.forget().await.unwrap(), 0);
+    rows.answer(mark(1), b"kvittering", &items, LONG).await.unwrap();
+    assert_eq!(rows.forget().await.unwrap(), 0);
+    assert_eq!(rows.receipt(mark(1)).await.unwrap().as_deref(), Some(&b"kvittering"[..]));
+    assert_eq!(rows.known(&items).await.unwrap(), items);
+}
+
 async fn a_claim_that_its_call_left_is_free_or_unknown_where_an_earlier_attempt_may_have_passed_it_on(kept: Kept) {
     let rows = rows_in(&kept).await;
     let first = asked(1, &marks([10]), &[]);
@@ -167,7 +186,7 @@ async fn what_nobody_has_any_more_is_unknown_and_what_is_over_is_forgotten(kept:
         }
     }
     calls.sort_unstable();
-    assert_eq!(calls, [Uuid::from_u128(2), Uuid::from_u128(3)]);
+    assert_eq!(calls, [2, 3].map(|call| (Uuid::from_u128(call), Some(SERVICE))), "and to which service");
     assert!(rows.abandoned().await.unwrap().is_empty(), "each is told once");
     assert!(!may_be_more(forgotten) && may_be_more(1_000));
     let state = async |number: u8| rows.look(mark(number), CONTENT).await.unwrap().map(|found| found.unknown);

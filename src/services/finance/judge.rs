@@ -131,7 +131,9 @@ where
             Ok(Claim::Go { claimed, hold, known }) => (claimed, hold, known),
             Err(refusal) => return in_own_words(&call, agreed, head.id, refusal, None),
         };
-        let verdict = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
+        let with_earlier = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
+        // What may be booked is asked for whatever is known of earlier deliveries: that nothing was passed on would not be true.
+        let verdict = if hold.is_again() && with_earlier.refused().is_some() { verdict } else { with_earlier };
         if let Some(first) = verdict.refused() {
             self.deliveries.given_back(hold).await;
             note_findings(&call, &verdict);

@@ -114,6 +114,27 @@ async fn a_receipt_is_given_again_although_a_rule_would_refuse_the_delivery_now(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_booked_is_asked_for_although_a_rule_on_earlier_deliveries_would_refuse_it_now() {
+    let finance = Finance::start("[service.pass.rules]\nFB016 = \"warn\"\n").await;
+    let mut lost = Finance::sample(25, BY_TOKEN, 1);
+    lost.vouchers[0].after.retain(|(name, _)| *name != "ErstatterBilagID");
+    lost.vouchers[0].after.push(("ErstatterBilagID", "0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11".to_owned()));
+    finance.passing.by_token.mode.set(Mode::Cut);
+    let (answer, _) = finance.send(&lost).await;
+    assert_eq!(code(&receipt(&answer).await), "FB090");
+    finance.passing.by_token.mode.set(Mode::Honest);
+    let file = &finance.passing.world.configuration;
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("FB016 = \"warn\""), "{text}");
+    std::fs::write(file, text.replace("FB016 = \"warn\"", "FB016 = \"refuse\"")).unwrap();
+    finance.passing.world.reload().await.unwrap();
+    let (again, _) = finance.send(&lost).await;
+    let told = receipt(&again).await;
+    assert_eq!(texts(&told, "ForretningsValideringsKode"), ["ACCEPTERET"], "{told}");
+    assert_eq!(finance.ledger.booked().values().copied().max(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn that_nothing_left_is_told_of_a_delivery_of_which_nothing_ever_did_alone() {
     let finance = Finance::start("").await;
     let lost = Finance::sample(23, BY_TOKEN, 1);

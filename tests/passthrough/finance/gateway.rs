@@ -94,7 +94,7 @@ pub async fn receipt(answer: &Answer) -> String {
 }
 
 /// A user of these roles of an authority, who is told by mail here.
-async fn told_by_mail(store: &Store, party: Option<&str>, role: rights::Role, address: &str) {
+pub async fn told_by_mail(store: &Store, party: Option<&str>, role: rights::Role, address: &str) {
     let (now, person) = (Clock::system().now(), uuid::Uuid::new_v4());
     let user = User {
         id: person,

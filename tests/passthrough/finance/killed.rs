@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use hjemmel::agreements::Store;
 use hjemmel::services::finance::rules::delivery::{Head, NAMESPACE};
 use hjemmel::soap::document::Element;
 use hjemmel::store::{Access, Database, Dialect, Settings, Transaction, moving, sql};
@@ -15,11 +16,13 @@ use hjemmel::stub::finance::ledger::Ledger;
 use hjemmel::stub::finance::sample::Sample;
 use hjemmel::stub::service::serve::Content;
 use hjemmel::stub::sts::StsMode;
+use hjemmel::users::rights::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
 use super::folder;
-use super::gateway::{Finance, receipt, texts};
+use super::gateway::{Finance, receipt, texts, told_by_mail};
+use crate::deliveries::without_asking_again;
 use crate::postgres::Cluster;
 use crate::wire::Answer;
 use crate::world::{BY_TOKEN, Passing, content};
@@ -155,6 +158,11 @@ async fn is_ready(admin: u16) -> bool {
 
 impl Scene {
     pub(super) async fn new(dialect: Dialect) -> Option<Self> {
+        Self::with(dialect, &folder(), "").await
+    }
+
+    /// One of another service, with more in the configuration.
+    async fn with(dialect: Dialect, service: &Path, sections: &str) -> Option<Self> {
         let cluster = match dialect {
             Dialect::Sqlite => None,
             Dialect::Postgres => Some(Cluster::own()?),
@@ -165,8 +173,8 @@ impl Scene {
             still: Mutex::new((Still::No, false)),
             changed: Condvar::new(),
         });
-        let more = "kind = \"finance\"\n[service.pass.deliveries]\nwait = \"30s\"";
-        let passing = Passing::without_gateway(&folder(), more, ledger.clone()).await;
+        let more = format!("kind = \"finance\"\n[service.pass.deliveries]\nwait = \"30s\"\n{sections}");
+        let passing = Passing::without_gateway(service, &more, ledger.clone()).await;
         let mut store = Settings::sqlite(&passing.world.dir.join("agreements.sqlite"));
         if let Some(cluster) = &cluster {
             let from = Database::open(&store, Access::Change).await.unwrap();
@@ -369,6 +377,34 @@ async fn a_gateway_that_is_killed_at_any_point_books_nothing_twice_and_loses_not
 async fn a_gateway_that_is_killed_at_any_point_books_nothing_twice_and_loses_nothing_with_postgresql() {
     let Some(mut scene) = Scene::new(Dialect::Postgres).await else { return };
     nothing_twice_and_nothing_lost(&mut scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_gateway_was_killed_and_the_ledger_may_not_be_asked_again_its_operations_are_told_by_mail() {
+    let (mail, service) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let section = format!("[mail]\nfrom = \"Hjemmel <hjemmel@example.dk>\"\nfolder = \"{}\"\n", mail.path().display());
+    let service = without_asking_again(service.path());
+    let mut scene = Scene::with(Dialect::Sqlite, &service, &section).await.unwrap();
+    let store = Store::open(&scene.store).await.unwrap();
+    told_by_mail(&store, None, Role::Operator, "drift@example.dk").await;
+    told_by_mail(&store, Some(BY_TOKEN), Role::SystemResponsible, "modtager@example.dk").await;
+    let sample = Finance::sample(610, BY_TOKEN, 1);
+    scene.killed(Point::AfterBooking, &sample).await;
+    // The lease of the dead is over.
+    scene.database.session().await.unwrap().execute(sql("UPDATE delivery SET held_until_us = 0")).await.unwrap();
+    let is_told = async |address: &str| {
+        let files = std::fs::read_dir(mail.path()).unwrap();
+        let mut letters = files.filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok());
+        letters.any(|letter| letter.contains(address) && letter.contains("Answer to a delivery is lost"))
+    };
+    let node = scene.node("node").await;
+    comes_to("the operators are told that a gateway was killed", async || is_told("drift@example.dk").await).await;
+    assert!(!is_told("modtager@example.dk").await, "whose it is nobody knows before it is sent again");
+    let told = receipt(&scene.send(node.port, &sample).await.await.unwrap()).await;
+    assert!(told.contains("det vides ikke, om bilagene er bogført"), "{told}");
+    comes_to("the receiver is told of what nobody knows of", async || is_told("modtager@example.dk").await).await;
+    assert_eq!(scene.ledger.given.lock().unwrap().get(&sample.id).copied(), Some(1));
+    node.kill();
 }
 
 #[tokio::test(flavor = "multi_thread")]

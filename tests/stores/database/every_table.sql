@@ -35,8 +35,9 @@ INSERT OR REPLACE INTO replay_memory (one, memory, since_us)
 VALUES (1, 'hukommelse', -1);
 INSERT INTO job (id, kind, in_order, payload, state, attempts, lease, problem, added_us, due_us)
 VALUES (9, 'prøve', NULL, x'00ff7f80', 'dead', 3, '00000000-0000-4000-8000-000000000032', 'fejl', 1, 9223372036854775807);
-INSERT INTO delivery (mark, content, state, holder, call, tries, held_until_us, changed_us, receipt, until_us)
-VALUES (zeroblob(32), x'01', 'answered', '00000000-0000-4000-8000-000000000033', '00000000-0000-4000-8000-000000000034', 2, 1, 2, x'00', 3);
+INSERT INTO delivery (mark, content, state, holder, call, tries, held_until_us, changed_us, receipt, until_us, service)
+VALUES (zeroblob(32), x'01', 'answered', '00000000-0000-4000-8000-000000000033', '00000000-0000-4000-8000-000000000034', 2, 1, 2, x'00', 3,
+    '00000000-0000-4000-8000-000000000003');
 INSERT INTO delivery_item (mark, delivery, accepted_us, until_us)
 VALUES (x'02', zeroblob(32), NULL, 4);
 INSERT INTO sortiment (id, service, list, name, version, authority, valid_from, valid_to, sha256, imported_at, published_at)

@@ -109,6 +109,7 @@ impl ByFile {
             content: self.kept.content(&mark, says),
             holder: transfer,
             call: transfer,
+            service: self.service,
             lease: last,
             keep: last + self.rules.keep,
             // Whoever it was sent to by a call is asked by a call.

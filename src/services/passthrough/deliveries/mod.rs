@@ -260,6 +260,11 @@ impl Trace {
 }
 
 impl Hold {
+    /// Whether an earlier attempt may have passed it on.
+    pub fn is_again(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.again)
+    }
+
     /// What tells afterwards whether it was passed on.
     pub fn trace(&self) -> Trace {
         Trace(self.held.clone())
@@ -398,6 +403,7 @@ impl Deliveries {
             content: marks.content,
             holder,
             call: valid.call().id(),
+            service: self.service,
             lease: LEASE,
             keep: self.rules.keep,
             again: self.sides.settings().ask_again,
@@ -417,6 +423,7 @@ impl Deliveries {
                 }
                 Standing { unknown: true, .. } => {
                     self.counts.add(What::Unanswered, 1);
+                    self.note_lost(items.receiver);
                     ContractRefusal::DeliveryUnknown.into()
                 }
                 _ => {
@@ -590,13 +597,17 @@ impl Deliveries {
                 "a delivery was passed on and its answer is lost: nobody here knows whether its receiver has it; see docs/failures.md"
             );
             self.counts.add(What::Unknown, 1);
-            let (what, service) = (concerns::What::AnswerLost, self.service);
-            self.concerns.note(Concern { what, service, system: None, receiver: held.receiver });
+            self.note_lost(held.receiver);
         }
         self.told_of(match left || held.again {
             true => kept.rows.unknown(held.mark, held.holder).await,
             false => kept.rows.free(held.mark, held.holder).await,
         });
+    }
+
+    fn note_lost(&self, receiver: Option<Cvr>) {
+        let (what, service) = (concerns::What::AnswerLost, self.service);
+        self.concerns.note(Concern { what, service, system: None, receiver });
     }
 
     fn told_of(&self, written: Result<(), StoreError>) {
@@ -652,17 +663,21 @@ where
     }
 }
 
-/// Marks deliveries as unknown whose node was killed, and forgets those whose days are over. Runs as long as the process.
-pub async fn look_after(store: Database, counts: Arc<Counts>) {
+/// Marks deliveries as unknown whose node was killed, which the operators are told of, and forgets those whose days are over. Runs as
+/// long as the process.
+pub async fn look_after(store: Database, counts: Arc<Counts>, concerns: Arc<Concerns>) {
     let rows = Rows(store);
     loop {
         match rows.abandoned().await {
             Ok(calls) => {
-                for call in &calls {
+                for (call, service) in &calls {
                     tracing::error!(
                         %call,
                         "a delivery was being passed on when its node went: nobody here knows whether its receiver has it; see docs/failures.md"
                     );
+                    if let Some(service) = *service {
+                        concerns.note(Concern { what: concerns::What::AnswerLost, service, system: None, receiver: None });
+                    }
                 }
                 counts.add(What::Unknown, calls.len() as u64);
             }

@@ -44,43 +44,46 @@ macro_rules! statement {
     };
 }
 
-/// `$1` mark, `$2` content, `$3` holder, `$4` call, `$5` how long it is held, `$6` how long it is kept, `$7` whether it may be asked again.
-/// Answers with the row as it stands then.
+/// `$1` mark, `$2` content, `$3` holder, `$4` call, `$5` how long it is held, `$6` how long it is kept, `$7` whether it may be asked again,
+/// `$8` the service. Answers with the row as it stands then. An attempt that gets it keeps it for its own time, and what it is answered.
 macro_rules! claim {
     ($dialect:ident) => {
         text!($dialect:
-            "INSERT INTO delivery AS held (mark, content, state, holder, call, tries, held_until_us, changed_us, until_us)
-             VALUES ($1, $2, 'under way', $3, $4, 1, " NOW " + $5, " NOW ", " NOW " + $6)
+            "INSERT INTO delivery AS held (mark, content, state, holder, call, tries, held_until_us, changed_us, until_us, service)
+             VALUES ($1, $2, 'under way', $3, $4, 1, " NOW " + $5, " NOW ", " NOW " + $6, $8)
              ON CONFLICT (mark) DO UPDATE SET
                tries = CASE WHEN " FREE " AND held.holder <> excluded.holder THEN held.tries + 1 ELSE held.tries END,
                state = CASE WHEN " FREE " THEN 'under way' ELSE held.state END,
                call = CASE WHEN " FREE " THEN excluded.call ELSE held.call END,
                held_until_us = CASE WHEN " FREE " THEN excluded.held_until_us ELSE held.held_until_us END,
                changed_us = CASE WHEN " FREE " THEN excluded.changed_us ELSE held.changed_us END,
+               until_us = CASE WHEN " FREE " THEN excluded.until_us ELSE held.until_us END,
                holder = CASE WHEN " FREE " THEN excluded.holder ELSE held.holder END
              RETURNING holder = $3 AS mine, content = $2 AS same, state, tries, receipt, held_until_us < " NOW " AS over"
         )
     };
 }
 
-/// The claim, the items of what was claimed (`$8`: their marks, one after the other, each once), and which of `$9` are known to be accepted. The
+/// The claim, the items of what was claimed (`$9`: their marks, one after the other, each once), and which of `$10` are known to be accepted. The
 /// commit is waited for, whatever the server does otherwise.
 const CLAIM: &str = concat!(
     "WITH claimed AS (",
     claim!(postgres),
     "), own AS (
          INSERT INTO delivery_item AS held (mark, delivery, until_us)
-         SELECT substring($8 FROM n * 32 + 1 FOR 32), $1, ",
+         SELECT substring($9 FROM n * 32 + 1 FOR 32), $1, ",
     piece!(postgres, NOW),
     " + $6
-         FROM generate_series(0, length($8) / 32 - 1) AS n, claimed WHERE claimed.mine ORDER BY 1
-         ON CONFLICT (mark) DO UPDATE SET delivery = held.delivery RETURNING mark, delivery, accepted_us
+         FROM generate_series(0, length($9) / 32 - 1) AS n, claimed WHERE claimed.mine ORDER BY 1
+         ON CONFLICT (mark) DO UPDATE SET until_us = CASE WHEN held.delivery = excluded.delivery AND held.until_us < excluded.until_us
+             THEN excluded.until_us ELSE held.until_us END
+         RETURNING mark, delivery, accepted_us
      )
      SELECT claimed.*,
          (SELECT string_agg(own.mark || own.delivery || int8send(coalesce(own.accepted_us, -1)), ''::bytea)
           FROM own WHERE own.delivery <> $1) AS elsewhere,
          (SELECT string_agg(mark, ''::bytea) FROM delivery_item WHERE accepted_us IS NOT NULL AND mark IN
-             (SELECT substring($9 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($9) / 32 - 1) AS n)) AS known,
+             (SELECT substring($10 FROM n * 32 + 1 FOR 32) FROM generate_series(0, length($10) / 32 - 1) AS n)) AS known,
          (SELECT CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
              THEN set_config('synchronous_commit', 'on', true) END) AS durable
      FROM claimed"
@@ -89,10 +92,11 @@ const CLAIM: &str = concat!(
 /// `$1` the delivery, `$2` the marks of its items, `$3` how long they are kept.
 const ITEMS_SQLITE: &str = concat!(
     "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
-     INSERT INTO delivery_item (mark, delivery, until_us) SELECT substr($2, n * 32 + 1, 32), $1, ",
+     INSERT INTO delivery_item AS held (mark, delivery, until_us) SELECT substr($2, n * 32 + 1, 32), $1, ",
     piece!(sqlite, NOW),
     " + $3 FROM asked WHERE true
-     ON CONFLICT (mark) DO UPDATE SET delivery = delivery
+     ON CONFLICT (mark) DO UPDATE SET until_us = CASE WHEN held.delivery = excluded.delivery AND held.until_us < excluded.until_us
+         THEN excluded.until_us ELSE held.until_us END
      RETURNING mark, delivery, accepted_us"
 );
 
@@ -102,7 +106,9 @@ const ITEMS_POSTGRES: &str = concat!(
      SELECT substring($2 FROM n * 32 + 1 FOR 32), $1, ",
     piece!(postgres, NOW),
     " + $3 FROM generate_series(0, length($2) / 32 - 1) AS n ORDER BY 1
-     ON CONFLICT (mark) DO UPDATE SET delivery = held.delivery RETURNING mark, delivery, accepted_us"
+     ON CONFLICT (mark) DO UPDATE SET until_us = CASE WHEN held.delivery = excluded.delivery AND held.until_us < excluded.until_us
+         THEN excluded.until_us ELSE held.until_us END
+     RETURNING mark, delivery, accepted_us"
 );
 
 const KNOWN_POSTGRES: &str = "SELECT mark FROM delivery_item WHERE accepted_us IS NOT NULL AND mark IN
@@ -170,6 +176,8 @@ pub struct Asked {
     pub holder: Uuid,
     /// Its call.
     pub call: Uuid,
+    /// The service that it is sent to.
+    pub service: Uuid,
     /// For how long it has the delivery.
     pub lease: Duration,
     /// For how long the delivery is remembered.
@@ -388,14 +396,15 @@ impl Rows {
     }
 
     /// Deliveries whose attempt ended without a word, such as that of a node that was killed: nobody knows what became of them. Gives
-    /// the calls.
-    pub async fn abandoned(&self) -> Result<Vec<Uuid>, StoreError> {
+    /// the calls, and to which service, where the release that claimed them wrote it.
+    pub async fn abandoned(&self) -> Result<Vec<(Uuid, Option<Uuid>)>, StoreError> {
         let query = statement!(
             "UPDATE delivery SET state = 'unknown', changed_us = " NOW " WHERE mark IN (SELECT mark FROM delivery
                WHERE state = 'under way' AND held_until_us < " NOW " ORDER BY held_until_us LIMIT $1) AND state = 'under way'
-               AND held_until_us < " NOW " RETURNING call"
+               AND held_until_us < " NOW " RETURNING call, service"
         );
-        self.0.all(query.bind(AT_ONCE)).await?.iter().map(|row| row.get("call")).collect()
+        let rows = self.0.all(query.bind(AT_ONCE)).await?;
+        rows.iter().map(|row| Ok((row.get("call")?, row.maybe("service")?))).collect()
     }
 
     /// Forgets what was kept for as long as was agreed, a bounded number at a time; how many there were.
@@ -417,7 +426,7 @@ const NO_ROW: StoreError = StoreError::Unreadable { column: "mark" };
 impl Asked {
     fn bound(&self, query: Query) -> Query {
         let query = query.bind(self.mark.as_slice()).bind(self.content.as_slice()).bind(self.holder).bind(self.call);
-        query.bind(microseconds(self.lease)).bind(microseconds(self.keep)).bind(i64::from(self.again))
+        query.bind(microseconds(self.lease)).bind(microseconds(self.keep)).bind(i64::from(self.again)).bind(self.service)
     }
 }
 
