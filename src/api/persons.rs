@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, State};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -49,9 +49,29 @@ pub struct PersonQuery {
     service: Option<String>,
 }
 
-/// One employment of a person as it was given: any field of the contract, and names that it does not have.
+/// What was given for a field.
+enum Cell {
+    /// A text.
+    Text(Zeroizing<String>),
+    /// Null: no value.
+    Empty,
+    /// A number, a list or the like. That person alone is refused.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(match serde_json::Value::deserialize(from)? {
+            serde_json::Value::String(text) => Self::Text(Zeroizing::new(text)),
+            serde_json::Value::Null => Self::Empty,
+            _ => Self::Other,
+        })
+    }
+}
+
+/// One employment of a person as it was given: any field of the contract, and names that it does not have. `None`: it is no object.
 #[derive(Default)]
-pub struct PersonInput(Vec<(String, Option<Zeroizing<String>>)>);
+pub struct PersonInput(Option<Vec<(String, Cell)>>);
 
 impl<'de> Deserialize<'de> for PersonInput {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -65,25 +85,57 @@ impl<'de> Deserialize<'de> for PersonInput {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<PersonInput, A::Error> {
                 let mut fields = Vec::new();
-                while let Some((name, value)) = entries.next_entry()? {
-                    let text = match value {
-                        serde_json::Value::String(text) => Some(Zeroizing::new(text)),
-                        serde_json::Value::Null => None,
-                        _ => return Err(serde::de::Error::custom(super::unread::NO_TEXT)),
-                    };
-                    fields.push((name, text));
+                while let Some(entry) = entries.next_entry()? {
+                    fields.push(entry);
                 }
-                Ok(PersonInput(fields))
+                Ok(PersonInput(Some(fields)))
+            }
+
+            // One that is no object spoils no other.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<PersonInput, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(PersonInput(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<PersonInput, E> {
+                Ok(PersonInput(None))
             }
         }
-        from.deserialize_map(Fields)
+        from.deserialize_any(Fields)
     }
 }
 
 impl PersonInput {
     fn row(&self, number: u64) -> Row {
         let mut row = Row::new(number);
-        self.0.iter().for_each(|(name, value)| row.give(name, value.as_ref().map(|value| value.as_str()).unwrap_or_default()));
+        match &self.0 {
+            Some(fields) => fields.iter().for_each(|(name, value)| match value {
+                Cell::Text(text) => row.give(name, text.as_str()),
+                Cell::Empty => row.give(name, ""),
+                Cell::Other => row.no_text(name),
+            }),
+            None => row.broken(Detail::new("den er ikke et objekt", "it is no object")),
+        }
         row
     }
 }

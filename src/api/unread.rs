@@ -69,10 +69,6 @@ pub fn told(error: &Error) -> Detail {
         _ if text == REPEATED => {
             Detail::new("et navn står flere gange dér; lad hvert stå én gang", "a name is repeated there; leave each once")
         }
-        _ if text == NO_TEXT => Detail::new(
-            "en værdi dér er ikke en tekst; sæt den i anførselstegn",
-            "a value there is no text; put it in quotation marks",
-        ),
         _ => Detail::new(
             "det, der står dér, har en anden form end kontrakten siger",
             "what stands there has another form than the contract says",
@@ -86,8 +82,6 @@ const NO_FIELDS: &str = ", there are no fields";
 pub const NOT_A_UUID: &str = "it is not a UUID";
 /// Of a map.
 pub const REPEATED: &str = "a name is repeated";
-/// Of a person's field.
-pub const NO_TEXT: &str = "a value is no text";
 
 #[cfg(test)]
 mod tests {

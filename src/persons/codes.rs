@@ -98,6 +98,10 @@ refusals! { []
     PER022, Caller, AfterChange, User,
         da: "CPR-nummeret er ikke et testnummer, og dette er testmiljøet.", "Brug numre, hvor dagen er 61 til 91, eller dem på driftens liste; er nummeret en virkelig persons, så fortæl det til jeres databeskyttelsesrådgiver.",
         en: "The CPR number is no test number, and this is the environment for tests.", "Use numbers whose day is 61 to 91, or those on the operators' list; if the number is a real person's, tell your data protection officer.";
+    /// JSON of another type.
+    PER023, Caller, AfterChange, Administrator,
+        da: "Feltet er ikke en tekst.", "Send værdien som en tekst i anførselstegn, fx \"101\"; tal taber nuller forrest.",
+        en: "The field is no text.", "Send the value as a text in quotation marks, as \"101\"; numbers lose zeros in front.";
 
     == "Persons: warnings, with which the person is taken";
 

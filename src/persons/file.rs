@@ -17,6 +17,8 @@ use crate::refusal::Detail;
 pub const NAMESPACE: &str = "urn:hjemmel:campus:personimport:1";
 /// The longest that one person may be in a file, in bytes.
 const LONGEST: u64 = 64 * 1024;
+/// The longest piece of markup or text in an XML file, in bytes: so much of a person who is too long is read past at once.
+const LONGEST_TOKEN: usize = 1024 * 1024;
 /// Bytes read at once.
 const PIECE: usize = 64 * 1024;
 
@@ -215,6 +217,21 @@ mod tests {
     }
 
     #[test]
+    fn in_xml_a_person_who_is_too_long_spoils_no_other() {
+        let long = "x".repeat(100_000);
+        let one_text = format!("<Person><Fornavne>{long}</Fornavne><Efternavn>Y</Efternavn></Person>");
+        let many_texts = format!("<Person><Fornavne>{}</Fornavne></Person>", "a<!-- -->".repeat(20_000));
+        let many_fields = format!("<Person>{}</Person>", "<Fornavne>a</Fornavne>".repeat(10_000));
+        let good = "<Person><Fornavne>Ib</Fornavne></Person>";
+        let file = format!("<Personer xmlns=\"{NAMESPACE}\">{good}{one_text}{good}{many_texts}{many_fields}{good}</Personer>");
+        let rows = read(file.as_bytes()).unwrap();
+        let told = told(&rows);
+        let codes: Vec<_> = told.iter().map(|(_, _, codes)| codes.contains(&"PER020")).collect();
+        assert_eq!(codes, [false, true, false, true, true, false]);
+        assert!(told.iter().all(|(_, name, _)| name.as_deref().is_none_or(|name| name.len() as u64 <= LONGEST)));
+    }
+
+    #[test]
     fn xml_that_is_something_else_is_refused_and_what_came_before_holds() {
         let person = "<Person><Fornavne>Bo</Fornavne></Person>";
         let wrapped = |inner: &str| format!("<Personer xmlns=\"{NAMESPACE}\">{inner}</Personer>");
@@ -225,7 +242,7 @@ mod tests {
             (wrapped(&format!("{person}tekst{person}")), 1),
             (wrapped(person).replace("</Personer>", ""), 1),
             (format!("<!DOCTYPE x>{}", wrapped(person)), 0),
-            (wrapped(&format!("{person}<Person><Fornavne>{}</Fornavne></Person>", "x".repeat(100_000))), 1),
+            (wrapped(&format!("{person}<Person><Fornavne>{}</Fornavne></Person>", "x".repeat(LONGEST_TOKEN + 1))), 1),
         ] {
             let mut rows = Rows::open(text.as_bytes()).unwrap();
             let mut seen = 0;

@@ -81,7 +81,9 @@ pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, tests: Opti
         match (given, spec.kind) {
             (Some(text), Kind::Ignored) if !text.is_empty() => judged.warnings.push(Remark::of(field, Code::PER105)),
             (_, Kind::Ignored | Kind::Cpr) => {}
-            (None, _) if spec.need == Need::Always => judged.errors.push(Remark::of(field, Code::PER002)),
+            (None, _) if spec.need == Need::Always && !judged.is_refused(field) => {
+                judged.errors.push(Remark::of(field, Code::PER002));
+            }
             (None, _) => {}
             (Some(""), _) => match spec.need {
                 Need::Always => judged.errors.push(Remark::of(field, Code::PER002)),
@@ -111,6 +113,11 @@ pub(super) fn judge(row: &mut Row, scope: &Scope, keys: &PersonKeys, tests: Opti
 }
 
 impl Judged {
+    /// Whether something is wrong with a field that was not taken from the row.
+    fn is_refused(&self, field: Field) -> bool {
+        self.errors.iter().any(|known| known.field == field.name())
+    }
+
     fn set(&mut self, field: Field, given: Given<String>) {
         if let Some(value) = self.values.get_mut(field.index()) {
             *value = given;
@@ -127,6 +134,7 @@ impl Judged {
         tests: Option<&TestNumbers>,
     ) -> Given<Pseudonym> {
         let code = match row.cell(field) {
+            None if self.is_refused(field) => return Given::Absent,
             None | Some("") if field.spec().need == Need::Always => Code::PER002,
             None => return Given::Absent,
             Some("") => return Given::Empty,

@@ -54,6 +54,17 @@ impl Row {
         }
     }
 
+    /// Says that what was given for a field is no text, such as a number in JSON; nothing is taken of it.
+    pub fn no_text(&mut self, name: &str) {
+        match Field::named(name) {
+            Some(field) if !self.errors.iter().any(|known| known.field == field.name()) => {
+                self.errors.push(Remark::of(field, Code::PER023));
+            }
+            Some(_) => {}
+            None => self.unknown(name),
+        }
+    }
+
     pub(super) fn unknown(&mut self, name: &str) {
         if self.errors.len() < MOST_UNKNOWN {
             self.errors.push(Remark { field: "", code: Code::PER001 { name: sayable(name) } });

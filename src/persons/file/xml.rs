@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::{FileError, LONGEST, NAMESPACE, PIECE, Row, content};
+use super::{FileError, LONGEST, LONGEST_TOKEN, NAMESPACE, PIECE, Row, content};
 use crate::refusal::Detail;
 use crate::soap::reading::Reading;
 use crate::soap::scan::{End, Scanner};
@@ -35,11 +35,13 @@ pub(super) struct Xml<R> {
     text: String,
     /// How many elements are open within the field.
     within: usize,
+    /// Whether the field is longer than a person may be: no more of it is kept, and it is not given.
+    is_cut: bool,
 }
 
 impl<R: Read> Xml<R> {
     pub(super) fn new(file: R) -> Self {
-        let limits = Limits { depth: 8, nodes: usize::MAX, text: PIECE, ..Limits::default() };
+        let limits = Limits { depth: 8, nodes: usize::MAX, text: LONGEST_TOKEN, ..Limits::default() };
         Self {
             file,
             scanner: Scanner::new(limits),
@@ -50,6 +52,7 @@ impl<R: Read> Xml<R> {
             name: String::new(),
             text: String::new(),
             within: 0,
+            is_cut: false,
         }
     }
 
@@ -77,7 +80,10 @@ impl<R: Read> Xml<R> {
                     }
                 }
                 Token::Text | Token::CData | Token::Leaf => match self.at {
-                    At::Field => self.text.push_str(self.scanner.text()),
+                    At::Field => match (self.text.len() + self.scanner.text().len()) as u64 > LONGEST {
+                        true => self.is_cut = true,
+                        false => self.text.push_str(self.scanner.text()),
+                    },
                     _ if self.scanner.text().trim_ascii().is_empty() => {}
                     At::Person => {
                         self.row.broken(Detail::new("der står tekst mellem felterne", "there is text between the fields"))
@@ -88,10 +94,11 @@ impl<R: Read> Xml<R> {
                 Token::Eof => return Ok(None),
             }
             if matches!(self.at, At::Person | At::Field) && self.scanner.range().end.saturating_sub(self.from) as u64 > LONGEST {
-                let (row, kib) = (self.row.number(), LONGEST / 1024);
-                return Err(content(
-                    format!("person nr. {row} er længere end {kib} KiB"),
-                    format!("person number {row} is longer than {kib} KiB"),
+                // That person alone is refused; what more comes of it is read past.
+                let kib = LONGEST / 1024;
+                self.row.broken(Detail::new(
+                    format!("personen er længere end {kib} KiB"),
+                    format!("the person is longer than {kib} KiB"),
                 ));
             }
         }
@@ -121,6 +128,7 @@ impl<R: Read> Xml<R> {
                 // What is of another namespace is no field, whatever it is called.
                 self.name = if ours { local.to_owned() } else { format!("{local}?") };
                 self.text.clear();
+                self.is_cut = false;
                 At::Field
             }
             // That person alone is refused.
@@ -144,7 +152,9 @@ impl<R: Read> Xml<R> {
         match self.at {
             At::Field if self.within > 0 => self.within -= 1,
             At::Field => {
-                self.row.give(&self.name, &self.text);
+                if !self.is_cut {
+                    self.row.give(&self.name, &self.text);
+                }
                 self.at = At::Person;
             }
             At::Person => {
