@@ -126,7 +126,8 @@ impl Import {
             // Before anybody is kept.
             told.write(store, "INDLAESES", None).await?;
             let (mut counts, mut answers) = (Counts::default(), ResultFile::new(BufWriter::new(answers))?);
-            let all = import(persons.import(scope, now), opened, &mut answers, &mut counts).await;
+            let progress = Progress { every: PROGRESS, tell: |line| eprintln!("{line}") };
+            let all = import(persons.import(scope, now), opened, &mut answers, &mut counts, progress).await;
             let flushed = answers.finish().and_then(|mut file| file.flush());
             told.write(store, if all.is_ok() { "INDLAEST" } else { "AFBRUDT" }, Some(&counts)).await?;
             flushed?;
@@ -156,11 +157,19 @@ impl<E: Into<CommandError>> From<E> for Broke {
     }
 }
 
+/// How far it has come, told on standard error.
+struct Progress<F> {
+    /// Every so many persons.
+    every: u64,
+    tell: F,
+}
+
 async fn import(
     mut import: Importing,
     opened: Rows<File>,
     answers: &mut ResultFile<BufWriter<File>>,
     counts: &mut Counts,
+    mut progress: Progress<impl FnMut(String)>,
 ) -> Result<(), Broke> {
     let (mut rows, mut next) = some(opened).await?;
     loop {
@@ -173,8 +182,8 @@ async fn import(
         for answer in &answered? {
             answers.write(answer)?;
             counts.add(answer.status);
-            if counts.read.is_multiple_of(PROGRESS) {
-                eprintln!("{}", counts.told());
+            if counts.read.is_multiple_of(progress.every) {
+                (progress.tell)(counts.told());
             }
         }
         (rows, next) = read?;
@@ -204,4 +213,45 @@ fn made(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::persons::{PersonKeys, Persons};
+    use crate::store::{Database, Settings};
+
+    #[tokio::test]
+    async fn how_far_an_import_has_come_is_told_every_so_many_persons() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = Database::open(&Settings::sqlite(&dir.path().join("store.sqlite")), Access::Make).await.unwrap();
+        let persons = Persons::new(database, Arc::new(PersonKeys::new(&[7; 32])), Uuid::nil());
+        let header =
+            "InstitutionsID1;InstitutionsID2;Kommunekode;CPRnummer;Medarbejdernummer;Koen;Fornavne;Efternavn;Email;Brugernavn";
+        let row = |n: u32, sex: u32| format!("0701;1;101;610180{:04};1;{sex};Bo;Prøve;b{n}@institution.dk;b{n}", 1230 + n);
+        let rows = [row(1, 1), row(2, 9), row(3, 1), row(4, 1), row(5, 1)].join("\n");
+        let file = dir.path().join("medarbejdere.csv");
+        std::fs::write(&file, format!("{header}\n{rows}\n")).unwrap();
+        let scope = Scope {
+            authority: "11111111".parse().unwrap(),
+            institutions: ["0701".to_owned()].into(),
+            times: None,
+            erase_after_months: Some(6),
+        };
+        let mut answers = ResultFile::new(BufWriter::new(made(&dir.path().join("result.csv")).unwrap())).unwrap();
+        let (mut counts, mut lines) = (Counts::default(), Vec::new());
+        let progress = Progress { every: 2, tell: |line| lines.push(line) };
+        let importing = persons.import(scope, crate::cli::as_user::now());
+        let all = import(importing, open(&file).await.unwrap(), &mut answers, &mut counts, progress).await;
+        assert!(all.is_ok());
+        assert_eq!(
+            lines,
+            [
+                "2 persons: 1 OPRETTET, 0 OPDATERET, 0 UAENDRET, 1 AFVIST",
+                "4 persons: 3 OPRETTET, 0 OPDATERET, 0 UAENDRET, 1 AFVIST"
+            ]
+        );
+    }
 }
