@@ -17,6 +17,7 @@ use crate::notices::audience::Audience;
 use crate::notices::post::{Post, Settings};
 use crate::notices::work::Sender;
 use crate::notices::{Kind, Notice};
+use crate::persons::campus::queue;
 use crate::services::passthrough::concerns::{Concern, What};
 use crate::store::StoreError;
 
@@ -121,6 +122,9 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
                 tracing::warn!(%error, "a provider's operations could not be told of its answers; it is tried again");
                 concerns.note(concern);
             }
+        }
+        if let Err(error) = queue::tell_dead(&store, clock.now()).await {
+            tracing::warn!(%error, "the operators could not be told of persons that are not handed on; it is tried again");
         }
         match life::look(&store, &reloader.rules, clock.now()).await {
             Ok(Done { expired: 0, told: 0 }) => {}

@@ -131,6 +131,12 @@ fn danish(kind: Kind) -> Words {
             "Det vides ikke, om modtagerens system har leverancen, før afsenderen sender den igen.",
             "Bed afsenderen sende leverancen igen med samme id, eller spørg modtageren, om den er der.",
         ),
+        Kind::PersonNotHandedOn => words(
+            "Person ikke givet videre",
+            "En eller flere personer kunne ikke gives videre til læringsplatformen, og gatewayen prøver ikke længere.",
+            "Brugeren oprettes, ændres eller slettes ikke i læringsplatformen, og senere ændringer af samme person venter; andre personer gives videre.",
+            "Se med kommandoen hjemmel persons queue show, hvorfor platformen ikke tager imod, få årsagen fjernet, og prøv igen med hjemmel persons queue retry.",
+        ),
         Kind::Silence => words(
             "Ingen udveksling i længere tid end aftalt",
             "Der er ikke udvekslet noget i længere tid end aftalt.",
@@ -249,6 +255,12 @@ fn english(kind: Kind) -> Words {
             "A delivery was passed on, but the answer to it is lost.",
             "It is not known whether the receiver's system has the delivery until the sender sends it again.",
             "Ask the sender to send the delivery again with the same id, or the receiver whether it is there.",
+        ),
+        Kind::PersonNotHandedOn => words(
+            "Person not handed on",
+            "One or more persons could not be handed on to the learning platform, and the gateway no longer tries.",
+            "The user is not created, changed or deleted in the learning platform, and later changes of the same person wait; other persons are handed on.",
+            "See by the command hjemmel persons queue show why the platform does not take them, have the cause removed, and try again with hjemmel persons queue retry.",
         ),
         Kind::Silence => words(
             "Nothing exchanged for longer than agreed",

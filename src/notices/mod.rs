@@ -58,6 +58,8 @@ pub enum Kind {
     ProviderAnswerRefused,
     /// It is not known whether what stands behind a service has a delivery.
     DeliveryUnknown,
+    /// A person could not be handed on to the learning platform, and is not tried any more.
+    PersonNotHandedOn,
     /// Nothing was exchanged for longer than agreed.
     Silence,
     /// A user's name was given in upper or lower case as it is not written.
@@ -84,6 +86,7 @@ impl Kind {
         Self::ProviderFailing,
         Self::ProviderAnswerRefused,
         Self::DeliveryUnknown,
+        Self::PersonNotHandedOn,
         Self::Silence,
         Self::LogOnName,
     ];

@@ -227,6 +227,9 @@ fn add(number: i64, what: &'static str, now: Timestamp) -> crate::store::Query {
 /// PostgreSQL gives a row its number before it is committed: an earlier one may come to be seen after a later one was taken. So a
 /// person of whom anybody has a row is left alone whatever the numbers, and takers follow each other.
 ///
+/// An erasure goes before whatever else there is of the person that is not under way: what Campus refused, or is to be told again later,
+/// must not keep the user there.
+///
 /// # Errors
 /// The store does not answer. What it may have given is given again when the lease ends.
 pub async fn take(database: &Database, most: u32, lease: Duration, now: Timestamp) -> Result<Vec<Taken>, StoreError> {
@@ -400,7 +403,9 @@ pub async fn dead(session: &mut Session) -> Result<Vec<i64>, StoreError> {
 /// # Errors
 /// The store does not answer.
 pub async fn retry(session: &mut Session, id: i64, now: Timestamp) -> Result<bool, StoreError> {
-    let retry = sql("UPDATE person_outbox SET state = 'VENTER', attempts = 0, due_us = $2 WHERE id = $1 AND state = 'OPGIVET'");
+    let retry = sql(
+        "UPDATE person_outbox SET state = 'VENTER', attempts = 0, due_us = $2, told_us = NULL WHERE id = $1 AND state = 'OPGIVET'",
+    );
     Ok(session.execute(retry.bind(id).bind(microseconds(now))).await? > 0)
 }
 
@@ -408,6 +413,24 @@ pub async fn retry(session: &mut Session, id: i64, now: Timestamp) -> Result<boo
 ///
 /// # Errors
 /// The store does not answer.
+/// Whether there are rows that are given up and of which the operators do not know.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn is_untold(session: &mut Session) -> Result<bool, StoreError> {
+    let untold = sql("SELECT id FROM person_outbox WHERE state = 'OPGIVET' AND told_us IS NULL LIMIT 1");
+    Ok(session.first(untold).await?.is_some())
+}
+
+/// The operators know of every row that is given up; how many are new to them.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn told(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
+    let told = sql("UPDATE person_outbox SET told_us = $1 WHERE state = 'OPGIVET' AND told_us IS NULL");
+    session.execute(told.bind(microseconds(now))).await
+}
+
 pub async fn drop_dead(session: &mut Session, id: i64) -> Result<bool, StoreError> {
     let drop = sql("DELETE FROM person_outbox WHERE id = $1 AND state = 'OPGIVET'");
     Ok(session.execute(drop.bind(id)).await? > 0)

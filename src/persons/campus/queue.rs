@@ -1,5 +1,7 @@
 //! What operators decide on what Campus refuses: to try it again, or to drop it. As every decision, each is put into the audit's chain.
+//! They are told of it by mail.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::agreements::Store;
@@ -7,6 +9,8 @@ use crate::audit::Subject;
 use crate::decisions::record::What;
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError};
+use crate::notices::audience::Audience;
+use crate::notices::{Kind, Notice};
 use crate::persons::outbox;
 use crate::store::StoreError;
 use crate::users::Actor;
@@ -60,6 +64,38 @@ pub(crate) async fn operator(
     let actor = by.of(store, what, because).await?;
     let role = actor.may(Action::ManageUsers)?;
     Ok(Some((actor, role)))
+}
+
+/// Tells the operators by mail of rows that were given up since they were told last, once an hour at most, whichever node sees it. Whether
+/// there is a letter.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    if !outbox::is_untold(&mut store.database().session().await?).await? {
+        return Ok(false);
+    }
+    let mut change = store.change().await?;
+    let hour = now.as_second().div_euclid(3600);
+    if !change.gives(&format!("persons not handed on {hour}"), now).await? || outbox::told(change.connection(), now).await? == 0 {
+        return Ok(false);
+    }
+    let notice = Notice {
+        kind: Kind::PersonNotHandedOn,
+        name: "Campus".to_owned(),
+        page: "/services".to_owned(),
+        authority: None,
+        service: None,
+        system: None,
+        environment: None,
+        at: Some(now),
+        reason: None,
+        differs: Vec::new(),
+        english: None,
+    };
+    change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
+    change.commit().await?;
+    Ok(true)
 }
 
 /// Does it to a row, and writes who did.
