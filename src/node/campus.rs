@@ -4,6 +4,7 @@ use tokio::sync::watch::Receiver;
 
 use super::assemble::{AssembleError, Lasting};
 use super::{Config, ServeError, until};
+use crate::audit::anchors;
 use crate::clock::Clock;
 use crate::config;
 use crate::metrics::Metrics;
@@ -36,7 +37,9 @@ pub fn open(config: &Config, lasting: &Lasting, clock: &Clock, metrics: &Metrics
         .with_extension(campus.extension);
     let database = lasting.agreements.store().database().clone();
     let counts = Counts::new(metrics.registry())?;
-    Ok(Some(Worker::new(database, client, clock.clone(), Rules::usual(campus.at_once), Some(counts), None)))
+    let directory = &config.audit.directory;
+    let node = anchors::named(directory).map_err(|error| AssembleError::File { path: directory.display().to_string(), error })?;
+    Ok(Some(Worker::new(database, node, client, clock.clone(), Rules::usual(campus.at_once), Some(counts), None)))
 }
 
 /// Hands on until the node stops. What is under way then is done again, by whichever node comes first.

@@ -219,7 +219,7 @@ pub async fn start(
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
-    let has_persons = config.persons.is_some();
+    let persons_at_work = config.persons.is_some() || config.campus.is_some();
     let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone() };
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
@@ -342,9 +342,7 @@ pub async fn start(
     let database = agreements.store().database().clone();
     // To the end of it: calls that drain still decide by the store.
     let sight = tokio::spawn(watch::sight(sight, metrics.clone(), clock.clone(), admin_stopped.clone()));
-    if has_persons {
-        tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), stopped.clone()));
-    }
+    tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), persons_at_work, stopped.clone()));
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, reloader.concerns(), stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
     if let Some(mail) = mail {

@@ -88,8 +88,9 @@ pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, concerns: A
 const ERASED: Duration = Duration::from_secs(30);
 
 /// Erases persons whose term is over, by the calendar of Copenhagen; and again, in a store that was put back, those whom this node's
-/// audit log says to be erased: before that, and before every other log was read, nobody is imported.
-pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, mut stopped: watch::Receiver<()>) {
+/// audit log says to be erased: before that, and before every other log was read, nobody is imported or handed on. `at_work`: whether
+/// this node imports persons or hands them on. One that does not may have written erasures down all the same.
+pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, at_work: bool, mut stopped: watch::Receiver<()>) {
     let mut tick = tokio::time::interval(ERASED);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut waited_for = Vec::new();
@@ -99,7 +100,7 @@ pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, mut stopped:
             _ = tick.tick() => {}
         }
         let now = clock.now();
-        match erase_persons(&store, &logs, now).await {
+        match erase_persons(&store, &logs, at_work, now).await {
             Ok((over, again, missing)) => {
                 if over + again > 0 {
                     tracing::info!(over, again, "persons were erased: their term is over, or the store was put back");
@@ -108,7 +109,7 @@ pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, mut stopped:
                     let logs = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                     tracing::error!(
                         logs,
-                        "the store was put back: nobody is imported before these audit logs were read for erasures; start their nodes, or run `hjemmel persons replay`"
+                        "the store was put back: nobody is imported before these audit logs were read for erasures, nor handed on to Campus; start their nodes, or run `hjemmel persons replay`"
                     );
                 }
                 waited_for = missing;
@@ -118,7 +119,10 @@ pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, mut stopped:
     }
 }
 
-async fn erase_persons(store: &Store, logs: &Logs, now: Timestamp) -> Result<(u64, u64, Vec<Uuid>), ReplayError> {
+async fn erase_persons(store: &Store, logs: &Logs, at_work: bool, now: Timestamp) -> Result<(u64, u64, Vec<Uuid>), ReplayError> {
+    if !at_work && !erase::are_kept(store.database()).await? {
+        return Ok((0, 0, Vec::new()));
+    }
     let folder = logs.folder.clone();
     let named = tokio::task::spawn_blocking(move || anchors::named(&folder)).await.map_err(std::io::Error::other).flatten();
     let node = named.map_err(|error| ReplayError::Log { at: logs.folder.display().to_string(), error })?;

@@ -21,7 +21,7 @@ use crate::decisions::record::What;
 use crate::decisions::service::{Decision, For};
 use crate::decisions::{Because, By, DecideError};
 use crate::id::cvr::Cvr;
-use crate::store::{StoreError, Transaction, sql};
+use crate::store::{Database, StoreError, Transaction, sql};
 use crate::users::rights::Action;
 
 /// The state of a person in decisions.
@@ -79,6 +79,14 @@ pub async fn erase(store: &Store, by: By<'_>, person: i64, service: Uuid, becaus
     Ok(deciding.keep(None, &()).await?)
 }
 
+/// Whether persons were ever imported in this store.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn are_kept(database: &Database) -> Result<bool, StoreError> {
+    Ok(database.first(sql("SELECT id FROM person_counter")).await?.is_some())
+}
+
 /// Erases persons, and says which of them there were.
 async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Timestamp) -> Result<Vec<i64>, StoreError> {
     let mut homes = BTreeSet::new();
@@ -87,6 +95,9 @@ async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Time
     }
     for home in &homes {
         rows::hold(transaction, home).await?;
+        // Answers that are given again for their key hold the running number.
+        let authority = home.split('/').next().unwrap_or_default();
+        transaction.execute(sql("DELETE FROM person_key WHERE authority = $1").bind(authority)).await?;
     }
     let mut freed = Vec::new();
     for (key, mut employment) in rows::managed(transaction, numbers).await? {

@@ -237,14 +237,16 @@ pub async fn take(database: &Database, most: u32, lease: Duration, now: Timestam
         "WITH next AS MATERIALIZED (
              SELECT id FROM person_outbox AS waiting WHERE state = 'VENTER' AND due_us <= $1
                AND NOT EXISTS (SELECT 1 FROM person_outbox AS other WHERE other.number = waiting.number
-                   AND (other.id < waiting.id OR (other.lease IS NOT NULL AND other.due_us > $1)))
+                   AND (other.lease IS NOT NULL AND other.due_us > $1
+                       OR waiting.what <> 'SLET' AND (other.id < waiting.id OR other.what = 'SLET')))
              ORDER BY id LIMIT $2)
          UPDATE person_outbox SET lease = $3, due_us = $4 WHERE id IN (SELECT id FROM next)
          RETURNING id, number, what, content, attempts",
         "WITH next AS MATERIALIZED (
              SELECT id FROM person_outbox AS waiting WHERE state = 'VENTER' AND due_us <= $1
                AND NOT EXISTS (SELECT 1 FROM person_outbox AS other WHERE other.number = waiting.number
-                   AND (other.id < waiting.id OR (other.lease IS NOT NULL AND other.due_us > $1)))
+                   AND (other.lease IS NOT NULL AND other.due_us > $1
+                       OR waiting.what <> 'SLET' AND (other.id < waiting.id OR other.what = 'SLET')))
              ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
          UPDATE person_outbox SET lease = $3, due_us = $4 WHERE id IN (SELECT id FROM next)
          RETURNING id, number, what, content, attempts",
@@ -291,6 +293,17 @@ pub async fn done_with(transaction: &mut Transaction, taken: &Taken) -> Result<(
     held(taken, transaction.execute(done).await?)
 }
 
+/// Campus has nobody of an erased person's number any more: with the erasure goes what was left behind it.
+///
+/// # Errors
+/// [`OutboxError::Lost`]: do not commit.
+pub async fn erased_with(transaction: &mut Transaction, taken: &Taken) -> Result<(), OutboxError> {
+    done_with(transaction, taken).await?;
+    // One that is under way by now belongs to its taker, who finds nobody.
+    let left = sql("DELETE FROM person_outbox WHERE number = $1 AND id < $2 AND lease IS NULL");
+    Ok(transaction.execute(left.bind(taken.number).bind(taken.id)).await.map(drop)?)
+}
+
 /// What becomes of a row that Campus did not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -301,7 +314,7 @@ pub enum Fate {
         /// Whether Campus saw it.
         counted: bool,
     },
-    /// It is given up until somebody retries or drops it, and holds up what follows of the same person.
+    /// It is given up until somebody retries or drops it, and holds up what follows of the same person, but not an erasure.
     Dead,
 }
 
@@ -398,21 +411,6 @@ pub async fn dead(session: &mut Session) -> Result<Vec<i64>, StoreError> {
     dead.iter().map(|row| row.get("id")).collect()
 }
 
-/// Begins a row that is given up anew; whether there is one.
-///
-/// # Errors
-/// The store does not answer.
-pub async fn retry(session: &mut Session, id: i64, now: Timestamp) -> Result<bool, StoreError> {
-    let retry = sql(
-        "UPDATE person_outbox SET state = 'VENTER', attempts = 0, due_us = $2, told_us = NULL WHERE id = $1 AND state = 'OPGIVET'",
-    );
-    Ok(session.execute(retry.bind(id).bind(microseconds(now))).await? > 0)
-}
-
-/// Drops a row that is given up: those behind it go on. Whether there is one.
-///
-/// # Errors
-/// The store does not answer.
 /// Whether there are rows that are given up and of which the operators do not know.
 ///
 /// # Errors
@@ -431,6 +429,21 @@ pub async fn told(session: &mut Session, now: Timestamp) -> Result<u64, StoreErr
     session.execute(told.bind(microseconds(now))).await
 }
 
+/// Begins a row that is given up anew; whether there is one.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn retry(session: &mut Session, id: i64, now: Timestamp) -> Result<bool, StoreError> {
+    let retry = sql(
+        "UPDATE person_outbox SET state = 'VENTER', attempts = 0, due_us = $2, told_us = NULL WHERE id = $1 AND state = 'OPGIVET'",
+    );
+    Ok(session.execute(retry.bind(id).bind(microseconds(now))).await? > 0)
+}
+
+/// Drops a row that is given up: those behind it go on. Whether there is one.
+///
+/// # Errors
+/// The store does not answer.
 pub async fn drop_dead(session: &mut Session, id: i64) -> Result<bool, StoreError> {
     let drop = sql("DELETE FROM person_outbox WHERE id = $1 AND state = 'OPGIVET'");
     Ok(session.execute(drop.bind(id)).await? > 0)

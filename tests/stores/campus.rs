@@ -11,26 +11,32 @@ use hjemmel::agreements::Store;
 use hjemmel::audit::Subject;
 use hjemmel::clock::Clock;
 use hjemmel::decisions::Because;
+use hjemmel::notices::address::Language;
 use hjemmel::outbound::{Outbound, OutboundSettings};
-use hjemmel::persons::campus::adopt::{self, Became};
+use hjemmel::persons::campus::adopt::{self, AdoptError, Became};
 use hjemmel::persons::campus::client::{Campus, Step};
-use hjemmel::persons::campus::queue::{Operation, QueueError, operate};
+use hjemmel::persons::campus::queue::{Operation, QueueError, operate, tell_dead};
 use hjemmel::persons::campus::work::{Rules, Worked, Worker};
-use hjemmel::persons::outbox::{self, Handed};
+use hjemmel::persons::outbox::{self, Fate, Handed};
 use hjemmel::signature::credentials::{Credentials, certificates_from_pem_file};
 use hjemmel::store::settings::Postgres;
-use hjemmel::store::{Access, At, Database, Settings, sql};
+use hjemmel::store::{Access, At, Database, Settings, copies, sql};
 use hjemmel::stub::campus::{Behaviour, CampusConfig, Etags, PATH, Seen, start_campus};
 use hjemmel::stub::pki::{DevPki, KeyBits, Role as Key};
 use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
+use hjemmel::users::rights::Role;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::not_run::did_not_run;
+use crate::people;
 use crate::postgres::Cluster;
 
+/// The name of the worker's node's log.
+const NODE: Uuid = Uuid::from_u128(1);
 const CHILD: &str = "HJEMMEL_TEST_CAMPUS_CHILD";
 
 static PKI: LazyLock<DevPki> = LazyLock::new(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap());
@@ -171,7 +177,7 @@ impl World {
     }
 
     fn worker(&self) -> Worker {
-        Worker::new(self.database().clone(), self.campus(), self.clock(), Rules::usual(4), None, None)
+        Worker::new(self.database().clone(), NODE, self.campus(), self.clock(), Rules::usual(4), None, None)
     }
 
     async fn put(&self, handed: &[Handed]) {
@@ -454,7 +460,7 @@ async fn nothing_is_sent_to_another_after_a_redirect_without_a_token_or_over_the
         ("an empty token", emptied, "campus.token is empty"),
         ("link-local", link, "link-local"),
     ] {
-        let worker = Worker::new(world.database().clone(), campus, world.clock(), Rules::usual(4), None, None);
+        let worker = Worker::new(world.database().clone(), NODE, campus, world.clock(), Rules::usual(4), None, None);
         worker.work_once().await.unwrap();
         let row = outbox::oldest(world.database(), 1).await.unwrap().remove(0);
         assert!(row.problem.clone().unwrap().contains(said), "{kind}: {row:?}");
@@ -478,7 +484,7 @@ async fn nothing_is_sent_to_another_after_a_redirect_without_a_token_or_over_the
     let (with_token, seen) = stub(&Switch::new(Behaviour::default()), Some("hemmelig-1")).await;
     world.pass(Duration::from_secs(600));
     let campus = client(with_token.address().port(), world.clock(), own, roots, Some(token));
-    world.drain(&Worker::new(world.database().clone(), campus, world.clock(), Rules::usual(4), None, None)).await;
+    world.drain(&Worker::new(world.database().clone(), NODE, campus, world.clock(), Rules::usual(4), None, None)).await;
     assert_eq!(seen.users().len(), 1);
 }
 
@@ -585,6 +591,108 @@ async fn after_a_restore_a_user_whose_number_nobody_has_here_gets_the_persons_ne
             assert_eq!(told, [first, Became::Anothers, Became::Anothers], "{}", world.kind);
         }
         assert_eq!(world.campus().with_number(1).await.unwrap(), Some(lost), "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_store_that_was_put_back_nobody_is_handed_on_before_every_log_was_read_for_erasures() {
+    for world in World::all().await {
+        let worker = world.worker();
+        world.put(&[person(1, "1"), person(2, "1")]).await;
+        world.drain(&worker).await;
+        // The copy has a row of one, and for the other a day of waking that is over. Both users were deleted in Campus since.
+        world.put(&[person(1, "2")]).await;
+        let mut session = world.database().session().await.unwrap();
+        let wakes = sql("UPDATE person_campus SET wakes = $1 WHERE number = 2");
+        session.execute(wakes.bind(jiff::civil::date(2026, 11, 1))).await.unwrap();
+        drop(session);
+        let mut noted = world.database().begin().await.unwrap();
+        copies::note(&mut noted, "O. Drift", world.now()).await.unwrap();
+        noted.commit().await.unwrap();
+        let asked = world.running.requests();
+        for _ in 0..2 {
+            assert!(matches!(worker.work_once().await.unwrap(), Worked::Resting(_)), "{}", world.kind);
+            assert_eq!(worker.awaken().await.unwrap(), 0, "{}", world.kind);
+            world.pass(Duration::from_secs(3600));
+        }
+        let because = Because::new("efter genskabelse".to_owned(), world.now());
+        let file = (&[][..], "digest".to_owned());
+        let adopted = adopt::adopt(&world.store, &world.campus(), None, file, &because, true, |_, _| {}).await;
+        assert!(matches!(adopted, Err(AdoptError::NotErasedYet(_))), "{}: {adopted:?}", world.kind);
+        assert_eq!(world.running.requests(), asked, "{}: Campus is asked nothing", world.kind);
+        assert_eq!(world.figures().await.waiting, 1, "{}", world.kind);
+
+        let mut read = world.database().begin().await.unwrap();
+        let done = sql("INSERT INTO person_replayed (node, restored) VALUES ($1, $2)").bind(NODE).bind(world.now());
+        read.execute(done).await.unwrap();
+        read.commit().await.unwrap();
+        assert_eq!(worker.awaken().await.unwrap(), 1, "{}", world.kind);
+        world.drain(&worker).await;
+        assert_eq!(world.user(1)["title"], "2", "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_are_told_by_mail_of_persons_that_are_given_up_each_once_and_once_an_hour_at_most() {
+    for world in World::all().await {
+        people::add(&world.store, &[(Key::GatewayClient, Role::Operator, None)]).await;
+        let operator = world.store.users().await.unwrap().remove(0);
+        let mut change = world.store.change().await.unwrap();
+        change.tell_at(operator.id, Some(("drift@example.dk", Language::Da)), world.now()).await.unwrap();
+        change.commit().await.unwrap();
+        let letters = async || world.database().all(sql("SELECT id FROM job")).await.unwrap().len();
+        let tell = async || tell_dead(&world.store, world.now()).await.unwrap();
+        let give_up = async |number: i64| {
+            world.put(&[person(number, "1")]).await;
+            let taken = outbox::take(world.database(), 1, Duration::from_secs(300), world.now()).await.unwrap().remove(0);
+            outbox::not_taken(world.database(), &taken, "400 invalidValue", Fate::Dead).await.unwrap();
+            taken.id
+        };
+        assert!(!tell().await, "{}: nothing is given up", world.kind);
+        let first = give_up(1).await;
+        assert_eq!((tell().await, tell().await, letters().await), (true, false, 1), "{}", world.kind);
+        give_up(2).await;
+        assert!(!tell().await, "{}: once an hour", world.kind);
+        world.pass(Duration::from_secs(3600));
+        assert_eq!((tell().await, tell().await, letters().await), (true, false, 2), "{}", world.kind);
+        world.pass(Duration::from_secs(3600));
+        assert!(!tell().await, "{}: nothing new", world.kind);
+        // Tried again and refused again is new.
+        let because = Because::new("sag 7".to_owned(), world.now());
+        operate(&world.store, None, first, Operation::Retry, &because).await.unwrap();
+        assert!(!tell().await, "{}", world.kind);
+        let taken = outbox::take(world.database(), 1, Duration::from_secs(300), world.now()).await.unwrap().remove(0);
+        outbox::not_taken(world.database(), &taken, "400 invalidValue", Fate::Dead).await.unwrap();
+        assert_eq!((tell().await, letters().await), (true, 3), "{}", world.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_is_erased_while_a_row_is_under_way_leaves_campus_whatever_becomes_of_the_row() {
+    let later = Fate::Again { due: noon() + SignedDuration::from_hours(1), counted: true };
+    for world in World::all().await {
+        let worker = world.worker();
+        for (number, fate) in [(1, Some(Fate::Dead)), (2, Some(later)), (3, None)] {
+            world.put(&[person(number, "1")]).await;
+            world.drain(&worker).await;
+            world.put(&[person(number, "2")]).await;
+            let lease = Duration::from_secs(300);
+            let taken = outbox::take(world.database(), 1, lease, world.now()).await.unwrap().remove(0);
+            let mut transaction = world.database().begin_beside_others().await.unwrap();
+            transaction.execute(sql("DELETE FROM person WHERE number = $1").bind(number)).await.unwrap();
+            outbox::erase(&mut transaction, number, world.now()).await.unwrap();
+            transaction.commit().await.unwrap();
+            assert_eq!(worker.work_once().await.unwrap(), Worked::Taken(0), "{}: it waits for what is under way", world.kind);
+            match fate {
+                Some(fate) => outbox::not_taken(world.database(), &taken, "400 invalidValue", fate).await.unwrap(),
+                // Its node went.
+                None => world.pass(lease),
+            }
+            assert_ne!(worker.work_once().await.unwrap(), Worked::Taken(0), "{}: {fate:?}", world.kind);
+            world.drain(&worker).await;
+            assert_eq!(world.seen.users().len(), 0, "{}: {fate:?}", world.kind);
+            assert_eq!(outbox::oldest(world.database(), 9).await.unwrap(), [], "{}: nothing is left", world.kind);
+        }
     }
 }
 
@@ -766,7 +874,7 @@ async fn a_server_of_somebody_elses_has_everybody_once_and_as_told_last() {
     let outbound = Outbound::new(OutboundSettings::new(certificates_from_pem_file(Path::new(roots)).unwrap())).unwrap();
     let campus = Campus::new(outbound, &address.parse().unwrap(), None, Duration::from_secs(20), world.clock());
     let campus = campus.with_extension(*extension == "extension");
-    let worker = || Worker::new(world.database().clone(), campus.clone(), world.clock(), Rules::usual(4), None, None);
+    let worker = || Worker::new(world.database().clone(), NODE, campus.clone(), world.clock(), Rules::usual(4), None, None);
     let ends = Handed { inactive_from: Some(jiff::civil::date(2026, 12, 1)), manager: Some(2), ..person(1, "1") };
     world.put(&[ends, person(2, "1"), person(3, "1"), person(4, "1")]).await;
     world.drain(&worker()).await;
@@ -818,7 +926,7 @@ async fn child() {
     let own = Credentials::from_pem_files(&pki.join("gateway-client.pem"), &pki.join("gateway-client.key.pem")).unwrap();
     let roots = certificates_from_pem_file(&pki.join("root.pem")).unwrap();
     let campus = client(port.parse().unwrap(), Clock::fixed(noon()), own, roots, None);
-    let worker = Worker::new(database, campus, Clock::fixed(noon()), Rules::usual(4), None, Some(Arc::new(at_step)));
+    let worker = Worker::new(database, NODE, campus, Clock::fixed(noon()), Rules::usual(4), None, Some(Arc::new(at_step)));
     while worker.work_once().await.unwrap() != Worked::Taken(0) {}
     panic!("it should not have lived through {step:?}");
 }
@@ -844,11 +952,21 @@ fn in_words(settings: &Settings, folder: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_each_step_of_a_creation_and_of_a_change_the_worker_leaves_nothing_undone_and_nothing_twice() {
+async fn killed_at_each_step_of_a_creation_of_a_change_and_of_an_erasure_the_worker_leaves_nothing_undone_and_nothing_twice() {
     for world in World::all().await {
         let folder = world.folder.path();
         PKI.write(&folder.join("pki"), None).unwrap();
         let told = in_words(&world.settings, folder);
+        let killed = |at: usize, step: Step| {
+            let ended = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "campus::child", "--nocapture"])
+                .env(CHILD, format!("{}|{at}|{}|{told}", folder.display(), world.running.address().port()))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{}: {step:?}", world.kind);
+        };
         // A first time each is created, a second time changed.
         for title in ["1", "2"] {
             for (at, step) in Step::ALL.into_iter().enumerate() {
@@ -862,14 +980,7 @@ async fn killed_at_each_step_of_a_creation_and_of_a_change_the_worker_leaves_not
                     // Each kill meets a creation: one that is new.
                     world.put(&[person(10 + i64::try_from(at).unwrap(), &format!("{title}{at}"))]).await;
                 }
-                let ended = Command::new(std::env::current_exe().unwrap())
-                    .args(["--exact", "campus::child", "--nocapture"])
-                    .env(CHILD, format!("{}|{at}|{}|{told}", folder.display(), world.running.address().port()))
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .status()
-                    .unwrap();
-                assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{}: {title} {step:?}", world.kind);
+                killed(at, step);
                 // The lease of the dead ends.
                 world.pass(Duration::from_secs(3600));
                 world.drain(&world.worker()).await;
@@ -882,5 +993,19 @@ async fn killed_at_each_step_of_a_creation_and_of_a_change_the_worker_leaves_not
         }
         let created = world.seen.changes().into_iter().filter(|change| change.method == Method::POST).count();
         assert_eq!((created, world.seen.users().len()), (7, 7), "{}: nobody is created twice", world.kind);
+        // And the erasure of those who were created above, each at a step; nobody is looked up before.
+        for (left, (at, step)) in Step::ALL.into_iter().enumerate().filter(|(_, step)| *step != Step::LookedUp).enumerate() {
+            let number = 10 + i64::try_from(at).unwrap();
+            let mut transaction = world.database().begin_beside_others().await.unwrap();
+            transaction.execute(sql("DELETE FROM person WHERE number = $1").bind(number)).await.unwrap();
+            outbox::erase(&mut transaction, number, world.now()).await.unwrap();
+            transaction.commit().await.unwrap();
+            killed(at, step);
+            world.pass(Duration::from_secs(3600));
+            world.drain(&world.worker()).await;
+            assert_eq!(world.seen.users().len(), 6 - left, "{}: {step:?}", world.kind);
+            *world.now.lock().unwrap() = noon();
+        }
+        assert_eq!(world.figures().await, outbox::Figures::default(), "{}", world.kind);
     }
 }

@@ -1,12 +1,13 @@
 //! Persons that institutions import, on SQLite and PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hjemmel::agreements::Store;
 use hjemmel::audit::anchors::{self, Anchored};
-use hjemmel::audit::log::read_head;
+use hjemmel::audit::log::{read_head, segment_name};
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::By;
@@ -40,6 +41,9 @@ on_both! {
     under_another_key_nobody_is_imported;
     the_data_controller_erases_and_nothing_leads_back;
     in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_read_for_erasures;
+    a_log_that_is_not_whole_or_shorter_than_another_says_counts_as_unread;
+    campus_is_told_of_everybody_whom_a_log_names_also_of_one_whom_the_copy_never_had;
+    an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person;
     a_managers_staff_number_is_looked_up_among_the_managers_employments;
     a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not;
 }
@@ -437,6 +441,10 @@ async fn in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_re
         let elsewhere = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), node);
         assert!(waits_for(&elsewhere).await.contains(&second.name));
     }
+    let refused = replay::of_folder(&store, Some(By::Key(&signer(OWNER))), &second.logs(), &reason).await;
+    assert!(refused.is_err(), "an operator's decision alone");
+    assert_eq!(waits_for(&persons).await, by_name(vec![second.name, third.name]), "and nothing was done before it was refused");
+    assert_ne!(shown::with_number(database, numbers[1]).await.unwrap(), []);
     let by = signer(OPERATOR);
     let read = replay::of_folder(&store, Some(By::Key(&by)), &second.logs(), &reason).await.unwrap();
     assert_eq!(read, (second.name, 1, vec![third.name]), "whose term was over is erased again too");
@@ -459,6 +467,137 @@ async fn in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_re
     let made = store.made_on(hjemmel::audit::Subject::Store, second.name).await.unwrap();
     let told: Vec<_> = made.iter().map(|made| (made.what.to.as_str(), made.user.is_some())).collect();
     assert_eq!(told, [("ERASURES_REPLAYED", true), ("LOG_GIVEN_UP", true)]);
+}
+
+/// What is done to a log so that it is not whole any more.
+type Harm = fn(&Path);
+
+fn alter(folder: &Path, change: impl Fn(Vec<&str>) -> Vec<String>) {
+    let file = folder.join(segment_name(1));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, change(text.lines().collect()).join("\n") + "\n").unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+async fn a_log_that_is_not_whole_or_shorter_than_another_says_counts_as_unread(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    people::add(&store, &[(OWNER, Role::SystemOwner, Some(OWN))]).await;
+    let database = store.database();
+    let (own, other, folder) = (Node::new(), Node::new(), tempfile::tempdir().unwrap());
+    let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), own.name);
+    let (number, reason) = (one(&persons, row(1, 1, &[])).await.1.unwrap(), because(NOW));
+    // The copy knows of the own log alone. The erasure stands in the other's, of which the own one keeps how far it had come.
+    other.write(&store, None).await;
+    let earlier = folder.path().join("earlier");
+    copy(&other.logs().folder, &earlier);
+    erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &reason).await.unwrap();
+    other.write(&store, None).await;
+    own.write(&store, Some(&other)).await;
+    own.anchor(&store).await;
+    there_again(&kept, &[number]).await;
+    put_back(database, "O. Drift", at(NOW)).await;
+
+    let is_erasure = |line: &str| line.contains("SLETTET");
+    let harms: [(&str, Harm); 7] = [
+        ("a line altered", |folder| {
+            alter(folder, |lines| lines.into_iter().map(|line| line.replace("SLETTET", "KENDT")).collect())
+        }),
+        ("a line taken out", |folder| {
+            alter(folder, |lines| lines.into_iter().filter(|line| !line.contains("SLETTET")).map(str::to_owned).collect())
+        }),
+        ("a line that is none", |folder| {
+            alter(folder, |lines| {
+                lines.into_iter().map(|line| if line.contains("SLETTET") { "{}" } else { line }.to_owned()).collect()
+            })
+        }),
+        ("its end cut off", |folder| alter(folder, |lines| lines.into_iter().take(2).map(str::to_owned).collect())),
+        ("no head", |folder| std::fs::remove_file(folder.join("head.json")).unwrap()),
+        ("no segment", |folder| std::fs::remove_file(folder.join(segment_name(1))).unwrap()),
+        ("nothing but its name", |folder| {
+            for name in ["head.json", &segment_name(1)] {
+                std::fs::remove_file(folder.join(name)).unwrap();
+            }
+        }),
+    ];
+    let whole = std::fs::read_to_string(other.logs().folder.join(segment_name(1))).unwrap();
+    assert!(whole.lines().any(is_erasure));
+    for (n, (what, harm)) in harms.into_iter().enumerate() {
+        let harmed = folder.path().join(n.to_string());
+        copy(&other.logs().folder, &harmed);
+        harm(&harmed);
+        let read = replay::of_folder(&store, None, &Logs { folder: harmed, archive: None }, &reason).await;
+        assert!(read.is_err(), "{what}: {read:?}");
+        assert_ne!(shown::with_number(database, number).await.unwrap(), [], "{what}");
+    }
+    // An earlier copy of the folder is whole by itself. The own log tells that it is not all.
+    let short = Logs { folder: earlier, archive: None };
+    assert_eq!(replay::of_folder(&store, None, &short, &reason).await.unwrap(), (other.name, 0, vec![own.name]));
+    assert_eq!(replay::own(database, own.name, &own.logs(), at(NOW)).await.unwrap(), 0);
+    assert_eq!(waits_for(&persons).await, [other.name], "it is waited for again");
+    let read = replay::of_folder(&store, None, &short, &reason).await;
+    assert!(read.is_err(), "{read:?}");
+    assert_eq!(replay::of_folder(&store, None, &other.logs(), &reason).await.unwrap(), (other.name, 1, vec![]));
+    assert_eq!(shown::with_number(database, number).await.unwrap(), []);
+    assert!(waits_for(&persons).await.is_empty());
+}
+
+async fn campus_is_told_of_everybody_whom_a_log_names_also_of_one_whom_the_copy_never_had(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    people::add(&store, &[(OWNER, Role::SystemOwner, Some(OWN))]).await;
+    let (database, node) = (store.database(), Node::new());
+    let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), node.name);
+    let mut numbers = Vec::new();
+    for n in [1, 2] {
+        let number = one(&persons, row(1, n, &[])).await.1.unwrap();
+        erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &because(NOW)).await.unwrap();
+        numbers.push(number);
+    }
+    node.write(&store, None).await;
+    // The copy has the first again, and never had the second. Of neither anything waits.
+    kept.execute("DELETE FROM person_outbox").await.unwrap();
+    there_again(&kept, &numbers[..1]).await;
+    put_back(database, "O. Drift", at(NOW)).await;
+    assert_eq!(replay::own(database, node.name, &node.logs(), at(NOW)).await.unwrap(), 1);
+    let waiting = outbox::oldest(database, 9).await.unwrap();
+    let told: BTreeSet<_> = waiting.iter().map(|row| (row.number, row.what.as_str())).collect();
+    assert_eq!(told, numbers.iter().map(|number| (*number, "SLET")).collect());
+}
+
+async fn an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    people::add(&store, &[(OWNER, Role::SystemOwner, Some(OWN))]).await;
+    let (database, node) = (store.database(), Node::new());
+    let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), node.name);
+    let number = one(&persons, row(1, 1, &[])).await.1.unwrap();
+    let answered = [OWN, OTHER].map(|authority| {
+        format!(
+            "INSERT INTO person_key (system, authority, key, digest, answer, at_us)
+             VALUES ('{}', '{authority}', 'en-gang', 'ab', 'OPRETTET {number}', 1)",
+            Uuid::from_u128(2)
+        )
+    });
+    let authorities = async || {
+        let rows = database.all(hjemmel::store::sql("SELECT authority FROM person_key ORDER BY 1")).await.unwrap();
+        rows.iter().map(|row| row.get::<String>("authority").unwrap()).collect::<Vec<_>>()
+    };
+    for insert in &answered {
+        kept.execute(insert).await.unwrap();
+    }
+    erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &because(NOW)).await.unwrap();
+    assert_eq!(authorities().await, [OTHER], "another authority's answers stay");
+    // Nor does a copy's answer give the number of one whom the copy has not.
+    node.write(&store, None).await;
+    kept.execute(&answered[0]).await.unwrap();
+    put_back(database, "O. Drift", at(NOW)).await;
+    replay::own(database, node.name, &node.logs(), at(NOW)).await.unwrap();
+    assert_eq!(authorities().await, [] as [&str; 0]);
 }
 
 async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not(kept: Kept) {

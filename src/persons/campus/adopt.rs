@@ -15,6 +15,7 @@ use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::decisions::record::What;
 use crate::decisions::{Because, By, DecideError};
+use crate::persons::erase::replay;
 use crate::persons::outbox;
 use crate::store::{Database, StoreError, sql};
 
@@ -93,6 +94,11 @@ pub enum AdoptError {
         /// What is wrong with it.
         why: String,
     },
+    /// Persons who are erased may be among those in the store.
+    #[error(
+        "the store was put back, and these audit logs are still to be read for erasures: {0}; start their nodes or run `hjemmel persons replay`, and adopt then"
+    )]
+    NotErasedYet(String),
     /// Campus. The same file again goes on where this ended.
     #[error("Campus takes nothing just now ({0}); run the same again: what is matched stays so")]
     Campus(#[from] Trouble),
@@ -200,6 +206,10 @@ pub async fn adopt(
     let (subject, to) = (Subject::PersonQueue, format!("adopting {} users{anew}", lines.len()));
     let what = What { subject, id: uuid::Uuid::now_v7(), from: None, to, shown: Some(digest) };
     let proven = queue::operator(store, by, &what, because).await?;
+    let missing = replay::missing(&mut database.session().await?, uuid::Uuid::nil()).await?;
+    if !missing.is_empty() {
+        return Err(AdoptError::NotErasedYet(missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+    }
     campus.may_be_reached().await?;
     let mut change = store.change().await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;

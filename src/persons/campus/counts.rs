@@ -1,7 +1,5 @@
 //! What Prometheus sees of what is handed on to Campus. No person, no institution.
 
-use std::time::Duration;
-
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::client::Done;
@@ -34,7 +32,7 @@ impl Counts {
             IntGauge::new("hjemmel_persons_queue_oldest_seconds", "For how long the oldest that waits for Campus has waited.")?;
         let waits = IntGauge::new(
             "hjemmel_persons_campus_paused",
-            "1 while this node leaves Campus alone: it does not answer, asks to wait, or the settings are wrong.",
+            "1 while this node leaves Campus alone: it does not answer, asks to wait, the settings are wrong, or the store was put back and not every audit log was read for erasures.",
         )?;
         let counts = Self {
             standing: IntGaugeVec::new(standing, &["state"])?,
@@ -79,7 +77,7 @@ impl Counts {
     }
 
     /// Shows whether Campus is left alone.
-    pub fn paused(&self, pause: Option<Duration>) {
-        self.waits.set(i64::from(pause.is_some()));
+    pub fn paused(&self, is_paused: bool) {
+        self.waits.set(i64::from(is_paused));
     }
 }

@@ -4,17 +4,23 @@
 //! worker waits, longer each time, and nothing of the queue is counted as tried. What Campus saw and did not take is tried again later
 //! each time; what it refuses is given up, and holds up what follows of the same person alone. An answer of one person's that cannot be
 //! used is counted and tried again while the others go on, unless nobody's can be used.
+//!
+//! A store that was put back may hold persons who are erased, and days of waking of theirs. Until every audit log was read for
+//! erasures the worker takes nothing and wakes nobody: else an erased person would be created in Campus again.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
 
 use super::client::{Campus, Done, Step, Trouble};
 use super::counts::Counts;
 use super::{known, user};
 use crate::clock::{Clock, civil_day};
+use crate::persons::erase::replay;
 use crate::persons::outbox::{self, Fate, OutboxError, Taken, What};
 use crate::store::{Database, StoreError};
 
@@ -74,6 +80,10 @@ struct Rest {
 
 struct Inner {
     database: Database,
+    /// The name of the node's own log.
+    node: Uuid,
+    /// Whether the store was put back, and logs are still to be read.
+    awaits: AtomicBool,
     campus: Campus,
     clock: Clock,
     rules: Rules,
@@ -91,7 +101,7 @@ pub struct Worker(Arc<Inner>);
 pub enum Worked {
     /// So many rows were taken.
     Taken(usize),
-    /// Campus is left alone for so long.
+    /// Campus is left alone for so long, because of Campus or because the store was put back.
     Resting(Duration),
 }
 
@@ -114,16 +124,18 @@ fn after(now: Timestamp, pause: Duration) -> Timestamp {
 }
 
 impl Worker {
-    /// Takes its parts. `at_step`: what a test does at each step.
+    /// Takes its parts. `node`: the name of the node's own log; `at_step`: what a test does at each step.
     pub fn new(
         database: Database,
+        node: Uuid,
         campus: Campus,
         clock: Clock,
         rules: Rules,
         counts: Option<Counts>,
         at_step: Option<AtStep>,
     ) -> Self {
-        Self(Arc::new(Inner { database, campus, clock, rules, counts, rest: Mutex::default(), at_step }))
+        let awaits = AtomicBool::new(false);
+        Self(Arc::new(Inner { database, node, awaits, campus, clock, rules, counts, rest: Mutex::default(), at_step }))
     }
 
     /// Hands on for ever.
@@ -165,6 +177,9 @@ impl Worker {
     pub async fn awaken(&self) -> Result<usize, StoreError> {
         let now = self.0.clock.now();
         let Some(today) = civil_day(now) else { return Ok(0) };
+        if self.awaits_erasures().await? {
+            return Ok(0);
+        }
         outbox::awaken(&self.0.database, today, now).await
     }
 
@@ -175,10 +190,26 @@ impl Worker {
                     Ok(figures) => counts.show(&figures),
                     Err(error) => tracing::debug!(%error, "the queue to Campus cannot be counted"),
                 }
-                counts.paused(self.rest());
+                counts.paused(self.rest().is_some() || self.0.awaits.load(Ordering::Relaxed));
             }
             tokio::time::sleep(SHOW).await;
         }
+    }
+
+    /// Whether the store was put back, and not every log was read for erasures yet. Asked each time: a store is put back under nodes
+    /// that serve.
+    async fn awaits_erasures(&self) -> Result<bool, StoreError> {
+        let missing = replay::missing(&mut self.0.database.session().await?, self.0.node).await?;
+        let awaits = !missing.is_empty();
+        match (self.0.awaits.swap(awaits, Ordering::Relaxed), awaits) {
+            (false, true) => tracing::warn!(
+                logs = missing.len(),
+                "the store was put back: nobody is handed on to Campus before every audit log was read for erasures"
+            ),
+            (true, false) => tracing::info!("every audit log was read for erasures: persons are handed on to Campus again"),
+            _ => {}
+        }
+        Ok(awaits)
     }
 
     fn rest(&self) -> Option<Duration> {
@@ -234,6 +265,9 @@ impl Worker {
     pub async fn work_once(&self) -> Result<Worked, StoreError> {
         if let Some(rest) = self.rest() {
             return Ok(Worked::Resting(rest));
+        }
+        if self.awaits_erasures().await? {
+            return Ok(Worked::Resting(SHOW));
         }
         let Inner { database, campus, clock, rules, .. } = &*self.0;
         let lease = campus.longest() + Duration::from_secs(30);
@@ -356,15 +390,18 @@ impl Worker {
         };
         self.reached(Step::Sent);
         let mut transaction = database.begin_beside_others().await?;
-        outbox::done_with(&mut transaction, taken).await?;
         let done = match told {
+            Err(done) if taken.what == What::Erased => {
+                outbox::erased_with(&mut transaction, taken).await?;
+                known::forget(&mut transaction, number).await?;
+                done
+            }
             Err(done) => {
-                if taken.what == What::Erased {
-                    known::forget(&mut transaction, number).await?;
-                }
+                outbox::done_with(&mut transaction, taken).await?;
                 done
             }
             Ok((id, done)) => {
+                outbox::done_with(&mut transaction, taken).await?;
                 known::note_user(&mut transaction, number, &id, user::wakes(&known.employments, today)).await?;
                 // The first employment's manager is the one that is referred to; of the others the number stands in the extension.
                 for told in &known.employments {

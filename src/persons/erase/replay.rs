@@ -4,6 +4,9 @@
 //! anchors that it keeps), and every log that one of these tells of (a node keeps another's in its own). A node reads its own when it
 //! starts; the log of a node that does not start any more is read from its folder by `hjemmel persons replay`, or is given up by
 //! somebody's decision. Segments that left a folder are read in the archive.
+//!
+//! A log counts as read only where it is whole: each line follows from the one before, and it goes as far as its head, the store and
+//! other nodes' logs say that it had come. A line that cannot be read could be the erasure. Signatures are `hjemmel audit verify`'s.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,13 +15,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{ERASED, EraseError, erased, number};
+use super::{ERASED, EraseError, erased, number, outbox};
 use crate::agreements::Store;
 use crate::archive::Archive;
 use crate::archive::place::Archived;
-use crate::audit::chain::{self, Entry, Event};
+use crate::audit::chain::{self, Broken, Checkpoint, Entry, Event, Head};
 use crate::audit::log::Lines;
 use crate::audit::place::{Folder, Place};
+use crate::audit::verify::Anchor;
 use crate::audit::{Subject, anchors};
 use crate::decisions::record::What;
 use crate::decisions::{Because, By, DecideError};
@@ -104,39 +108,116 @@ pub async fn missing(session: &mut Session, node: Uuid) -> Result<Vec<Uuid>, Sto
 #[derive(Default)]
 struct Told {
     erased: BTreeSet<i64>,
-    /// Other nodes' logs.
-    logs: BTreeSet<Uuid>,
+    /// Other nodes' logs, and the last checkpoint of each that this one keeps.
+    logs: BTreeMap<Uuid, Checkpoint>,
+    /// The number of the entry up to which it was read.
+    read_to: u64,
 }
 
-impl Told {
-    fn read(&mut self, bytes: Box<dyn io::Read + Send>) -> io::Result<()> {
-        let mut lines = Lines::of(bytes);
+/// What is wrong with a log, in the kind of error that says whether it may be whole elsewhere.
+fn broken(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
+
+fn too_short(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, why.into())
+}
+
+/// Reads a log and believes nothing that does not follow from the line before: an entry that cannot be read may be an erasure.
+struct Reading<'a> {
+    told: Told,
+    /// The segment that was read last, and the chain after it.
+    after: Option<(u64, Head)>,
+    /// Entries that somebody else knows of.
+    anchors: &'a [Anchor],
+}
+
+impl Reading<'_> {
+    /// `is_open`: the log may be written to, so that its last line may have no end yet, or was cut off by a crash and never held.
+    fn segment(&mut self, number: u64, bytes: Box<dyn io::Read + Send>, is_open: bool) -> io::Result<()> {
+        let (mut lines, mut nth, mut is_cut) = (Lines::of(bytes), 0_u64, false);
+        let mut head = match self.after {
+            Some((before, head)) if before.checked_add(1) == Some(number) => Some(head),
+            _ if number == 1 => Some(Head::GENESIS),
+            _ => None,
+        };
         while let Some(line) = lines.read()? {
-            let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
-            match entry.map(|entry| entry.event) {
-                Some(Event::Decided(decided)) if decided.subject == Subject::Person && decided.to == ERASED => {
-                    self.erased.extend(number(decided.id));
-                }
-                Some(Event::Anchored(anchored)) if !anchored.questions => drop(self.logs.insert(anchored.log)),
-                _ => {}
+            nth += 1;
+            let at = |why: Broken| broken(format!("segment {number}, line {nth}: {why}"));
+            if is_cut {
+                return Err(at(Broken::Form));
             }
+            if is_open && !line.ends_with(b"\n") {
+                is_cut = true;
+                continue;
+            }
+            // What came before was not read: the segment itself tells where it goes on from.
+            let before = match head {
+                Some(head) => head,
+                None => begun(line).ok_or_else(|| at(Broken::Form))?,
+            };
+            let (entry, followed) = chain::follow(&before, line).map_err(at)?;
+            let begins = matches!(&entry.event, Event::Segment { number: stated, previous }
+                if *stated == number && *previous == crate::hex::encode(&before.hash));
+            if begins != (nth == 1) {
+                return Err(broken(format!("segment {number} does not begin by naming itself and the segment before it")));
+            }
+            if self.anchors.iter().any(|anchor| anchor.sequence == followed.sequence && anchor.hash != followed.hash) {
+                return Err(broken(format!("entry {} is another than the one that is known of elsewhere", followed.sequence)));
+            }
+            self.event(entry.event);
+            head = Some(followed);
         }
+        self.after = head.map(|head| (number, head));
+        self.told.read_to = head.map_or(self.told.read_to, |head| head.sequence);
         Ok(())
     }
 
-    /// Reads a log from a segment on: in its folder, and in the archive what left it.
-    fn of(folder: Option<&Path>, archived: Option<&Archived>, known: Option<u64>) -> io::Result<Self> {
-        let (mut told, from) = (Self::default(), known.unwrap_or(1));
-        let (mut there, mut due) = (BTreeSet::new(), BTreeSet::new());
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Decided(decided) if decided.subject == Subject::Person && decided.to == ERASED => {
+                self.told.erased.extend(number(decided.id));
+            }
+            Event::Anchored(anchored) if !anchored.questions => {
+                let known = self.told.logs.get(&anchored.log);
+                if known.is_none_or(|known| known.covers < anchored.checkpoint.covers) {
+                    self.told.logs.insert(anchored.log, anchored.checkpoint);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where a segment goes on from, by its first line.
+fn begun(line: &[u8]) -> Option<Head> {
+    let (_, entry) = chain::split(line)?;
+    let entry: Entry = serde_json::from_slice(entry).ok()?;
+    let Event::Segment { previous, .. } = entry.event else { return None };
+    Some(Head { sequence: entry.seq.checked_sub(1)?, hash: crate::hex::decode(&previous)? })
+}
+
+fn anchor(covers: u64, head: &str) -> Option<Anchor> {
+    crate::hex::decode(head).map(|hash| Anchor { sequence: covers, hash })
+}
+
+impl Told {
+    /// Reads a log from a segment on: in its folder, and in the archive what left it. `known`: the segment that the store's copy knows
+    /// of; `anchors`: entries that the log must have. Without a folder the log is given up, and may end anywhere.
+    fn of(folder: Option<&Path>, archived: Option<&Archived>, known: Option<u64>, mut anchors: Vec<Anchor>) -> io::Result<Self> {
+        let from = known.unwrap_or(1);
+        let (mut there, mut due, mut last) = (BTreeSet::new(), BTreeSet::new(), 0);
         if let Some(folder) = folder {
             let place = Folder(folder.to_owned());
+            // Before the segments: a log that is being written grows past it meanwhile, never falls behind it.
+            let head = place.head()?.ok_or_else(|| too_short("its head.json is missing, so that it may have been cut short"))?;
+            anchors.extend(anchor(head.covers, &head.head));
             // The segments before the statements: one that goes meanwhile was stated first.
             there.extend(place.segments()?.into_iter().map(|(number, _)| number));
             let retired = place.retired()?.last().map_or(0, |last| last.to);
-            let last = there.last().copied().unwrap_or_default().max(retired);
-            if known.is_some_and(|known| last < known) {
-                let why = format!("it ends before segment {from}, which the store's copy knows of");
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
+            last = there.last().copied().unwrap_or_default().max(retired);
+            if last < from {
+                return Err(too_short(format!("it ends before segment {from}, which must be in it")));
             }
             due.extend(from..=last);
         }
@@ -145,18 +226,25 @@ impl Told {
             None => BTreeSet::new(),
         };
         due.extend(shelf.iter().copied().filter(|number| *number >= from));
+        let mut reading = Reading { told: Self::default(), after: None, anchors: &anchors };
         for segment in due {
-            let bytes = match (folder, archived) {
-                (Some(folder), _) if there.contains(&segment) => Folder(folder.to_owned()).open(segment)?,
-                (_, Some(archived)) if shelf.contains(&segment) => archived.open(segment)?,
+            let (bytes, is_open) = match (folder, archived) {
+                (Some(folder), _) if there.contains(&segment) => (Folder(folder.to_owned()).open(segment)?, segment == last),
+                (_, Some(archived)) if shelf.contains(&segment) => (archived.open(segment)?, false),
                 _ => {
                     let why = format!("segment {segment} is not there any more, and in no archive that the configuration names");
                     return Err(io::Error::new(io::ErrorKind::NotFound, why));
                 }
             };
-            told.read(bytes)?;
+            reading.segment(segment, bytes, is_open)?;
         }
-        Ok(told)
+        let told = reading.told;
+        match anchors.iter().map(|anchor| anchor.sequence).find(|sequence| *sequence > told.read_to) {
+            Some(lost) if folder.is_some() => {
+                Err(too_short(format!("it ends before entry {lost}, which its head or another log or the store knows of")))
+            }
+            _ => Ok(told),
+        }
     }
 }
 
@@ -169,17 +257,40 @@ async fn last_known(session: &mut Session, log: Uuid, restored: Timestamp) -> Re
     Ok(last.and_then(|last| u64::try_from(last).ok()).map(|last| last.max(1)))
 }
 
-/// Reads a log and erases whom it names; how many of them were there again.
-async fn replay(
-    database: &Database,
+/// What the log must have: how far it had come by the store, from a segment on, and by other nodes' logs.
+async fn anchors_of(session: &mut Session, log: Uuid, from: Option<u64>) -> Result<Vec<Anchor>, StoreError> {
+    let from = i64::try_from(from.unwrap_or(1)).unwrap_or(i64::MAX);
+    let kept = sql("SELECT signed_checkpoint FROM audit_anchor WHERE log = $1 AND segment >= $2 ORDER BY segment");
+    let mut anchors = Vec::new();
+    for row in session.all(kept.bind(log).bind(from)).await? {
+        let checkpoint: Option<Checkpoint> = serde_json::from_str(&row.get::<String>("signed_checkpoint")?).ok();
+        let anchor = checkpoint.and_then(|checkpoint| anchor(checkpoint.covers, &checkpoint.head));
+        anchors.push(anchor.ok_or(StoreError::Unreadable { column: "signed_checkpoint" })?);
+    }
+    let told = sql("SELECT told_to, told_head FROM person_replayed WHERE node = $1 AND told_to IS NOT NULL");
+    if let Some(row) = session.first(told.bind(log)).await? {
+        let to = u64::try_from(row.get::<i64>("told_to")?).unwrap_or_default();
+        anchors.push(anchor(to, &row.get::<String>("told_head")?).ok_or(StoreError::Unreadable { column: "told_head" })?);
+    }
+    Ok(anchors)
+}
+
+/// A log that was read, of which nothing was done yet.
+struct Read {
     log: Uuid,
-    folder: Option<&Path>,
-    archive: Option<&At>,
-    at: Timestamp,
-) -> Result<u64, ReplayError> {
+    told: Told,
+    /// The putting back for which it was read.
+    restored: Timestamp,
+    /// Whether nobody has it any more, so that it was read as far as the archive has it.
+    is_given_up: bool,
+}
+
+/// Reads a log.
+async fn read(database: &Database, log: Uuid, folder: Option<&Path>, archive: Option<&At>) -> Result<Read, ReplayError> {
     let mut session = database.session().await?;
     let restored = put_back(&mut session).await?.ok_or(ReplayError::NotPutBack)?;
     let known = last_known(&mut session, log, restored).await?;
+    let anchors = anchors_of(&mut session, log, known).await?;
     drop(session);
     let place = folder.map_or_else(|| format!("the archive's {log}"), |folder| folder.display().to_string());
     let unread = |error| ReplayError::Log { at: place.clone(), error };
@@ -192,23 +303,45 @@ async fn replay(
         }
         None => None,
     };
-    let folder = folder.map(Path::to_owned);
-    let read = tokio::task::spawn_blocking(move || Told::of(folder.as_deref(), archived.as_ref(), known)).await;
+    let (is_given_up, folder) = (folder.is_none(), folder.map(Path::to_owned));
+    let read = tokio::task::spawn_blocking(move || Told::of(folder.as_deref(), archived.as_ref(), known, anchors)).await;
     let told = read.map_err(io::Error::other).flatten().map_err(unread)?;
+    Ok(Read { log, told, restored, is_given_up })
+}
+
+/// Erases whom a log names, and tells Campus of each of them: one who was imported and erased since the copy is not in it, and may be
+/// in Campus all the same. How many of them were there again.
+async fn erase_again(database: &Database, read: Read, at: Timestamp) -> Result<u64, ReplayError> {
+    let Read { log, told, restored, is_given_up } = read;
     let (mut count, numbers) = (0, told.erased.into_iter().collect::<Vec<_>>());
     for some in numbers.chunks(500) {
         let mut transaction = database.begin_beside_others().await?;
-        count += erased(&mut transaction, &some.iter().copied().collect(), at).await?.len() as u64;
+        let gone = erased(&mut transaction, &some.iter().copied().collect(), at).await?;
+        for number in some.iter().filter(|number| !gone.contains(number)) {
+            outbox::erase(&mut transaction, *number, at).await?;
+        }
+        // It is not known any more in whose answers they stand.
+        transaction.execute(sql("DELETE FROM person_key")).await?;
+        count += gone.len() as u64;
         transaction.commit().await?;
     }
+    let sequence = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let mut transaction = database.begin_beside_others().await?;
-    for other in told.logs {
-        let waited_for = sql("INSERT INTO person_replayed (node, restored) VALUES ($1, $2) ON CONFLICT (node) DO NOTHING");
-        transaction.execute(waited_for.bind(other).bind(Timestamp::UNIX_EPOCH)).await?;
+    // What was anchored after the store was put back tells of nothing that the store lacks.
+    for (other, checkpoint) in told.logs.into_iter().filter(|(_, checkpoint)| checkpoint.at <= restored) {
+        // One that was read, but not as far as it is known here to have come, is waited for again.
+        let waited_for = sql("INSERT INTO person_replayed (node, restored, told_to, told_head) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (node) DO UPDATE SET told_to = excluded.told_to, told_head = excluded.told_head,
+                 restored = CASE WHEN coalesce(person_replayed.read_to, 0) < excluded.told_to THEN excluded.restored
+                     ELSE person_replayed.restored END
+             WHERE coalesce(person_replayed.told_to, 0) < excluded.told_to");
+        let waited_for = waited_for.bind(other).bind(Timestamp::UNIX_EPOCH).bind(sequence(checkpoint.covers));
+        transaction.execute(waited_for.bind(checkpoint.head)).await?;
     }
-    let done = sql("INSERT INTO person_replayed (node, restored) VALUES ($1, $2)
-         ON CONFLICT (node) DO UPDATE SET restored = excluded.restored");
-    transaction.execute(done.bind(log).bind(restored)).await?;
+    let read_to = if is_given_up { i64::MAX } else { sequence(told.read_to) };
+    let done = sql("INSERT INTO person_replayed (node, restored, read_to) VALUES ($1, $2, $3)
+         ON CONFLICT (node) DO UPDATE SET restored = excluded.restored, read_to = excluded.read_to");
+    transaction.execute(done.bind(log).bind(restored).bind(read_to)).await?;
     transaction.commit().await?;
     Ok(count)
 }
@@ -225,7 +358,8 @@ pub async fn own(database: &Database, node: Uuid, logs: &Logs, at: Timestamp) ->
     if is_done {
         return Ok(0);
     }
-    replay(database, node, Some(&logs.folder), logs.archive.as_ref(), at).await
+    let read = read(database, node, Some(&logs.folder), logs.archive.as_ref()).await?;
+    erase_again(database, read, at).await
 }
 
 /// The same of another node's log, by the decision of whoever has its folder. The log's name, how many were there again, and which logs
@@ -243,8 +377,10 @@ pub async fn of_folder(
     let named = tokio::task::spawn_blocking(move || anchors::name_of(&folder)).await.map_err(io::Error::other).flatten();
     let place = logs.folder.display().to_string();
     let log = named.map_err(|error| ReplayError::Log { at: place.clone(), error })?.ok_or(ReplayError::NoLog(place))?;
-    let again = replay(store.database(), log, Some(&logs.folder), logs.archive.as_ref(), because.at).await?;
+    let read = read(store.database(), log, Some(&logs.folder), logs.archive.as_ref()).await?;
+    // Who says so is proven and stands there before anybody is erased.
     noted(store, by, log, "ERASURES_REPLAYED", because).await?;
+    let again = erase_again(store.database(), read, because.at).await?;
     Ok((log, again, missing(&mut store.database().session().await?, log).await?))
 }
 
@@ -261,10 +397,10 @@ pub async fn without(
     because: &Because,
 ) -> Result<(u64, Vec<Uuid>), ReplayError> {
     let database = store.database();
-    put_back(&mut database.session().await?).await?.ok_or(ReplayError::NotPutBack)?;
+    let read = read(database, log, None, archive).await?;
     // Who says so stands there before it holds.
     noted(store, by, log, "LOG_GIVEN_UP", because).await?;
-    let again = replay(database, log, None, archive, because.at).await?;
+    let again = erase_again(database, read, because.at).await?;
     Ok((again, missing(&mut database.session().await?, log).await?))
 }
 

@@ -119,10 +119,10 @@ INSERT INTO person_number (pseudonym, number)
 VALUES (zeroblob(32), 1);
 INSERT INTO person (number, staff, home, user_key, email_key, inactive_from, manager, manager_waits, content)
 VALUES (1, 'M1', '99999981/101', 'abcd', NULL, '2026-06-30', NULL, x'00', 'indhold');
-INSERT INTO person_replayed (node, restored)
-VALUES ('00000000-0000-4000-8000-000000000031', '2026-01-03T00:00:00Z');
-INSERT INTO person_outbox (id, number, what, content, state, attempts, lease, problem, added_us, due_us)
-VALUES (5, 1, 'SLET', x'7b7d', 'OPGIVET', 9, NULL, 'fejl', 1, 2);
+INSERT INTO person_replayed (node, restored, read_to, told_to, told_head)
+VALUES ('00000000-0000-4000-8000-000000000031', '2026-01-03T00:00:00Z', 9223372036854775807, 7, 'ab91');
+INSERT INTO person_outbox (id, number, what, content, state, attempts, lease, problem, added_us, due_us, told_us)
+VALUES (5, 1, 'SLET', x'7b7d', 'OPGIVET', 9, NULL, 'fejl', 1, 2, 3);
 INSERT INTO person_campus (number, user_id, wakes)
 VALUES (1, 'bruger-1', '2026-07-01');
 INSERT INTO person_handed (number, authority, institution, staff_number, manager, manager_missing)
