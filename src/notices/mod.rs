@@ -68,7 +68,7 @@ pub enum Kind {
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
