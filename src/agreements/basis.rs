@@ -14,7 +14,7 @@ use super::model::Agreement;
 use super::store::{Change, Store};
 use crate::refusal::{Detail, Refusal};
 use crate::schema::meaning::Meaning;
-use crate::store::{StoreError, by_dialect, sql};
+use crate::store::{Query, Row, Session, StoreError, by_dialect, sql};
 
 /// The most verdicts that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -120,16 +120,31 @@ impl Change {
     }
 }
 
+/// What the contract with this digest let pass, where it is kept.
+///
+/// # Errors
+/// A store that does not answer, or holds what the model does not have.
+pub(crate) async fn meaning(session: &mut Session, digest: &str) -> Result<Option<Meaning>, StoreError> {
+    read(session.first(kept_at(digest)).await?.as_ref())
+}
+
+fn kept_at(digest: &str) -> Query {
+    sql("SELECT meaning FROM agreement_basis WHERE digest = $1").bind(digest)
+}
+
+fn read(row: Option<&Row>) -> Result<Option<Meaning>, StoreError> {
+    let Some(row) = row else { return Ok(None) };
+    let read = serde_json::from_str(&row.get::<String>("meaning")?);
+    read.map(Some).map_err(|_| StoreError::Unreadable { column: "meaning" })
+}
+
 impl Store {
     /// What the contract with this digest let pass, where it is kept.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn meaning(&self, digest: &str) -> Result<Option<Meaning>, StoreError> {
-        let rows = self.database().all(sql("SELECT meaning FROM agreement_basis WHERE digest = $1").bind(digest)).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let read = serde_json::from_str(&row.get::<String>("meaning")?);
-        read.map(Some).map_err(|_| StoreError::Unreadable { column: "meaning" })
+        read(self.database().first(kept_at(digest)).await?.as_ref())
     }
 
     /// Whether what a contract lets pass is kept.

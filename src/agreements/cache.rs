@@ -11,7 +11,7 @@
 //!   each write of this program's own. A serving node does both, so that a decision holds within a second (and as long as the
 //!   store takes to answer).
 //! - An older one is asked for again: whether anything changed, and only if so for itself, by one call at a time while
-//!   the others use what is there. If the store does not answer, the entry still serves until it is `staleness` old;
+//!   the others use what is there. The asking goes on where that call's caller hangs up. If the store does not answer, the entry still serves until it is `staleness` old;
 //!   past that, and where nothing was remembered, the call is refused with [`Refusal::AgreementsUnavailable`]; so is it at
 //!   once where the store is an earlier state that was put back ([`crate::store::seen`]).
 //! - That nothing was found is remembered for `negative` only, apart from what was found: a stranger who asks for a
@@ -26,6 +26,7 @@ use std::{
 
 use jiff::Timestamp;
 use moka::{future::Cache, ops::compute::Op};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -326,8 +327,17 @@ impl Agreements {
                 }
             }
         }
-        // On the heap: a query is large, and hardly a call makes one.
-        Box::pin(self.ask_store(key, remembered, changes)).await
+        match remembered {
+            // On a task of its own: it puts off when the others ask, and a caller who hangs up while the store is asked must not
+            // leave that behind without the answer.
+            Some(_) => {
+                let asking = self.clone();
+                let renewed = async move { asking.ask_store(key, remembered, changes).await };
+                tokio::spawn(renewed.in_current_span()).await.unwrap_or(Err(Refusal::Internal))
+            }
+            // On the heap: a query is large, and hardly a call makes one.
+            None => Box::pin(self.ask_store(key, None, changes)).await,
+        }
     }
 
     async fn ask_store(&self, key: Key, remembered: Option<Entry>, changes: u64) -> Result<Arc<Found>, Refusal> {

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     id::cvr::Cvr,
     store::{
-        Access, Database, GaveWay, Query, Row, Session, Settings, StoreError, Transaction, by_dialect, sql, until_it_holds,
+        Access, Database, Query, Row, Session, Settings, StoreError, Transaction, by_dialect, sql, until_it_holds,
         value::{assembled_for, to_microsecond},
     },
 };
@@ -75,12 +75,6 @@ pub enum AgreementError {
     /// An import contradicts what the store holds. Nothing was written.
     #[error("the import contradicts the store, and nothing was written:\n{}", .0.join("\n"))]
     Conflicts(Vec<String>),
-}
-
-impl GaveWay for AgreementError {
-    fn gave_way(&self) -> bool {
-        matches!(self, AgreementError::Store(error) if error.gave_way())
-    }
 }
 
 /// What an import did.

@@ -306,7 +306,7 @@ impl Api {
         let response = match answered {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
-            Err(_) => problem::refuse(ApiRefusal::ApiUndecided),
+            Err(_) => problem::refuse(problem::ran_out(&method)),
         };
         let response = render(response, language, call);
         let (path, status) = (problem::matched(&response), response.status().as_u16());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Described, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
@@ -190,6 +190,11 @@ pub fn of_agreement(error: AgreementError) -> ApiRefusal {
     }
 }
 
+/// What a request is told whose time ran out. One that only reads has changed nothing, and is sent again.
+pub fn ran_out(method: &Method) -> ApiRefusal {
+    if method.is_safe() { ApiRefusal::ApiUnavailable } else { ApiRefusal::ApiUndecided }
+}
+
 /// The same of the store alone.
 pub fn of_store(error: StoreError) -> ApiRefusal {
     match error {
@@ -307,6 +312,18 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(ACCEPT_LANGUAGE, asked.parse().unwrap())]);
             assert_eq!(Language::asked(&headers), due, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn whether_something_was_done_is_in_doubt_only_where_something_was_to_be_done() {
+        for (method, due) in [
+            (Method::GET, ApiRefusal::ApiUnavailable),
+            (Method::HEAD, ApiRefusal::ApiUnavailable),
+            (Method::POST, ApiRefusal::ApiUndecided),
+            (Method::PUT, ApiRefusal::ApiUndecided),
+        ] {
+            assert_eq!(ran_out(&method).code(), due.code(), "{method}");
         }
     }
 

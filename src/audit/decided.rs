@@ -5,7 +5,7 @@
 //! there is the digest alone.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -165,18 +165,56 @@ pub fn decisions(dir: &Path) -> std::io::Result<Vec<(Decided, u64)>> {
     let mut found: Vec<(Decided, u64)> = Vec::new();
     let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
     for (_, path) in log::segments(dir)? {
-        let mut lines = Lines::open(&path)?;
-        while let Some(line) = lines.read()? {
-            let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
-            let Some(Event::Decided(decided)) = entry.map(|entry| entry.event) else { continue };
-            match places.get(&decided.decision).and_then(|at| found.get_mut(*at)) {
-                Some((_, times)) => *times += 1,
-                None => {
-                    places.insert(decided.decision, found.len());
-                    found.push((*decided, 1));
-                }
+        each(&path, |decided| match places.get(&decided.decision).and_then(|at| found.get_mut(*at)) {
+            Some((_, times)) => *times += 1,
+            None => {
+                places.insert(decided.decision, found.len());
+                found.push((decided, 1));
             }
-        }
+        })?;
     }
     Ok(found)
+}
+
+fn each(segment: &Path, mut see: impl FnMut(Decided)) -> std::io::Result<()> {
+    let mut lines = Lines::open(segment)?;
+    while let Some(line) = lines.read()? {
+        let entry = chain::split(line).and_then(|(_, entry)| serde_json::from_slice::<Entry>(entry).ok());
+        if let Some(Event::Decided(decided)) = entry.map(|entry| entry.event) {
+            see(*decided);
+        }
+    }
+    Ok(())
+}
+
+/// Which decisions stand in a log, for whoever asks again and again: a segment that has not grown is not read again.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// The length of each segment before it was read, by its number.
+    read: BTreeMap<u64, u64>,
+    decisions: HashSet<Uuid>,
+}
+
+impl Standing {
+    /// Reads what the log has beyond what was read.
+    ///
+    /// # Errors
+    /// A file cannot be read. What was read before stays known.
+    pub fn look(&mut self, dir: &Path) -> std::io::Result<()> {
+        for (number, path) in log::segments(dir)? {
+            let length = std::fs::metadata(&path)?.len();
+            if self.read.get(&number) != Some(&length) {
+                each(&path, |decided| {
+                    self.decisions.insert(decided.decision);
+                })?;
+                self.read.insert(number, length);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a decision stood in it.
+    pub fn has(&self, decision: &Uuid) -> bool {
+        self.decisions.contains(decision)
+    }
 }

@@ -20,8 +20,9 @@ use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
-use crate::store::{Session, StoreError, sql};
+use crate::store::{Session, StoreError, sql, until_it_holds};
 use crate::users::rights::{Action, Side};
+use crate::users::store::{UserError, known as user};
 use crate::users::{Actor, User, Whose};
 
 /// The longest reference, in characters.
@@ -227,6 +228,16 @@ pub async fn consent(
     because: &Because,
     kept: Option<Kept<'_, Connection>>,
 ) -> Result<Connection, ConnectionError> {
+    until_it_holds(async || consent_once(store, by, known, because, kept).await).await
+}
+
+async fn consent_once(
+    store: &Store,
+    by: By<'_>,
+    known: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<Connection, ConnectionError> {
     let receiver = match known.receiver {
         Some(receiver) => store.system(receiver).await?.and_then(|receiver| receiver.party),
         None => None,
@@ -268,6 +279,16 @@ pub fn may_consent(actor: &Actor, connection: &Connection) -> bool {
 /// # Errors
 /// [`ConnectionError`]: a user who may not, another's system, or one that is there.
 pub async fn add(
+    store: &Store,
+    by: By<'_>,
+    connection: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<(), ConnectionError> {
+    until_it_holds(async || add_once(store, by, connection, because, kept).await).await
+}
+
+async fn add_once(
     store: &Store,
     by: By<'_>,
     connection: &Connection,
@@ -325,6 +346,16 @@ pub async fn end(
     because: &Because,
     kept: Option<Kept<'_, Connection>>,
 ) -> Result<Connection, ConnectionError> {
+    until_it_holds(async || end_once(store, by, ended, because, kept).await).await
+}
+
+async fn end_once(
+    store: &Store,
+    by: By<'_>,
+    ended: &Connection,
+    because: &Because,
+    kept: Option<Kept<'_, Connection>>,
+) -> Result<Connection, ConnectionError> {
     let what = on(ended, Some("added".to_owned()), "ended".to_owned(), &text(ended));
     let whose = [ended.authority, ended.client_supplier.unwrap_or(ended.authority)];
     let mut deciding = decision(ended, what, Action::AddConnection, whose, because).begin(store, by).await?;
@@ -355,6 +386,16 @@ pub struct Stating {
 /// # Errors
 /// [`ConnectionError`]: a user who may not, a task that waits for others, or that the gateway sees by itself.
 pub async fn state(
+    store: &Store,
+    by: By<'_>,
+    stating: &Stating,
+    because: &Because,
+    kept: Option<Kept<'_, View>>,
+) -> Result<View, ConnectionError> {
+    until_it_holds(async || state_once(store, by, stating, because, kept).await).await
+}
+
+async fn state_once(
     store: &Store,
     by: By<'_>,
     stating: &Stating,
@@ -470,6 +511,16 @@ pub async fn assign(
     because: &Because,
     kept: Option<Kept<'_, View>>,
 ) -> Result<View, ConnectionError> {
+    until_it_holds(async || assign_once(store, by, assigning, because, kept).await).await
+}
+
+async fn assign_once(
+    store: &Store,
+    by: By<'_>,
+    assigning: &Assigning,
+    because: &Because,
+    kept: Option<Kept<'_, View>>,
+) -> Result<View, ConnectionError> {
     let known = store.connection(assigning.connection).await?.ok_or(ConnectionError::NoSuch(assigning.connection))?;
     let task = task_of(&known, &assigning.task)?;
     if assigning.wave.is_some_and(|wave| !(1..=999).contains(&wave)) {
@@ -484,7 +535,11 @@ pub async fn assign(
     let whose = [known.whose(task), known.authority];
     let mut deciding = decision(&known, what, Action::AssignTask, whose, because).begin(store, by).await?;
     if let Some(person) = assigning.person {
-        let own = store.users().await?.into_iter().find(|user| user.id == person && user.holds(because.at));
+        let own = match user(deciding.change.connection(), person).await {
+            Ok(user) => Some(user).filter(|user| user.holds(because.at)),
+            Err(UserError::NoSuchUser(_)) => None,
+            Err(error) => return Err(DecideError::from(error).into()),
+        };
         if !own.is_some_and(|user| user.party.is_none_or(|party| known.parties().contains(&party))) {
             return Err(refused(
                 "opgaven gives til en bruger hos en af forbindelsens parter eller i driften",

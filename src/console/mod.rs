@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::agreements::Store;
 use crate::agreements::rules::Rules;
-use crate::api::problem::Language;
+use crate::api::problem::{Language, ran_out};
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
 use crate::config::OneTimeLinks;
@@ -192,7 +192,7 @@ impl Console {
             Ok(()) => match tokio::time::timeout(DEADLINE, router.oneshot(request)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
-                Err(_) => stop::refuse(crate::refusal::api::ApiRefusal::ApiUndecided),
+                Err(_) => stop::refuse(ran_out(&method)),
             },
         };
         let mut response = stop::render(self, response, &asked).await;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
     Because, By, DecideError, Kept, along, each_once,
-    record::{Made, What},
+    record::{self, Made, What},
     request::{unfinished, what as of_request},
     shown, suspension, system, versions,
 };
@@ -24,10 +24,11 @@ use crate::{
     id::cvr::Cvr,
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
-    store::{StoreError, value::to_microsecond},
+    store::{Session, StoreError, sql, until_it_holds, value::to_microsecond},
     users::{
         Actor, Kind as Who, Whose,
         rights::{Action, Role, Side},
+        store::known,
     },
 };
 
@@ -60,6 +61,17 @@ pub async fn request(
     because: &Because,
     kept: Option<Kept<'_, Imported>>,
 ) -> Result<Imported, DecideError> {
+    until_it_holds(async || request_once(store, by, import, rules, because, kept).await).await
+}
+
+async fn request_once(
+    store: &Store,
+    by: By<'_>,
+    import: &Import,
+    rules: &Rules,
+    because: &Because,
+    kept: Option<Kept<'_, Imported>>,
+) -> Result<Imported, DecideError> {
     // As the store keeps them, so that the text that is signed is the one that is shown later.
     let as_stored = |agreement: &Agreement| Agreement {
         valid_from: to_microsecond(agreement.valid_from),
@@ -70,7 +82,7 @@ pub async fn request(
     };
     let mut agreements: Vec<_> = import.agreements.iter().map(as_stored).collect();
     let who = by.who(store, because.at).await?;
-    let asker = asked_by(store, &who).await?;
+    let asker = asked_by(&mut store.database().session().await?, &who).await?;
     for agreement in &mut agreements {
         let system = store.system(agreement.system).await?.map(|system| system.name);
         agreement.asked = Some(Arc::new(Asked { system, service: rules.of(agreement.service).name, ..asker.clone() }));
@@ -158,14 +170,14 @@ pub async fn request(
 }
 
 /// By what name somebody asks; of what is told of each agreement.
-pub(super) async fn asked_by(store: &Store, actor: &Actor) -> Result<Asked, DecideError> {
+pub(super) async fn asked_by(session: &mut Session, actor: &Actor) -> Result<Asked, StoreError> {
     let party = actor.user().party;
-    let register = store.authorities().await?;
-    let known = register.into_iter().find(|authority| Some(authority.cvr) == party);
+    let known = sql("SELECT name FROM authority WHERE cvr = $1").bind(party.map(|cvr| cvr.to_string()));
+    let known = session.first(known).await?;
     Ok(Asked {
         party,
         authority: actor.user().side() == Some(Side::Authority),
-        party_name: known.map(|known| known.name),
+        party_name: known.map(|known| known.get("name")).transpose()?,
         by: actor.user().name.clone(),
         system: None,
         service: None,
@@ -238,6 +250,17 @@ pub async fn decide(
     because: &Because,
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
+    until_it_holds(async || decide_once(store, by, shown, to, because, kept).await).await
+}
+
+async fn decide_once(
+    store: &Store,
+    by: By<'_>,
+    shown: &Agreement,
+    to: State,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, DecideError> {
     // Binding period, notice and what depends on it are looked at there alone.
     if to == State::Terminated {
         return Err(cannot(shown.state, to).into());
@@ -250,15 +273,15 @@ pub async fn decide(
     match action {
         Some(Action::ApproveAgreement) => {
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            if wrote(store, shown, &made, &actor).await? {
+            if wrote(change.connection(), shown, &made, &actor).await? {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
-            for suspended in suspension::alike(store, &mut change, shown).await? {
-                may_lift(store, &[suspended], &actor, role).await?;
+            for suspended in suspension::alike(&mut change, shown).await? {
+                may_lift(change.connection(), &[suspended], &actor, role).await?;
             }
         }
-        Some(Action::ResumeAgreement) => may_lift(store, &made, &actor, role).await?,
-        Some(Action::EndAgreement) => may_take_back(store, &mut change, shown, &made, (&actor, role), because.at).await?,
+        Some(Action::ResumeAgreement) => may_lift(change.connection(), &made, &actor, role).await?,
+        Some(Action::EndAgreement) => may_take_back(&mut change, shown, &made, (&actor, role), because.at).await?,
         _ => {}
     }
     let agreement = change.decide(shown.id, Some(shown), to, &actor.user().name, &because.reason, because.at).await;
@@ -282,7 +305,7 @@ pub async fn decide(
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
 pub async fn is_suspended(store: &Store, made: &[Made]) -> Result<bool, DecideError> {
-    Ok(suspension::standing(store, made).await?.is_some())
+    Ok(suspension::standing(&mut store.database().session().await?, made).await?.is_some())
 }
 
 /// Whether an agreement is over for good at `at`, as it is written down.
@@ -305,6 +328,16 @@ pub async fn lift(
     because: &Because,
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
+    until_it_holds(async || lift_once(store, by, shown, because, kept).await).await
+}
+
+async fn lift_once(
+    store: &Store,
+    by: By<'_>,
+    shown: &Agreement,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, DecideError> {
     if !is_over(shown, because.at) {
         return Err(cannot(shown.state, State::Approved).into());
     }
@@ -316,10 +349,10 @@ pub async fn lift(
         return Err(not_found().into());
     }
     let role = actor.may(Action::ResumeAgreement)?;
-    let Some(suspended) = suspension::standing(store, &made).await? else {
+    let Some(suspended) = suspension::standing(change.connection(), &made).await? else {
         return Err(cannot(shown.state, State::Approved).into());
     };
-    may_lift(store, &[suspended], &actor, role).await?;
+    may_lift(change.connection(), &[suspended], &actor, role).await?;
     change.stays(shown, &actor.user().name, &because.reason, because.at).await.map_err(of_agreement)?;
     change.made_by(Some((&actor, role)), &what, because).await?;
     Kept::keep(kept, &mut change, shown).await?;
@@ -331,14 +364,14 @@ pub async fn lift(
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
-pub async fn wrote(store: &Store, agreement: &Agreement, made: &[Made], actor: &Actor) -> Result<bool, DecideError> {
+pub async fn wrote(session: &mut Session, agreement: &Agreement, made: &[Made], actor: &Actor) -> Result<bool, DecideError> {
     let header = match &agreement.terms {
-        Some(terms) => store.made_on(Subject::AgreementRequest, terms.request).await?,
+        Some(terms) => record::on(session, Subject::AgreementRequest, terms.request).await?,
         None => Vec::new(),
     };
     let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
     for user in asked.chain(&header).filter_map(|made| made.user) {
-        if store.user(user).await?.person == actor.user().person {
+        if known(session, user).await?.person == actor.user().person {
             return Ok(true);
         }
     }
@@ -347,9 +380,9 @@ pub async fn wrote(store: &Store, agreement: &Agreement, made: &[Made], actor: &
 
 /// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the
 /// operators: each of them stands for what another did.
-async fn stands_for(store: &Store, made: &Made, actor: &Actor, role: Role) -> Result<bool, DecideError> {
+async fn stands_for(session: &mut Session, made: &Made, actor: &Actor, role: Role) -> Result<bool, DecideError> {
     if let Some(user) = made.user
-        && store.user(user).await?.person == actor.user().person
+        && known(session, user).await?.person == actor.user().person
     {
         return Ok(true);
     }
@@ -357,9 +390,9 @@ async fn stands_for(store: &Store, made: &Made, actor: &Actor, role: Role) -> Re
 }
 
 /// Refuses whoever may not lift a suspension.
-pub(crate) async fn may_lift(store: &Store, made: &[Made], actor: &Actor, role: Role) -> Result<(), DecideError> {
+pub(crate) async fn may_lift(session: &mut Session, made: &[Made], actor: &Actor, role: Role) -> Result<(), DecideError> {
     match made.iter().rev().find(|made| suspension::is_one(made)) {
-        Some(suspended) if !stands_for(store, suspended, actor, role).await? => Err(ApiRefusal::ApiSuspendedAbove.into()),
+        Some(suspended) if !stands_for(session, suspended, actor, role).await? => Err(ApiRefusal::ApiSuspendedAbove.into()),
         _ => Ok(()),
     }
 }
@@ -367,7 +400,6 @@ pub(crate) async fn may_lift(store: &Store, made: &[Made], actor: &Actor, role: 
 /// A notice is taken back by whoever gave it or stands above, in person: it opens for longer. Where a new version takes the agreement's
 /// place it stays.
 async fn may_take_back(
-    store: &Store,
     change: &mut Change,
     shown: &Agreement,
     made: &[Made],
@@ -384,7 +416,7 @@ async fn may_take_back(
         (to == State::Terminated.wire_name() && from != suspended) || (Some(to) == suspended && from == suspended)
     };
     if let Some(given) = made.iter().rev().find(gave)
-        && !stands_for(store, given, actor, role).await?
+        && !stands_for(change.connection(), given, actor, role).await?
     {
         return Err(ApiRefusal::ApiNoticeOfAnother.into());
     }
@@ -557,6 +589,10 @@ async fn goes_on(
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's or waits for nobody, a reminder that has just been sent.
 pub async fn remind(store: &Store, actor: &Actor, id: Uuid, now: Timestamp) -> Result<usize, DecideError> {
+    until_it_holds(async || remind_once(store, actor, id, now).await).await
+}
+
+async fn remind_once(store: &Store, actor: &Actor, id: Uuid, now: Timestamp) -> Result<usize, DecideError> {
     let agreement = seen(store, actor, id).await?;
     actor.may(Action::RequestAgreement)?;
     if agreement.state != State::Requested {
@@ -567,9 +603,7 @@ pub async fn remind(store: &Store, actor: &Actor, id: Uuid, now: Timestamp) -> R
         return Err(ApiRefusal::ApiConflict { what }.into());
     }
     let mut change = store.change().await?;
-    // The hour stands in the mark: of two at once one is sent.
-    let hour = now.as_second().div_euclid(3600);
-    if !change.gives(&format!("reminder asked for {id} {hour}"), now).await? {
+    if !change.gives_again(&format!("reminder asked for {id}"), now, SignedDuration::from_hours(1)).await? {
         let what = Detail::new("der er sendt et advis inden for den sidste time", "a reminder was sent within the hour");
         return Err(ApiRefusal::ApiConflict { what }.into());
     }

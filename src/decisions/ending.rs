@@ -18,7 +18,7 @@ use crate::{
     clock::{civil_day, copenhagen},
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
-    store::{StoreError, value::to_microsecond},
+    store::{StoreError, until_it_holds, value::to_microsecond},
     users::{Actor, rights::Role},
 };
 
@@ -200,6 +200,16 @@ async fn carrying_for(store: &Store, agreement: &Agreement, ends_at: Timestamp) 
 /// [`DecideError`]: a user who may not, an agreement that is another's or cannot end so, an end that is sooner than the terms allow,
 /// what changed meanwhile.
 pub async fn end(
+    store: &Store,
+    by: By<'_>,
+    ending: &Ending,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, DecideError> {
+    until_it_holds(async || end_once(store, by, ending, because, kept).await).await
+}
+
+async fn end_once(
     store: &Store,
     by: By<'_>,
     ending: &Ending,

@@ -10,12 +10,12 @@ use super::agreement::{Creator, what};
 use super::{Because, DecideError, closing, ending, shown};
 use crate::{
     agreements::{
-        Agreement, AgreementError, State, Store,
+        Agreement, AgreementError, State, Store, basis,
         rules::{Rule, Rules, TRIAL},
     },
     audit::Subject,
     notices::{Kind, Notice, audience::Audience},
-    store::{Query, StoreError, by_dialect, sql, value::to_microsecond},
+    store::{Query, Session, StoreError, by_dialect, sql, value::to_microsecond},
 };
 
 /// Days after which a request that is not answered is told of again.
@@ -83,7 +83,7 @@ async fn outgrown(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize,
             let Some(agreement) = change.agreement(id).await? else { continue };
             let Some(basis) = agreement.basis() else { continue };
             if !known.contains_key(basis) {
-                known.insert(basis.to_owned(), beyond(store, &rule, basis).await?);
+                known.insert(basis.to_owned(), beyond(change.connection(), &rule, basis).await?);
             }
             let differs = known.get(basis).cloned().unwrap_or_default();
             if !change.gives(&format!("{mark}{id}"), now).await? {
@@ -104,7 +104,7 @@ async fn outgrown(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize,
 
 /// What the rules or the contract of a new version cover beyond those of the version before.
 pub(super) async fn beyond_basis(
-    store: &Store,
+    session: &mut Session,
     rule: &Rule,
     before: &Agreement,
     after: &Agreement,
@@ -114,13 +114,13 @@ pub(super) async fn beyond_basis(
             // What it is bound to, which another contract may have taken the place of since it was asked for.
             let asked = match after.basis() {
                 Some(asked) if rule.contract.as_ref().is_some_and(|contract| contract.digest != asked) => {
-                    store.meaning(asked).await?
+                    basis::meaning(session, asked).await?
                 }
                 _ => None,
             };
-            match (asked, store.meaning(basis).await?) {
+            match (asked, basis::meaning(session, basis).await?) {
                 (Some(asked), Some(before)) => Ok(asked.beyond(&before, None)),
-                _ => beyond(store, rule, basis).await,
+                _ => beyond(session, rule, basis).await,
             }
         }
         _ => Ok(Vec::new()),
@@ -142,15 +142,15 @@ pub async fn differs(store: &Store, rules: &Rules, agreement: &Agreement) -> Res
         Err(AgreementError::Store(error)) => return Err(error.into()),
         Err(_) => return Ok(Vec::new()),
     };
-    let more = beyond_basis(store, &rules.of(agreement.service), &before, agreement).await?;
+    let more = beyond_basis(&mut store.database().session().await?, &rules.of(agreement.service), &before, agreement).await?;
     Ok([shown::differences(&before, agreement), more].concat())
 }
 
 /// What a service covers beyond what was approved, a line each.
-async fn beyond(store: &Store, rule: &Rule, basis: &str) -> Result<Vec<String>, DecideError> {
+async fn beyond(session: &mut Session, rule: &Rule, basis: &str) -> Result<Vec<String>, DecideError> {
     let not_kept = || vec!["+ ?".to_owned()];
     let Some(contract) = &rule.contract else { return Ok(rule.widened.get(basis).cloned().unwrap_or_else(not_kept)) };
-    Ok(store.meaning(basis).await?.map_or_else(not_kept, |before| contract.meaning.beyond(&before, None)))
+    Ok(basis::meaning(session, basis).await?.map_or_else(not_kept, |before| contract.meaning.beyond(&before, None)))
 }
 
 async fn ids(store: &Store, query: Query) -> Result<Vec<Uuid>, StoreError> {

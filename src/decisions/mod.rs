@@ -31,7 +31,7 @@ use uuid::Uuid;
 use crate::{
     agreements::{AgreementError, Change, Store, request::names_a_person, route::store::RouteError},
     refusal::{Detail, api::ApiRefusal},
-    store::{GaveWay, StoreError, value::to_microsecond},
+    store::{StoreError, value::to_microsecond},
     users::{
         Actor,
         keys::Key,
@@ -93,12 +93,6 @@ impl From<AgreementError> for DecideError {
     }
 }
 
-impl GaveWay for DecideError {
-    fn gave_way(&self) -> bool {
-        matches!(self, DecideError::Store(error) if error.gave_way())
-    }
-}
-
 impl From<RouteError> for DecideError {
     fn from(error: RouteError) -> Self {
         match error {
@@ -141,6 +135,14 @@ pub struct Kept<'a, T> {
     /// The answer, of what was done.
     pub answer: &'a (dyn Fn(&T) -> Result<String, ApiRefusal> + Send + Sync),
 }
+
+impl<T> Clone for Kept<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Kept<'_, T> {}
 
 impl<T> Kept<'_, T> {
     pub(crate) async fn keep(kept: Option<Kept<'_, T>>, change: &mut Change, done: &T) -> Result<(), DecideError> {

@@ -8,7 +8,7 @@ use crate::{
     agreements::{Change, Store, Thumbprint},
     audit::Subject,
     id::cvr::Cvr,
-    store::{Query, Row, StoreError, sql},
+    store::{Query, Row, Session, StoreError, sql},
     users::{Actor, rights::Role},
 };
 
@@ -90,8 +90,13 @@ impl Change {
 
     /// The decisions made on one thing, oldest first.
     pub(crate) async fn made_on(&mut self, subject: Subject, id: Uuid) -> Result<Vec<Made>, StoreError> {
-        self.connection().all(made_on(subject, id)).await?.iter().map(read).collect()
+        on(self.connection(), subject, id).await
     }
+}
+
+/// The same, within whatever is under way.
+pub(super) async fn on(session: &mut Session, subject: Subject, id: Uuid) -> Result<Vec<Made>, StoreError> {
+    session.all(made_on(subject, id)).await?.iter().map(read).collect()
 }
 
 fn made_on(subject: Subject, id: Uuid) -> Query {

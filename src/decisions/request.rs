@@ -19,7 +19,7 @@ use crate::{
     id::cvr::Cvr,
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
-    store::value::to_microsecond,
+    store::{until_it_holds, value::to_microsecond},
     users::{
         Actor, Whose,
         rights::{Action, Role},
@@ -97,6 +97,17 @@ pub async fn draft(
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, DecideError> {
+    until_it_holds(async || draft_once(store, by, id, content.clone(), because, kept).await).await
+}
+
+async fn draft_once(
+    store: &Store,
+    by: By<'_>,
+    id: Uuid,
+    content: Content,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, DecideError> {
     // Who it is says whose it is, and what is signed does not hang on that.
     let party = by.who(store, because.at).await?;
     let request = Request {
@@ -149,6 +160,17 @@ pub async fn write(
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, DecideError> {
+    until_it_holds(async || write_once(store, by, shown, content.clone(), because, kept).await).await
+}
+
+async fn write_once(
+    store: &Store,
+    by: By<'_>,
+    shown: &Request,
+    content: Content,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, DecideError> {
     let request = Request { content, edition: shown.edition + 1, changed_at: because.at, ..shown.clone() };
     let what = what(&request, Some(Standing::Draft), Standing::Draft);
     let actor = by.of(store, &what, because).await?;
@@ -167,6 +189,18 @@ pub async fn write(
 /// [`DecideError`]: a user who may not, a draft that is not finished, a system or a certificate that is another's, a service that is
 /// locked, an authority that is not in the register, what changed since it was `shown`.
 pub async fn submit(
+    store: &Store,
+    by: By<'_>,
+    shown: &Request,
+    rules: &Rules,
+    vocabulary: &Vocabulary,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, DecideError> {
+    until_it_holds(async || submit_once(store, by, shown, rules, vocabulary, because, kept).await).await
+}
+
+async fn submit_once(
     store: &Store,
     by: By<'_>,
     shown: &Request,
@@ -203,7 +237,7 @@ pub async fn submit(
         if !wrong.is_empty() {
             return Err(unfinished(wrong).into());
         }
-        let asker = Asked { system: known.map(|known| known.name), ..asked_by(store, &actor).await? };
+        let asker = Asked { system: known.map(|known| known.name), ..asked_by(change.connection(), &actor).await? };
         for line in &mut lines {
             line.asked = Some(Arc::new(Asked { service: rules.of(line.service).name, ..asker.clone() }));
         }
@@ -236,7 +270,7 @@ pub async fn submit(
         let notice = Notice::of(Kind::Requested, line);
         let notice = match before {
             Some(before) => {
-                let more = life::beyond_basis(store, &rules.of(line.service), before, line).await?;
+                let more = life::beyond_basis(change.connection(), &rules.of(line.service), before, line).await?;
                 notice.differing([shown::differences(before, line), more].concat())
             }
             None => notice,
@@ -278,6 +312,16 @@ pub fn unfinished(wrong: Vec<Wrong>) -> ApiRefusal {
 /// # Errors
 /// [`DecideError`]: a user who may not, a request that is taken back already, what changed since it was `shown`.
 pub async fn withdraw(
+    store: &Store,
+    by: By<'_>,
+    shown: &Request,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, DecideError> {
+    until_it_holds(async || withdraw_once(store, by, shown, because, kept).await).await
+}
+
+async fn withdraw_once(
     store: &Store,
     by: By<'_>,
     shown: &Request,

@@ -8,18 +8,19 @@ use uuid::Uuid;
 use super::{Because, By, DecideError, Kept, each_once, endpoint, record::What, shown};
 use crate::{
     agreements::{
-        Route, Store,
+        Route, Store, Thumbprint,
         route::store::{Added, Decision, InTheWay, RouteError},
     },
     audit::Subject,
     refusal::{Detail, api::ApiRefusal},
+    store::until_it_holds,
     users::{Actor, Whose, rights::Action},
 };
 
 /// What a route says, a line each: what is signed and recorded of it.
 fn text(route: &Route) -> String {
     let party = |cvr: Option<crate::id::cvr::Cvr>| cvr.map_or("every".to_owned(), |cvr| cvr.to_string());
-    format!(
+    let mut text = format!(
         "rute: {}\nservice: {}\nmiljø: {}\nafsender: {}\nmodtager: {}\ngælder: {}\nsystem: {}\nadresse: {}\nentity id: {}\nsikkerhed: {}\nrødder: {}\n",
         route.id,
         route.service,
@@ -32,7 +33,12 @@ fn text(route: &Route) -> String {
         route.entity_id.as_str(),
         route.security.model(),
         shown::sha256(&route.roots.to_pem()),
-    )
+    );
+    // Whoever could exchange them would answer in the receiver's place.
+    for certificate in route.security.signing_certificates() {
+        text += &format!("svar signeres med (SHA-256): {}\n", Thumbprint::from(*certificate.thumbprint()));
+    }
+    text
 }
 
 pub(super) fn ended(route: &Route, from: String) -> What {
@@ -82,6 +88,18 @@ pub async fn add(
     because: &Because,
     kept: Option<Kept<'_, Added>>,
 ) -> Result<Added, DecideError> {
+    until_it_holds(async || add_once(store, by, routes, in_the_way, own, because, kept).await).await
+}
+
+async fn add_once(
+    store: &Store,
+    by: By<'_>,
+    routes: &[Route],
+    in_the_way: InTheWay,
+    own: &[SocketAddr],
+    because: &Because,
+    kept: Option<Kept<'_, Added>>,
+) -> Result<Added, DecideError> {
     each_once(routes.iter().map(|route| route.id))?;
     let mut asked = Vec::new();
     for route in routes {
@@ -119,6 +137,17 @@ pub async fn add(
 /// # Errors
 /// [`DecideError`]: a user who may not, another's route, a day that has passed, what changed since it was `shown`.
 pub async fn end_on(
+    store: &Store,
+    by: By<'_>,
+    shown: &Route,
+    on: Date,
+    because: &Because,
+    kept: Option<Kept<'_, (Route, bool)>>,
+) -> Result<(Route, bool), DecideError> {
+    until_it_holds(async || end_on_once(store, by, shown, on, because, kept).await).await
+}
+
+async fn end_on_once(
     store: &Store,
     by: By<'_>,
     shown: &Route,

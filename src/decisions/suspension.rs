@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use super::DecideError;
 use super::agreement::Creator;
 use super::record::Made;
-use crate::agreements::{Agreement, Change, Side as Where, State, Store};
+use crate::agreements::{Agreement, Change, Side as Where, State};
 use crate::audit::Subject;
 use crate::id::cvr::Cvr;
-use crate::store::StoreError;
+use crate::store::{Session, StoreError};
 use crate::users::rights::{Role, Side};
+use crate::users::store::known;
 
 /// Whether a decision suspends. One on what is suspended, which stays so, gives notice or takes it back.
 pub(super) fn is_one(made: &Made) -> bool {
@@ -31,7 +32,7 @@ fn is_approval(made: &Made) -> bool {
 }
 
 /// The suspension of an agreement that still stands: it was not lifted, and the agreement was not ended by somebody who might have lifted it.
-pub(super) async fn standing(store: &Store, made: &[Made]) -> Result<Option<Made>, DecideError> {
+pub(super) async fn standing(session: &mut Session, made: &[Made]) -> Result<Option<Made>, DecideError> {
     let mut stands: Option<&Made> = None;
     for made in made {
         if is_one(made) {
@@ -40,7 +41,7 @@ pub(super) async fn standing(store: &Store, made: &[Made]) -> Result<Option<Made
             stands = None;
         } else if let Some(suspended) = stands
             && (is(made, State::Terminated) || is(made, State::Expired))
-            && might_lift(store, suspended, made).await?
+            && might_lift(session, suspended, made).await?
         {
             stands = None;
         }
@@ -49,10 +50,10 @@ pub(super) async fn standing(store: &Store, made: &[Made]) -> Result<Option<Made
 }
 
 /// Whether whoever made a later decision might have lifted the suspension. Time lifts none.
-async fn might_lift(store: &Store, suspended: &Made, later: &Made) -> Result<bool, DecideError> {
+async fn might_lift(session: &mut Session, suspended: &Made, later: &Made) -> Result<bool, DecideError> {
     let (Some(user), Some(role)) = (later.user, later.role) else { return Ok(false) };
     if let Some(by) = suspended.user
-        && store.user(by).await?.person == store.user(user).await?.person
+        && known(session, by).await?.person == known(session, user).await?.person
     {
         return Ok(true);
     }
@@ -78,11 +79,11 @@ async fn beside(change: &mut Change, agreement: &Agreement) -> Result<Vec<(Agree
 
 /// The suspensions that stand of agreements that let the same calls through as this one. Of an agreement that is over, one is settled by
 /// an approval that was given since to the same calls.
-pub(super) async fn alike(store: &Store, change: &mut Change, agreement: &Agreement) -> Result<Vec<Made>, DecideError> {
+pub(super) async fn alike(change: &mut Change, agreement: &Agreement) -> Result<Vec<Made>, DecideError> {
     let lines = beside(change, agreement).await?;
     let mut found = Vec::new();
     for (line, made) in lines.iter().filter(|(line, _)| same_calls(line, agreement)) {
-        let Some(suspended) = standing(store, made).await? else { continue };
+        let Some(suspended) = standing(change.connection(), made).await? else { continue };
         let since = |made: &Made| is_approval(made) && made.because.at > suspended.because.at;
         let settled = lines.iter().any(|(other, made)| same_calls(other, line) && made.iter().any(since));
         if line.state == State::Suspended || !settled {

@@ -18,7 +18,7 @@ use crate::{
         credentials::Credentials,
         key::{Certificate, SigningKey},
     },
-    store::StoreError,
+    store::{StoreError, until_it_holds},
     users::{
         Actor, Whose,
         rights::{Action, Role},
@@ -150,7 +150,17 @@ pub async fn register(
     because: &Because,
     kept: Option<Kept<'_, System>>,
 ) -> Result<System, DecideError> {
-    let New { id, name, contact, party } = new.into();
+    let new = new.into();
+    until_it_holds(async || register_once(store, by, new.clone(), because, kept).await).await
+}
+
+async fn register_once(
+    store: &Store,
+    by: By<'_>,
+    New { id, name, contact, party }: New,
+    because: &Because,
+    kept: Option<Kept<'_, System>>,
+) -> Result<System, DecideError> {
     sound(&name, &contact)?;
     let own = by.who(store, because.at).await?.user().party;
     let system = System { id, party: party.or(own), name, contact, made_at: because.at, changed_at: because.at };
@@ -245,6 +255,17 @@ fn possessed(actor: &Actor, system: Uuid, certificate: &Certificate, proof: Opti
 /// # Errors
 /// [`DecideError`]: a user who may not, another's system, a certificate that is another's or not there, what changed meanwhile.
 pub async fn change(
+    store: &Store,
+    by: By<'_>,
+    shown: &(System, Vec<SystemCertificate>),
+    changes: &Changes,
+    because: &Because,
+    kept: Option<Kept<'_, System>>,
+) -> Result<System, DecideError> {
+    until_it_holds(async || change_once(store, by, shown, changes, because, kept).await).await
+}
+
+async fn change_once(
     store: &Store,
     by: By<'_>,
     shown: &(System, Vec<SystemCertificate>),

@@ -15,6 +15,7 @@ use crate::{
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
     signon::person::Person,
+    store::until_it_holds,
     users::{
         Actor, Kind, User,
         rights::{Action, Role},
@@ -55,6 +56,16 @@ async fn proven(store: &Store, by: Option<By<'_>>, what: &What, because: &Becaus
 /// # Errors
 /// [`DecideError`].
 pub async fn add(
+    store: &Store,
+    by: Option<By<'_>>,
+    user: &User,
+    certificates: &[Certificate],
+    because: &Because,
+) -> Result<(), DecideError> {
+    until_it_holds(async || add_once(store, by, user, certificates, because).await).await
+}
+
+async fn add_once(
     store: &Store,
     by: Option<By<'_>>,
     user: &User,
@@ -135,6 +146,16 @@ pub async fn add_certificate(
     certificate: Certificate,
     because: &Because,
 ) -> Result<User, DecideError> {
+    until_it_holds(async || add_certificate_once(store, by, id, certificate.clone(), because).await).await
+}
+
+async fn add_certificate_once(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    certificate: Certificate,
+    because: &Because,
+) -> Result<User, DecideError> {
     let mut user = store.user(id).await?;
     user.certificates.push(Thumbprint::from(*certificate.thumbprint()));
     user.certificates.sort();
@@ -156,6 +177,16 @@ pub async fn add_certificate(
 /// # Errors
 /// [`DecideError`].
 pub async fn end_certificate(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    certificate: Thumbprint,
+    because: &Because,
+) -> Result<User, DecideError> {
+    until_it_holds(async || end_certificate_once(store, by, id, certificate, because).await).await
+}
+
+async fn end_certificate_once(
     store: &Store,
     by: Option<By<'_>>,
     id: Uuid,
@@ -185,6 +216,16 @@ pub async fn tell_at(
     at: Option<(&str, Language)>,
     because: &Because,
 ) -> Result<(), DecideError> {
+    until_it_holds(async || tell_at_once(store, by, id, at, because).await).await
+}
+
+async fn tell_at_once(
+    store: &Store,
+    by: Option<By<'_>>,
+    id: Uuid,
+    at: Option<(&str, Language)>,
+    because: &Because,
+) -> Result<(), DecideError> {
     let what = what(&store.user(id).await?, Some("added"), if at.is_some() { "told by mail" } else { "told nowhere" });
     let proven = proven(store, by, &what, because).await?;
     let mut change = store.change().await?;
@@ -200,6 +241,10 @@ pub async fn tell_at(
 /// # Errors
 /// [`DecideError`].
 pub async fn end(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<User, DecideError> {
+    until_it_holds(async || end_once(store, by, id, because).await).await
+}
+
+async fn end_once(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<User, DecideError> {
     let ended = store.user(id).await?;
     let first = what(&ended, Some("added"), "ended");
     let proven = proven(store, by, &first, because).await?;

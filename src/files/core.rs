@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::objects::{ObjectError, Objects};
 use crate::refusal::Refusal;
 use crate::store::jobs::{JobError, Jobs, Rules};
-use crate::store::{Database, GaveWay, StoreError};
+use crate::store::{Database, StoreError};
 
 /// What may be set.
 #[derive(Debug, Clone)]
@@ -280,16 +280,6 @@ pub enum Failed {
     /// What a caller is told.
     #[error("it was refused")]
     Told(Problem),
-}
-
-impl GaveWay for Failed {
-    fn gave_way(&self) -> bool {
-        match self {
-            Failed::Store(error) => error.gave_way(),
-            Failed::Job(error) => error.gave_way(),
-            _ => false,
-        }
-    }
 }
 
 impl From<Problem> for Failed {

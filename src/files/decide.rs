@@ -21,8 +21,9 @@ use crate::decisions::record::What;
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError};
 use crate::refusal::{Detail, api::ApiRefusal};
-use crate::store::StoreError;
+use crate::store::{StoreError, until_it_holds};
 use crate::users::rights::Action;
+use crate::users::store::known;
 use crate::users::{Actor, Whose};
 
 /// Why it was not decided. Nothing was written.
@@ -106,13 +107,16 @@ async fn to_user(
     by: Option<By<'_>>,
     what: What,
     because: &Because,
-    done: impl AsyncFnOnce(&mut Change) -> Result<(), UserError>,
+    done: impl AsyncFn(&mut Change) -> Result<(), UserError>,
 ) -> Result<(), FileDecideError> {
     let proven = operator(store, by, &what, because).await?;
-    let mut change = store.change().await?;
-    done(&mut change).await?;
-    change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
-    Ok(change.commit().await?)
+    until_it_holds(async || {
+        let mut change = store.change().await?;
+        done(&mut change).await?;
+        change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+        Ok(change.commit().await?)
+    })
+    .await
 }
 
 /// Adds a user.
@@ -189,6 +193,16 @@ pub async fn monitor(
     order: Monitoring,
     because: &Because,
 ) -> Result<(), FileDecideError> {
+    until_it_holds(async || monitor_once(store, by, user, order.clone(), because).await).await
+}
+
+async fn monitor_once(
+    store: &Store,
+    by: Option<By<'_>>,
+    user: &User,
+    order: Monitoring,
+    because: &Because,
+) -> Result<(), FileDecideError> {
     let order = order.sound()?;
     let what = on_user(user.id, "monitoring added", &monitoring::text(&order, user));
     let proven = operator(store, by, &what, because).await?;
@@ -203,6 +217,10 @@ pub async fn monitor(
 /// # Errors
 /// [`FileDecideError`].
 pub async fn end_monitoring(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<(), FileDecideError> {
+    until_it_holds(async || end_monitoring_once(store, by, id, because).await).await
+}
+
+async fn end_monitoring_once(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because) -> Result<(), FileDecideError> {
     let mut session = store.database().session().await?;
     let order = monitoring::with_id(&mut session, id).await?;
     let user = users::with_id(&mut session, order.user).await?;
@@ -248,6 +266,10 @@ fn is_of(actor: &Actor, order: &Order, recipient: &User) -> bool {
 /// # Errors
 /// [`FileDecideError`]: a user who may not, one in the way.
 pub async fn request(store: &Store, by: By<'_>, order: Order, because: &Because) -> Result<Order, FileDecideError> {
+    until_it_holds(async || request_once(store, by, order.clone(), because).await).await
+}
+
+async fn request_once(store: &Store, by: By<'_>, order: Order, because: &Because) -> Result<Order, FileDecideError> {
     let order = Order { state: State::Requested, ..order }.sound()?;
     let what = on_order(&order, None, State::Requested);
     let actor = by.of(store, &what, because).await?;
@@ -268,6 +290,10 @@ pub async fn request(store: &Store, by: By<'_>, order: Order, because: &Because)
 /// # Errors
 /// [`FileDecideError`]: a user who may not, a state that does not allow it, what changed since.
 pub async fn decide(store: &Store, by: By<'_>, shown: &Order, to: State, because: &Because) -> Result<(), FileDecideError> {
+    until_it_holds(async || decide_once(store, by, shown, to, because).await).await
+}
+
+async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, because: &Because) -> Result<(), FileDecideError> {
     let transition =
         || ApiRefusal::ApiTransition { from: Detail::name(shown.state.wire_name()), to: Detail::name(to.wire_name()) };
     let action = Action::of_change(shown.state, to).ok_or_else(transition)?;
@@ -292,12 +318,12 @@ pub async fn decide(store: &Store, by: By<'_>, shown: &Order, to: State, because
             let created = made.iter().find(|made| made.what.to == State::Requested.wire_name());
             let creator = created.and_then(|created| created.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
             // By person: one with two users is not two.
-            let creator = store.user(creator).await.map_err(DecideError::from)?;
+            let creator = known(change.connection(), creator).await.map_err(DecideError::from)?;
             if creator.person == actor.user().person {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }
-        Action::ResumeAgreement => may_lift(store, &made, &actor, role).await?,
+        Action::ResumeAgreement => may_lift(change.connection(), &made, &actor, role).await?,
         _ => {}
     }
     orders::set_state(change.connection(), order.id, to).await?;
@@ -319,6 +345,17 @@ pub enum Operation {
 /// # Errors
 /// [`FileDecideError`].
 pub async fn operate(
+    store: &Store,
+    by: Option<By<'_>>,
+    transfer: Uuid,
+    operation: &Operation,
+    clock: &Clock,
+    because: &Because,
+) -> Result<(), FileDecideError> {
+    until_it_holds(async || operate_once(store, by, transfer, operation, clock, because).await).await
+}
+
+async fn operate_once(
     store: &Store,
     by: Option<By<'_>>,
     transfer: Uuid,

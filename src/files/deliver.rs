@@ -152,7 +152,8 @@ impl Files {
 
     /// Nothing became of it in all attempts: its sender is told.
     pub(super) async fn give_up(&self, id: Uuid) -> Result<(), Failed> {
-        if let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await?
+        let transfer = transfers::with_id(&mut self.database().session().await?, id).await?;
+        if let Some(transfer) = transfer
             && matches!(transfer.state, State::Taken | State::Awaits)
         {
             self.content_given_up(&transfer).await?;

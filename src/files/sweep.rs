@@ -170,7 +170,8 @@ impl Files {
             left += self.each(due).await?;
         }
         let idle = self.before(ABANDONED_DAYS);
-        for content in shelf::abandoned(&mut self.database().session().await?, idle, MOST).await? {
+        let abandoned = shelf::abandoned(&mut self.database().session().await?, idle, MOST).await?;
+        for content in abandoned {
             self.dropped(Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;

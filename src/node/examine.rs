@@ -3,6 +3,7 @@
 //!
 //! Nothing is written but a file of a moment in the folders that the gateway must be able to write to.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,6 +127,7 @@ impl Examination<'_> {
         self.audit();
         self.keys();
         self.sftp();
+        self.auditors();
         self.rights();
     }
 
@@ -425,6 +427,10 @@ impl Examination<'_> {
         self.note("audit.checkpoint_key", &audit.checkpoint_key, one("private key"), true);
         self.note("audit.pseudonym_key", &audit.pseudonym_key, one("secret"), true);
         self.note("audit.auditors", &audit.auditors, one("public key"), false);
+    }
+
+    /// Whoever has the auditors' private key opens what the gateway seals: it is not where the gateway could read it.
+    fn auditors(&self) {
         for file in self.auditors_private_keys() {
             let text = format!(
                 "the auditors' private key lies on this machine ({}): whoever takes the gateway over opens every sealed person; move it to the auditors and remove it here",
@@ -515,16 +521,31 @@ impl Examination<'_> {
         }
     }
 
-    /// Files beside the configuration and the audit's keys that open sealed persons.
+    /// Files that open sealed persons, beside the configuration, beside any file that it names, and in any folder that the gateway uses.
     fn auditors_private_keys(&self) -> Vec<PathBuf> {
         /// No key is longer. Files of the kernel tell no size, and some of them never end.
         const SIZES: std::ops::RangeInclusive<u64> = 1..=64 * 1024;
-        let Some(audit) = &self.draft.sections().audit else { return Vec::new() };
-        let beside =
-            [&audit.auditors, &audit.checkpoint_key, &audit.pseudonym_key].map(|file| file.parent().unwrap_or(Path::new(".")));
-        let mut folders: Vec<&Path> = [self.draft.folder(), &audit.directory].into_iter().chain(beside).collect();
-        folders.sort();
-        folders.dedup();
+        let sections = self.draft.sections();
+        let Some(audit) = &sections.audit else { return Vec::new() };
+        let store = match sections.store.as_ref().map(|store| &store.at) {
+            Some(At::Sqlite(file)) => Some(file.clone()),
+            _ => None,
+        };
+        let objects = sections.objects.as_ref().and_then(Option::as_ref).map(|objects| &objects.place);
+        let places = objects.into_iter().chain(audit.archive.as_ref().map(|archive| &archive.at));
+        let places = places.filter_map(|place| match place {
+            Place::Folder(folder) => Some(folder.clone()),
+            Place::S3(_) => None,
+        });
+        let cache = sections.revocation.as_ref().and_then(|revocation| revocation.keeping.cache.clone());
+        let staging = sections.sftp.as_ref().and_then(Option::as_ref).map(|sftp| sftp.staging.clone());
+        let named = self.draft.read().into_iter().map(|read| read.file).chain(store);
+        let beside = named.map(|file| match file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        });
+        let own = [self.draft.folder().to_owned(), audit.directory.clone()];
+        let folders: BTreeSet<PathBuf> = own.into_iter().chain(beside).chain(places).chain(cache).chain(staging).collect();
         let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().filter_map(Result::ok);
         // Not the entry's own metadata: what Kubernetes mounts of a secret is a link.
         let small = |file: &PathBuf| std::fs::metadata(file).is_ok_and(|data| data.is_file() && SIZES.contains(&data.len()));

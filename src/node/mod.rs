@@ -217,6 +217,7 @@ pub async fn start(
     let audit_of_console = audit_directory.clone();
     let replay_of_console = lasting.replay.clone();
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
+    let folders = config.objects.iter().map(|objects| objects.place.clone()).chain(archive.clone()).collect();
     let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
     let persons_at_work = config.persons.is_some() || config.campus.is_some();
@@ -345,6 +346,7 @@ pub async fn start(
     tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), persons_at_work, stopped.clone()));
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, reloader.concerns(), stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
+    tokio::spawn(watch::unfinished(folders, clock.clone(), stopped.clone()));
     if let Some(mail) = mail {
         tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));
     }

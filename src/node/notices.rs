@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::sync::watch::Receiver;
 
@@ -23,6 +23,8 @@ use crate::store::StoreError;
 
 /// How often it is looked what time has done.
 const LOOKED: Duration = Duration::from_secs(20);
+/// How long after it was told of one that goes on is told of again.
+const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Every how many looks it is looked who is next in connections: every five minutes.
 const CONNECTIONS: u64 = 15;
 /// Every how many looks it is forgotten which notices were given long ago: once a day.
@@ -41,8 +43,7 @@ pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
 async fn tell_failing(store: &Store, failing: &[String], before: &[String], now: Timestamp) -> Result<(), StoreError> {
     for name in failing.iter().filter(|name| before.contains(name)) {
         let mut change = store.change().await?;
-        let hour = now.as_second().div_euclid(3600);
-        if change.gives(&format!("peer {name} {hour}"), now).await? {
+        if change.gives_again(&format!("peer {name}"), now, TOLD_AGAIN).await? {
             let notice = Notice {
                 kind: Kind::ProviderFailing,
                 name: name.clone(),
@@ -68,9 +69,8 @@ async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: 
     let Concern { what, service, system, receiver } = *concern;
     let mut change = store.change().await?;
     let of = |id: Option<String>| id.unwrap_or_default();
-    let hour = now.as_second().div_euclid(3600);
     let whose = format!("{} {}", of(system.map(|id| id.to_string())), of(receiver.map(|cvr| cvr.to_string())));
-    if !change.gives(&format!("{what:?} {service} {whose} {hour}"), now).await? {
+    if !change.gives_again(&format!("{what:?} {service} {whose}"), now, TOLD_AGAIN).await? {
         return Ok(());
     }
     let registered = match system {

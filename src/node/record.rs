@@ -1,6 +1,6 @@
 //! Puts decisions into the node's audit chain, from the store in which they wait.
 
-use std::collections::HashSet;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::agreements::Store;
-use crate::audit::{Audit, decided};
+use crate::audit::Audit;
+use crate::audit::decided::Standing;
 use crate::clock::Clock;
 use crate::store::StoreError;
 
@@ -32,9 +33,9 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Writes what waits until the gateway stops, and then once more.
     pub(super) async fn run(self, mut stopped: watch::Receiver<()>) {
-        let mut last = false;
+        let (mut last, mut standing) = (false, Standing::default());
         loop {
-            if let Err(error) = self.write().await {
+            if let Err(error) = self.write(&mut standing).await {
                 tracing::warn!(%error, "decisions wait for their place in the audit's chain: the store did not answer");
             }
             if last {
@@ -48,17 +49,19 @@ impl Recorder {
         }
     }
 
-    async fn write(&self) -> Result<(), StoreError> {
+    async fn write(&self, standing: &mut Standing) -> Result<(), StoreError> {
         loop {
             let waiting = self.store.claim_unrecorded(self.node, self.clock.now()).await?;
             if waiting.is_empty() {
                 return Ok(());
             }
             // Somebody claimed it and did not come to say that it was written: a crash in between, or an audit that was slow.
-            let written = if waiting.iter().any(|waiting| waiting.again) { self.written().await } else { HashSet::new() };
+            if waiting.iter().any(|waiting| waiting.again) {
+                *standing = self.looked(mem::take(standing)).await;
+            }
             for waiting in waiting {
                 let decision = waiting.decided.decision;
-                if !(waiting.again && written.contains(&decision))
+                if !(waiting.again && standing.has(&decision))
                     && let Err(refusal) = self.audit.decided(waiting.decided).await
                 {
                     tracing::error!(%decision, code = refusal.code(), "a decision could not be put in the audit's chain; it waits");
@@ -70,17 +73,15 @@ impl Recorder {
         }
     }
 
-    /// The decisions that stand in this node's chain.
-    async fn written(&self) -> HashSet<Uuid> {
+    /// The decisions that stand in this node's chain by now. While the audit cannot be written this is asked every two seconds.
+    async fn looked(&self, mut standing: Standing) -> Standing {
         let directory = self.directory.clone();
-        let read = tokio::task::spawn_blocking(move || decided::decisions(&directory)).await;
-        match read {
-            Ok(Ok(found)) => found.into_iter().map(|(decided, _)| decided.decision).collect(),
-            Ok(Err(error)) => {
+        let looked = tokio::task::spawn_blocking(move || {
+            if let Err(error) = standing.look(&directory) {
                 tracing::warn!(%error, "the audit's chain cannot be read for decisions that may stand in it already");
-                HashSet::new()
             }
-            Err(_) => HashSet::new(),
-        }
+            standing
+        });
+        looked.await.unwrap_or_default()
     }
 }

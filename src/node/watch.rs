@@ -1,5 +1,6 @@
 //! What is looked at now and then while the gateway serves.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::agreements::{Agreements, Store};
 use crate::audit::anchors;
 use crate::clock::{Clock, civil_day};
 use crate::metrics::Metrics;
+use crate::objects::settings::Place;
 use crate::persons::erase;
 use crate::persons::erase::replay::{self, Logs, ReplayError};
 use crate::services::passthrough::concerns::Concerns;
@@ -81,6 +83,34 @@ pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, concerns: A
     tokio::select! {
         _ = stopped.changed() => {}
         () = look_after(store, counts, concerns) => {}
+    }
+}
+
+/// How often it is looked for uploads that a killed process left.
+const UNFINISHED: Duration = Duration::from_secs(3600);
+
+/// Removes from the folders of objects and of the archive what a process that was killed left of its uploads. Each node does so; it does no
+/// harm.
+pub(super) async fn unfinished(folders: Vec<Place>, clock: Clock, mut stopped: watch::Receiver<()>) {
+    let mut tick = tokio::time::interval(UNFINISHED);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            _ = tick.tick() => {}
+        }
+        for place in folders.clone() {
+            let (folder, now) = (place.to_string(), clock.now());
+            let cleared =
+                tokio::task::spawn_blocking(move || place.clear_unfinished(now)).await.map_err(io::Error::other).flatten();
+            match cleared {
+                Ok(0) => {}
+                Ok(cleared) => tracing::info!(folder, cleared, "uploads that nobody went on with were removed"),
+                Err(error) => {
+                    tracing::warn!(folder, %error, "uploads that nobody goes on with could not be removed; it is tried again in an hour")
+                }
+            }
+        }
     }
 }
 

@@ -85,6 +85,16 @@ impl Change {
     pub async fn gives(&mut self, mark: &str, at: Timestamp) -> Result<bool, StoreError> {
         gives(self.connection(), mark, at).await
     }
+
+    /// Notes the same of a notice that may be given again: false where it was given within `pause` before `at`.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn gives_again(&mut self, mark: &str, at: Timestamp, pause: SignedDuration) -> Result<bool, StoreError> {
+        let note = sql("INSERT INTO notice_given (mark, at) VALUES ($1, $2)
+             ON CONFLICT (mark) DO UPDATE SET at = excluded.at WHERE notice_given.at <= $3");
+        Ok(self.connection().execute(note.bind(mark).bind(at).bind(at - pause)).await? == 1)
+    }
 }
 
 /// The same, in whatever transaction.

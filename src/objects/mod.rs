@@ -5,7 +5,7 @@
 //! installation ([`keys`]) and stands in the row alone: without the row no copy or old version of the content can be read.
 //!
 //! Read [`settings`] for where the store is, [`mod@write`] and [`read`] for how contents go in and out, and [`probe`] for what is
-//! asked of a store before it is used. Nothing here claims, locks or counts by the store's conditions: several S3-compatible
+//! asked of a store before it is used; [`unfinished`] for what a killed process leaves in a folder. Nothing here claims, locks or counts by the store's conditions: several S3-compatible
 //! stores let two win. Claims stand in the database.
 
 pub mod frames;
@@ -14,6 +14,7 @@ pub mod name;
 pub mod probe;
 pub mod read;
 pub mod settings;
+pub mod unfinished;
 pub mod write;
 
 use std::sync::Arc;

@@ -37,7 +37,7 @@ impl Objects {
 }
 
 /// A content that is being written. Dropped unfinished, what was sent of it is taken away in the background, as long as the
-/// process lives.
+/// process lives; after that by [`super::unfinished`], or the bucket's own rule.
 ///
 /// It holds at most two parts at a time: one that fills, and one on its way.
 pub struct Writing {

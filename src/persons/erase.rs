@@ -21,7 +21,7 @@ use crate::decisions::record::What;
 use crate::decisions::service::{Decision, For};
 use crate::decisions::{Because, By, DecideError};
 use crate::id::cvr::Cvr;
-use crate::store::{Database, StoreError, Transaction, sql};
+use crate::store::{Database, StoreError, Transaction, sql, until_it_holds};
 use crate::users::rights::Action;
 
 /// The state of a person in decisions.
@@ -67,6 +67,10 @@ fn number(id: Uuid) -> Option<i64> {
 /// # Errors
 /// [`EraseError`]; nothing was erased then.
 pub async fn erase(store: &Store, by: By<'_>, person: i64, service: Uuid, because: &Because) -> Result<(), EraseError> {
+    until_it_holds(async || erase_once(store, by, person, service, because).await).await
+}
+
+async fn erase_once(store: &Store, by: By<'_>, person: i64, service: Uuid, because: &Because) -> Result<(), EraseError> {
     let home = store.database().first(sql("SELECT home FROM person WHERE number = $1 LIMIT 1").bind(person)).await?;
     let home: String = home.ok_or(EraseError::NoSuch(person))?.get("home")?;
     let authority: Option<Cvr> = home.split('/').next().and_then(|cvr| cvr.parse().ok());

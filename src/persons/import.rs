@@ -22,7 +22,7 @@ use super::scope::Scope;
 use super::seen::Seen;
 use super::{Row, erase, rows};
 use crate::id::cpr::TestNumbers;
-use crate::store::{Database, GaveWay, StoreError, Transaction, sql, until_it_holds};
+use crate::store::{Database, StoreError, Transaction, sql, until_it_holds};
 
 /// The most persons of one call, and of one transaction.
 pub const AT_ONCE: usize = 500;
@@ -58,12 +58,6 @@ pub enum ImportError {
     /// The program ends.
     #[error("the program ends")]
     Ending,
-}
-
-impl GaveWay for ImportError {
-    fn gave_way(&self) -> bool {
-        matches!(self, ImportError::Store(error) if error.gave_way())
-    }
 }
 
 /// Persons of a store. Cheap to clone.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Database, Dialect, GaveWay, Session, StoreError, Transaction, by_dialect, sql};
+use super::{Database, Dialect, Session, StoreError, Transaction, by_dialect, sql};
 
 /// A job's content is at most so large, in bytes. What is larger belongs in a file, and its name in the job.
 pub const PAYLOAD_BYTES: usize = 64 * 1024;
@@ -141,12 +141,6 @@ pub enum JobError {
     /// There is no such job in that state.
     #[error("there is no dead job {0}")]
     NotDead(i64),
-}
-
-impl GaveWay for JobError {
-    fn gave_way(&self) -> bool {
-        matches!(self, JobError::Store(error) if error.gave_way())
-    }
 }
 
 /// The jobs of one kind. Cheap to clone.

@@ -24,6 +24,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
 use self::notices::Heard;
 use self::place::Place;
 use self::postgres::Server;
@@ -272,6 +275,9 @@ impl Database {
 
     /// A connection to read by. Each statement sees what was committed before it.
     ///
+    /// Whoever holds a session or a transaction takes no second one before it is given back: the pool is shared, and as many as
+    /// it has connections would each wait for the others. Within a transaction ask by its own session.
+    ///
     /// # Errors
     /// The store does not answer, or was put back.
     pub async fn session(&self) -> Result<Session, StoreError> {
@@ -311,17 +317,18 @@ impl Database {
         let heard = lock.map(|_| self.heard.clone());
         match &self.kind {
             Kind::Sqlite(place) => {
-                let turn = place.turn().await?;
+                let turn = turn(&place.writing, place.patience()).await.ok_or(StoreError::TooSlow(place.patience()))?;
                 let opened = place.current().await?;
                 // IMMEDIATE takes the write lock before anything is read: two decisions at once cannot both see the old state.
                 let transaction = opened.pool.begin_with("BEGIN IMMEDIATE").await?;
                 let session = Session(session::Inner::SqliteWriting(transaction));
-                Ok(Transaction { session, file: Some(session::Written { place: place.clone(), opened, _turn: turn }), heard })
+                let file = Some(session::Written { place: place.clone(), opened });
+                Ok(Transaction { session, file, heard, _turn: Some(turn) })
             }
             Kind::Postgres(server) => {
-                let transaction = server.begin(lock).await?;
+                let (transaction, turn) = server.begin(lock).await?;
                 let session = Session(session::Inner::PostgresWriting(transaction, server.clone()));
-                Ok(Transaction { session, file: None, heard })
+                Ok(Transaction { session, file: None, heard, _turn: turn })
             }
         }
     }
@@ -332,7 +339,9 @@ impl Database {
     /// The store does not answer, or refuses.
     pub async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         let only_reads = query.only_reads();
-        match self.session().await?.all(query.clone()).await {
+        // In a statement of its own: the first connection is given back before another is taken.
+        let done = self.session().await?.all(query.clone()).await;
+        match done {
             Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.all(query).await,
             done => done,
         }
@@ -344,7 +353,8 @@ impl Database {
     /// The store does not answer, or refuses.
     pub async fn first(&self, query: Query) -> Result<Option<Row>, StoreError> {
         let only_reads = query.only_reads();
-        match self.session().await?.first(query.clone()).await {
+        let done = self.session().await?.first(query.clone()).await;
+        match done {
             Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.first(query).await,
             done => done,
         }
@@ -397,6 +407,12 @@ impl Database {
         let row = self.first(sql("SELECT value FROM revision")).await?;
         row.ok_or(StoreError::Unreadable { column: "revision" })?.get("value")
     }
+}
+
+/// Waits for this program's turn to write, in the order of asking and without a connection; none: not within `patience`. Those who
+/// wait for a lock with a connection in hand keep it from whoever reads, and from whoever has the lock and needs another to go on.
+async fn turn(writing: &Arc<Semaphore>, patience: Duration) -> Option<OwnedSemaphorePermit> {
+    timeout(patience, writing.clone().acquire_owned()).await.ok()?.ok()
 }
 
 /// How far the store's schema is; nothing of it is written.

@@ -22,8 +22,7 @@ use sqlx::{
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::schema::{APPLIED, Schema, empty, judged};
 use super::settings::Settings;
@@ -52,8 +51,8 @@ pub struct Place {
     opened: RwLock<Opened>,
     /// Held while it is opened anew, so that many calls at once open it once.
     opening: Mutex<()>,
-    /// Has one permit: whose turn it is to write.
-    writing: Arc<Semaphore>,
+    /// Has one permit: whose turn it is to write. SQLite would let each ask again and again, whoever came first.
+    pub(super) writing: Arc<Semaphore>,
 }
 
 impl Place {
@@ -100,15 +99,6 @@ impl Place {
     /// How long a connection, and then its lock, are waited for.
     pub(super) fn patience(&self) -> Duration {
         self.settings.patience
-    }
-
-    /// Waits for this program's turn to write, in the order of asking and without a connection. SQLite would let each ask again
-    /// and again, whoever came first, and the connections of those who wait would be missing to whoever reads.
-    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        match timeout(self.patience(), self.writing.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => Err(StoreError::TooSlow(self.patience())),
-        }
     }
 
     /// Which file it is, by device and inode.

@@ -5,19 +5,20 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::MigrateError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres as Pg, Row, raw_sql};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use super::pooler::{Pooling, pooling};
 use super::schema::{APPLIED, Applied, Schema, empty, judged};
 use super::settings::{Address, Host, Postgres, Settings};
-use super::{Access, StoreError};
+use super::{Access, StoreError, turn};
 
 /// The migrations of `migrations/postgres`, compiled in.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
@@ -32,6 +33,9 @@ const MIGRATION_PATIENCE: u32 = 15;
 /// A connection that was not used for so long is asked whether it is still there.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// What whoever waited too long for the lock is told, whichever program held it.
+const BUSY: &str = "another writes to it, and did not end in time; do it again";
+
 /// A pool that is younger has none of the connections that were lost.
 const YOUNG: Duration = Duration::from_millis(100);
 
@@ -43,6 +47,8 @@ pub(super) struct Server {
     limits: Settings,
     /// The pool, and when it was made.
     pool: RwLock<(PgPool, Instant)>,
+    /// Has one permit: whose turn it is, of this program, to be alone.
+    alone: Arc<Semaphore>,
 }
 
 /// Its address alone: sqlx's options would show the password.
@@ -72,7 +78,7 @@ impl Server {
             _ => {}
         }
         let pool = RwLock::new((lazily(&options, settings), Instant::now()));
-        Ok(Self { at, options, direct, limits: settings.clone(), pool })
+        Ok(Self { at, options, direct, limits: settings.clone(), pool, alone: Arc::new(Semaphore::new(1)) })
     }
 
     pub(super) fn at(&self) -> &str {
@@ -87,9 +93,16 @@ impl Server {
         self.pool().acquire().await.map_err(|error| told(error, &self.at))
     }
 
-    /// Begins a transaction, with `lock` held from its beginning. Its limits are its own and not the session's, which may
-    /// belong to another the next time.
-    pub(super) async fn begin(&self, lock: Option<&'static str>) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
+    /// Begins a transaction, with `lock` held from its beginning, in this program's turn to hold it. Its limits are its own and not
+    /// the session's, which may belong to another the next time.
+    pub(super) async fn begin(
+        &self,
+        lock: Option<&'static str>,
+    ) -> Result<(sqlx::Transaction<'static, Pg>, Option<OwnedSemaphorePermit>), StoreError> {
+        let turn = match lock {
+            Some(_) => Some(turn(&self.alone, self.limits.patience).await.ok_or_else(|| self.busy())?),
+            None => None,
+        };
         let begun = match self.begun(lock).await {
             Err(error) if is_lost(&error) => {
                 self.begin_anew();
@@ -97,10 +110,15 @@ impl Server {
             }
             begun => begun,
         };
-        begun.map_err(|error| match error {
+        let begun = begun.map_err(|error| match error {
             StoreError::Database(error) => told(error, &self.at),
             other => other,
-        })
+        })?;
+        Ok((begun, turn))
+    }
+
+    fn busy(&self) -> StoreError {
+        StoreError::Unusable { at: self.at.clone(), why: BUSY.to_owned() }
     }
 
     async fn begun(&self, lock: Option<&'static str>) -> Result<sqlx::Transaction<'static, Pg>, StoreError> {
@@ -351,7 +369,7 @@ fn told(error: sqlx::Error, at: &str) -> StoreError {
                 format!("{}; let the user own the database, or run `hjemmel store migrate` as its owner", refused.message())
             }
             Some("53300") => format!("{}; lower max_connections or let the server take more", refused.message()),
-            Some("55P03") => "another writes to it, and did not end in time; do it again".to_owned(),
+            Some("55P03") => BUSY.to_owned(),
             Some("08P01") => format!("{}; a pooler that stands before it does not know a parameter", refused.message()),
             _ => return error.into(),
         },

@@ -90,14 +90,15 @@ pub struct Transaction {
     pub(super) file: Option<Written>,
     /// Who is told of the change, where it may be one of what the program remembers.
     pub(super) heard: Option<Arc<Heard>>,
+    /// This program's turn to write, where it has one writer at a time.
+    pub(super) _turn: Option<OwnedSemaphorePermit>,
 }
 
-/// A file that is written to, in one's turn.
+/// A file that is written to.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) place: Arc<Place>,
     pub(super) opened: Opened,
-    pub(super) _turn: OwnedSemaphorePermit,
 }
 
 impl Deref for Transaction {
@@ -120,7 +121,7 @@ impl Transaction {
     /// # Errors
     /// It was not kept; or, with [`StoreError::Replaced`] and [`StoreError::Undecided`], nobody knows.
     pub async fn commit(self) -> Result<(), StoreError> {
-        let Self { session, file, heard } = self;
+        let Self { session, file, heard, _turn } = self;
         let committed = match session.0 {
             Inner::SqliteWriting(transaction) => transaction.commit().await.map_err(StoreError::from),
             Inner::PostgresWriting(transaction, server) => server.within(transaction.commit()).await.map_err(undecided),
@@ -132,7 +133,7 @@ impl Transaction {
         }
         committed?;
         match file {
-            Some(Written { place, opened, .. }) => place.holds(&opened).await,
+            Some(Written { place, opened }) => place.holds(&opened).await,
             None => Ok(()),
         }
     }
@@ -154,10 +155,18 @@ pub trait GaveWay {
     fn gave_way(&self) -> bool;
 }
 
-impl GaveWay for StoreError {
+/// Whatever an error is wrapped in, so that none is left out.
+impl<E: std::error::Error + 'static> GaveWay for E {
     fn gave_way(&self) -> bool {
-        // serialization_failure and deadlock_detected.
-        matches!(self, StoreError::Database(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("40001" | "40P01")))
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(sqlx::Error::Database(refused)) = error.downcast_ref() {
+                // serialization_failure and deadlock_detected.
+                return matches!(refused.code().as_deref(), Some("40001" | "40P01"));
+            }
+            cause = error.source();
+        }
+        false
     }
 }
 

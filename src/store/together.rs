@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::{Database, Kind, Session, StoreError};
+use super::{Database, Kind, Session, StoreError, until_it_holds};
 
 /// Parts of one transaction at most.
 const AT_ONCE: usize = 32;
@@ -99,9 +99,12 @@ impl Database {
     /// The store does not answer, or refuses; [`StoreError::TooSlow`]: nobody knows whether it was written.
     pub async fn write_together<W: Write>(&self, what: W) -> Result<W::Kept, StoreError> {
         let Kind::Sqlite(place) = &self.kind else {
-            let mut transaction = self.begin_beside_others().await?;
-            let kept = what.write(&mut transaction).await?;
-            return transaction.commit().await.map(|()| kept);
+            return until_it_holds(async || {
+                let mut transaction = self.begin_beside_others().await?;
+                let kept = what.write(&mut transaction).await?;
+                transaction.commit().await.map(|()| kept)
+            })
+            .await;
         };
         let (reply, answer) = oneshot::channel();
         // What is under way may wait for its lock, and so may what comes after it.

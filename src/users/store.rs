@@ -8,7 +8,7 @@ use crate::{
     agreements::{Change, Store, Thumbprint},
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
-    store::{GaveWay, Query, Row, StoreError, by_dialect, sql},
+    store::{Query, Row, Session, StoreError, by_dialect, sql},
 };
 
 /// Reads users, each with its certificates. The condition follows.
@@ -34,6 +34,15 @@ macro_rules! users_where {
 /// Reads one user by id.
 fn by_id(id: Uuid) -> Query {
     users_where!("id = $1").bind(id)
+}
+
+/// One user, asked within what is under way, whether its time is over or not.
+///
+/// # Errors
+/// [`UserError::NoSuchUser`], or a store that does not answer.
+pub(crate) async fn known(session: &mut Session, id: Uuid) -> Result<User, UserError> {
+    let row = session.first(by_id(id)).await?;
+    row.as_ref().map(read).transpose()?.ok_or(UserError::NoSuchUser(id))
 }
 
 /// Reads a person's users, the first one too.
@@ -89,12 +98,6 @@ pub enum UserError {
         /// When.
         at: Timestamp,
     },
-}
-
-impl GaveWay for UserError {
-    fn gave_way(&self) -> bool {
-        matches!(self, UserError::Store(error) if error.gave_way())
-    }
 }
 
 impl Store {
@@ -237,8 +240,7 @@ impl Change {
     /// # Errors
     /// [`UserError::NoSuchUser`], [`UserError::AlreadyOver`], or a store that does not answer.
     pub async fn user(&mut self, id: Uuid, at: Timestamp) -> Result<User, UserError> {
-        let row = self.connection().first(by_id(id)).await?;
-        let user = row.as_ref().map(read).transpose()?.ok_or(UserError::NoSuchUser(id))?;
+        let user = known(self.connection(), id).await?;
         match user.valid_to.filter(|over| *over <= at) {
             Some(over) => Err(UserError::AlreadyOver { id, at: over }),
             None => Ok(user),

@@ -194,7 +194,8 @@ async fn a_gateway_that_could_open_what_it_seals_is_refused_until_the_auditors_h
     assert_eq!(place.check(&[], &[]).await.code, Some(0), "the demo's auditor has a folder of its own");
     let key = dir.join("auditor/auditors.key");
     let (beside, settings, log) = (dir.join("audit-keys/a"), dir.join("b.pem"), dir.join("audit/c"));
-    for place_of_it in [&beside, &settings, &log] {
+    let (tls, deliveries) = (dir.join("pki/d"), dir.join("delivery-keys/e"));
+    for place_of_it in [&beside, &settings, &log, &tls, &deliveries] {
         std::fs::copy(&key, place_of_it).unwrap();
         refused_for(&place, place_of_it).await;
     }

@@ -13,6 +13,7 @@ mod audit;
 mod campus;
 mod connections;
 mod database;
+mod decided;
 #[path = "../support/decides.rs"]
 mod decides;
 mod deliveries;

@@ -1,6 +1,7 @@
 //! Value lists in the store: drafts, who publishes them and when, who gets them, and when calls know them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hjemmel::agreements::{Store, Thumbprint};
@@ -130,8 +131,8 @@ impl House {
         id
     }
 
-    fn memory(&self) -> Memory {
-        Memory::new(self.store.clone(), SERVICE, Pace { refresh: NEVER, staleness: NEVER })
+    fn memory(&self) -> Arc<Memory> {
+        Arc::new(Memory::new(self.store.clone(), SERVICE, Pace { refresh: NEVER, staleness: NEVER }))
     }
 }
 
@@ -139,7 +140,7 @@ const IN_TIME: Notice = Notice { days: 30, sooner: false };
 const SOONER: Notice = Notice { days: 30, sooner: true };
 
 /// Whether calls of Korsbæk know a code on a day, by this version; `None` where they do not know the version.
-async fn knows(memory: &Memory, name: &str, code: &str, on: &str) -> Option<Option<bool>> {
+async fn knows(memory: &Arc<Memory>, name: &str, code: &str, on: &str) -> Option<Option<bool>> {
     let lists = memory.now().await.unwrap().lists;
     match lists.standing(LIST, name, cvr(KORSBAEK)) {
         Standing::Known(known) => Some(known.code("Art", code, None, day(on))),
@@ -379,14 +380,15 @@ async fn what_is_written_by_other_means_is_refused_or_found(kept: Kept) {
     let head = store.sortiment(id).await.unwrap().unwrap();
     let read = store.sortiment_content(&head).await;
     assert!(matches!(read, Err(StoreError::Unreadable { column: "sortiment.sha256" })), "{read:?}");
-    let refused = Memory::new(store, SERVICE, Pace { refresh: NEVER, staleness: NEVER }).now().await;
+    let refused = Arc::new(Memory::new(store, SERVICE, Pace { refresh: NEVER, staleness: NEVER })).now().await;
     assert!(matches!(refused, Err(Refusal::AgreementsUnavailable)), "no call is judged by it");
 }
 
 async fn what_is_remembered_serves_while_the_store_is_away(kept: Kept) {
     let house = House::in_store(&kept).await;
     house.published(&version("2027.1", "2027-01-01", 2), OPERATOR).await;
-    let asks_always = |staleness| Memory::new(house.store.clone(), SERVICE, Pace { refresh: Duration::ZERO, staleness });
+    let pace = |staleness| Pace { refresh: Duration::ZERO, staleness };
+    let asks_always = |staleness| Arc::new(Memory::new(house.store.clone(), SERVICE, pace(staleness)));
     let (patient, strict) = (asks_always(NEVER), asks_always(Duration::ZERO));
     assert!(patient.now().await.is_ok() && strict.now().await.is_ok());
     house.store.close().await;
@@ -422,7 +424,7 @@ async fn a_version_published_on_one_node_is_known_on_another_within_a_second() {
     while !other.database().is_listening() {
         tokio::task::yield_now().await;
     }
-    let memory = Memory::new(other, SERVICE, Pace { refresh: NEVER, staleness: NEVER });
+    let memory = Arc::new(Memory::new(other, SERVICE, Pace { refresh: NEVER, staleness: NEVER }));
     for (name, from) in [("2027.1", "2027-01-01"), ("2027.2", "2027-06-01")] {
         assert_eq!(knows(&memory, name, "1", from).await, None, "that there is none is remembered");
         one.published(&version(name, from, 500), OPERATOR).await;

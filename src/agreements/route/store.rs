@@ -16,7 +16,7 @@ use crate::{
     clock::civil_day,
     id::cvr::Cvr,
     store::{
-        GaveWay, Row, Session, StoreError, by_dialect, sql, until_it_holds,
+        Row, Session, StoreError, by_dialect, sql, until_it_holds,
         value::{Value, assembled_for},
     },
 };
@@ -135,12 +135,6 @@ pub enum RouteError {
     /// There is no Europe/Copenhagen.
     #[error("the time zone Europe/Copenhagen is not compiled in; use a complete build")]
     NoZone,
-}
-
-impl GaveWay for RouteError {
-    fn gave_way(&self) -> bool {
-        matches!(self, RouteError::Store(error) if error.gave_way())
-    }
 }
 
 fn in_the_way(other: &Route) -> String {

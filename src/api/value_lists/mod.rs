@@ -22,7 +22,7 @@ use crate::clock::civil_day;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::services::finance::lists::draft::DraftError;
-use crate::services::finance::lists::kept::{Head, Seen, Wanted};
+use crate::services::finance::lists::kept::{Head, MOST_VERSIONS, Seen, Wanted};
 use crate::services::finance::lists::publish::{Proposal, PublishError};
 use crate::services::finance::rules::sortiment::diff::Direction;
 use crate::services::finance::rules::sortiment::xml;
@@ -118,6 +118,12 @@ pub(crate) fn of_publish(error: PublishError) -> ApiRefusal {
                     "the version holds from {from}, and {days} days are needed, so that ledgers can map it; let it hold from {earliest}, \
                      or send sooner with a reason"
                 ),
+            ),
+        },
+        PublishError::TooMany(published) => ApiRefusal::ApiConflict {
+            what: Detail::new(
+                format!("der er offentliggjort {published} versioner, og {MOST_VERSIONS} er det højeste antal"),
+                en,
             ),
         },
         PublishError::Wrong(wrong) => ApiRefusal::ApiConflict { what: told(&wrong) },

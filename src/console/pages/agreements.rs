@@ -200,7 +200,7 @@ async fn drawn(
         }
     }
     let actor = visit.actor();
-    let own = decisions::wrote(&console.store, &agreement, &made, actor).await?;
+    let own = decisions::wrote(&mut console.store.database().session().await?, &agreement, &made, actor).await?;
     let now = console.clock.now();
     let possible = Stands::ALL.into_iter().filter(|to| agreement.may_become(*to, now));
     let may = possible.filter_map(|to| {

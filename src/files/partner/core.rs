@@ -20,7 +20,7 @@ use crate::objects::ObjectError;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::store::jobs::{JobError, Jobs, Rules};
-use crate::store::{Database, GaveWay, Session, StoreError};
+use crate::store::{Database, Session, StoreError};
 
 /// Contents on their way in or out at once, of all users and of one.
 const PASSING: usize = 64;
@@ -106,12 +106,6 @@ impl From<JobError> for MailboxError {
 impl From<ObjectError> for MailboxError {
     fn from(error: ObjectError) -> Self {
         Self::Failed(error.into())
-    }
-}
-
-impl GaveWay for MailboxError {
-    fn gave_way(&self) -> bool {
-        matches!(self, Self::Failed(failed) if failed.gave_way())
     }
 }
 

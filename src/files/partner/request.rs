@@ -26,8 +26,9 @@ use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::store::value::assembled_for;
-use crate::store::{Row, Session, StoreError, sql};
+use crate::store::{Row, Session, StoreError, sql, until_it_holds};
 use crate::users::rights::{Action, Side};
+use crate::users::store::known;
 use crate::users::{Actor, Scope, Whose};
 
 /// What is asked for.
@@ -461,6 +462,16 @@ pub async fn request(
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, RequestError> {
+    until_it_holds(async || request_once(store, by, wanted.clone(), because, kept).await).await
+}
+
+async fn request_once(
+    store: &Store,
+    by: By<'_>,
+    wanted: Wanted,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, RequestError> {
     let (authority, may_ask) = match &wanted {
         Wanted::Agreement(terms) => (terms.owner, [terms.owner].into()),
         wanted => {
@@ -517,6 +528,17 @@ pub async fn decide(
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, RequestError> {
+    until_it_holds(async || decide_once(store, by, shown, to, because, kept).await).await
+}
+
+async fn decide_once(
+    store: &Store,
+    by: By<'_>,
+    shown: &Request,
+    to: State,
+    because: &Because,
+    kept: Option<Kept<'_, Request>>,
+) -> Result<Request, RequestError> {
     let action = match to {
         State::Approved => Action::ApproveAgreement,
         State::Rejected => Action::RejectAgreement,
@@ -547,7 +569,7 @@ pub async fn decide(
     }
     let asked = change.made_on(Subject::MailboxRequest, held.id).await?;
     let asker = asked.first().and_then(|made| made.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
-    let asker = store.user(asker).await.map_err(DecideError::from)?;
+    let asker = known(change.connection(), asker).await.map_err(DecideError::from)?;
     if to == State::Approved && asker.person == actor.user().person {
         return Err(ApiRefusal::ApiCreatorApproves.into());
     }
@@ -556,7 +578,7 @@ pub async fn decide(
     }
     if let (State::Approved, Wanted::Unblock(name)) = (to, &held.wanted) {
         let user = users::known(change.connection(), name).await?;
-        not_who_blocked(store, &mut change, &user, &actor).await?;
+        not_who_blocked(&mut change, &user, &actor).await?;
     }
     let mut left = BTreeSet::new();
     if to == State::Approved {
@@ -586,11 +608,11 @@ pub async fn decide(
 }
 
 /// Whoever blocked a user does not let it in again.
-async fn not_who_blocked(store: &Store, change: &mut Change, user: &User, actor: &Actor) -> Result<(), RequestError> {
+async fn not_who_blocked(change: &mut Change, user: &User, actor: &Actor) -> Result<(), RequestError> {
     let made = change.made_on(Subject::MailboxUser, user.id).await?;
     let blocker = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()).and_then(|made| made.user);
     if let Some(blocker) = blocker
-        && store.user(blocker).await.map_err(DecideError::from)?.person == actor.user().person
+        && known(change.connection(), blocker).await.map_err(DecideError::from)?.person == actor.user().person
     {
         return Err(ApiRefusal::ApiCreatorApproves.into());
     }
@@ -602,6 +624,17 @@ async fn not_who_blocked(store: &Store, change: &mut Change, user: &User, actor:
 /// # Errors
 /// [`RequestError`].
 pub async fn end(
+    store: &Store,
+    by: By<'_>,
+    number: Number,
+    to: Standing,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, RequestError> {
+    until_it_holds(async || end_once(store, by, number, to, because, kept).await).await
+}
+
+async fn end_once(
     store: &Store,
     by: By<'_>,
     number: Number,
@@ -650,6 +683,16 @@ pub async fn end(
 /// # Errors
 /// [`RequestError`].
 pub async fn block(
+    store: &Store,
+    by: By<'_>,
+    name: &str,
+    because: &Because,
+    kept: Option<Kept<'_, User>>,
+) -> Result<User, RequestError> {
+    until_it_holds(async || block_once(store, by, name, because, kept).await).await
+}
+
+async fn block_once(
     store: &Store,
     by: By<'_>,
     name: &str,

@@ -14,7 +14,7 @@ use crate::files::partner::request::RequestError;
 use crate::files::users::{count, us};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
-use crate::store::{Session, StoreError, sql};
+use crate::store::{Session, StoreError, sql, until_it_holds};
 use crate::users::Whose;
 use crate::users::rights::Action;
 
@@ -136,6 +136,16 @@ fn text(file: &File, own: &Agreement) -> String {
 /// # Errors
 /// [`RequestError`]: a user who may not, a file that is not AFVIST.
 pub async fn except(
+    store: &Store,
+    by: By<'_>,
+    file: Uuid,
+    because: &Because,
+    kept: Option<Kept<'_, ()>>,
+) -> Result<(), RequestError> {
+    until_it_holds(async || except_once(store, by, file, because, kept).await).await
+}
+
+async fn except_once(
     store: &Store,
     by: By<'_>,
     file: Uuid,

@@ -299,7 +299,8 @@ impl Mailboxes {
         }
         until_it_holds(async || self.forgotten(before(now, 24 * HISTORY_DAYS)).await).await?;
         let idle = us(now.checked_sub(ABANDONED).unwrap_or(now));
-        for content in shelf::abandoned(&mut self.database().session().await?, idle, MOST).await? {
+        let abandoned = shelf::abandoned(&mut self.database().session().await?, idle, MOST).await?;
+        for content in abandoned {
             drop_content(&self.0.parts, Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;

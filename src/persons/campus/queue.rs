@@ -12,7 +12,7 @@ use crate::decisions::{Because, By, DecideError};
 use crate::notices::audience::Audience;
 use crate::notices::{Kind, Notice};
 use crate::persons::outbox;
-use crate::store::StoreError;
+use crate::store::{StoreError, until_it_holds};
 use crate::users::Actor;
 use crate::users::rights::{Action, Role};
 
@@ -103,6 +103,16 @@ pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError
 /// # Errors
 /// [`QueueError`].
 pub async fn operate(
+    store: &Store,
+    by: Option<By<'_>>,
+    row: i64,
+    operation: Operation,
+    because: &Because,
+) -> Result<(), QueueError> {
+    until_it_holds(async || operate_once(store, by, row, operation, because).await).await
+}
+
+async fn operate_once(
     store: &Store,
     by: Option<By<'_>>,
     row: i64,

@@ -28,7 +28,7 @@ use crate::decisions::record::What;
 use crate::decisions::{Because, By, DecideError};
 use crate::objects::settings::Place as At;
 use crate::persons::campus::queue::operator;
-use crate::store::{Database, Row, Session, StoreError, sql};
+use crate::store::{Database, Row, Session, StoreError, sql, until_it_holds};
 
 /// Where logs are read.
 #[derive(Debug, Clone)]
@@ -405,6 +405,10 @@ pub async fn without(
 }
 
 async fn noted(store: &Store, by: Option<By<'_>>, log: Uuid, to: &str, because: &Because) -> Result<(), ReplayError> {
+    until_it_holds(async || noted_once(store, by, log, to, because).await).await
+}
+
+async fn noted_once(store: &Store, by: Option<By<'_>>, log: Uuid, to: &str, because: &Because) -> Result<(), ReplayError> {
     let what = What { subject: Subject::Store, id: log, from: None, to: to.to_owned(), shown: None };
     let proven = operator(store, by, &what, because).await?;
     let mut change = store.change().await?;

@@ -1,7 +1,7 @@
 //! How calls ask for what the store keeps of a service: from memory, exchanged whole.
 //!
 //! As agreements and routes: what is remembered is used as it is until the store tells of a change or `refresh` has passed; then
-//! one call asks whether anything is another, and the others go on with what is there. Where the store does not answer, what is
+//! one call asks whether anything is another, also where its caller hangs up, and the others go on with what is there. Where the store does not answer, what is
 //! remembered serves until it is `staleness` old. Whether something holds at an instant is judged at each use.
 
 use std::collections::HashMap;
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex as Held, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::agreements::Store;
@@ -92,10 +93,18 @@ impl<T: Content> Memory<T> {
     ///
     /// # Errors
     /// [`Refusal::AgreementsUnavailable`]: the store has not answered for too long.
-    pub async fn now(&self) -> Result<T, Refusal> {
-        match self.current() {
-            Some(content) => Ok(content),
-            None => Box::pin(self.ask()).await,
+    pub async fn now(self: &Arc<Self>) -> Result<T, Refusal> {
+        if let Some(content) = self.current() {
+            return Ok(content);
+        }
+        match self.remembered().is_some_and(|entry| self.serves(&entry)) {
+            // On a task of its own: the others go by what is there while it asks, and a caller who hangs up must not end that.
+            true => {
+                let asking = Arc::clone(self);
+                let asked = async move { asking.ask().await };
+                tokio::spawn(asked.in_current_span()).await.unwrap_or(Err(Refusal::Internal))
+            }
+            false => Box::pin(self.ask()).await,
         }
     }
 

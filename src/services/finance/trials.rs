@@ -17,7 +17,7 @@ use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
 use crate::store::value::to_microsecond;
-use crate::store::{Row, StoreError, sql};
+use crate::store::{Row, StoreError, sql, until_it_holds};
 use crate::users::rights::Action;
 
 /// The longest time that one opening lasts, in days.
@@ -190,6 +190,16 @@ impl Trial {
         because: &Because,
         kept: Option<Kept<'_, Self>>,
     ) -> Result<(), TrialError> {
+        until_it_holds(async || self.open_once(store, by, because, kept).await).await
+    }
+
+    async fn open_once(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<(), TrialError> {
         // Whoever reads the chain sees for how long.
         let what = self.what(None, format!("open from {} to {}", self.opening.from, self.opening.to));
         let mut deciding = self.decision(what, Action::OpenTrials, because).begin(store, by).await?;
@@ -217,6 +227,16 @@ impl Trial {
     /// # Errors
     /// [`TrialError`]: a user who may not, or one that is over.
     pub async fn end(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<Self, TrialError> {
+        until_it_holds(async || self.end_once(store, by, because, kept).await).await
+    }
+
+    async fn end_once(
         &self,
         store: &Store,
         by: By<'_>,

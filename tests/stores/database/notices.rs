@@ -1,5 +1,6 @@
 //! A decision on one node, and when the others act by it.
 
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use hjemmel::agreements::import::Import;
@@ -80,6 +81,33 @@ impl Node {
 crate::on_both! {
     what_nobody_remembers_is_written_without_anything_being_asked_for_anew_and_a_decision_is_heard;
     a_decision_on_one_node_holds_on_one_that_asks_within_a_second_for_agreements_and_for_routes;
+    a_caller_who_hangs_up_while_the_store_is_asked_leaves_nobody_with_what_was_decided_otherwise;
+}
+
+/// Has it looked at so often, and gives it up where it is not done then.
+async fn given_up_after(looks: usize, asking: impl Future) {
+    let mut asking = std::pin::pin!(asking);
+    for _ in 0..looks {
+        if asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn a_caller_who_hangs_up_while_the_store_is_asked_leaves_nobody_with_what_was_decided_otherwise(kept: Kept) {
+    let node = Node::start(&kept.settings, NEVER).await;
+    import(&node.store).await;
+    assert!(node.lets_through().await);
+    for looks in [1, 1, 2, 3, 5, 8, 13] {
+        for (to, lets_through) in [(State::Suspended, false), (State::Approved, true)] {
+            node.decide(to).await;
+            for _ in 0..5 {
+                given_up_after(looks, node.lets_through()).await;
+            }
+            node.until(lets_through).await;
+        }
+    }
 }
 
 async fn what_nobody_remembers_is_written_without_anything_being_asked_for_anew_and_a_decision_is_heard(kept: Kept) {

@@ -227,28 +227,6 @@ async fn a_decision_waits_for_another_and_gives_up_in_time_with_nothing_written(
 }
 
 #[tokio::test]
-async fn a_decision_that_the_database_sacrifices_to_another_is_made_again() {
-    let Some(cluster) = Cluster::own() else { return };
-    let database = cluster.database().name;
-    cluster.set("deadlock_timeout", "50ms");
-    let (settings, _dir) = on(&cluster, &database);
-    let store = Store::open(&settings).await.unwrap();
-    store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
-    // By other means: the row first, and then the revision, which a decision of ours has taken before the row.
-    let mut other = cluster.superuser(&database).await;
-    other.execute("SET deadlock_timeout = '10s'; BEGIN").await.unwrap();
-    other.execute("SELECT FROM agreement FOR UPDATE").await.unwrap();
-    let deciding = tokio::spawn({
-        let store = store.clone();
-        async move { store.decide(FRONT, State::Suspended, "x", "y", at(NOW)).await }
-    });
-    cluster.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'hjemmel'").await;
-    other.execute("UPDATE agreement SET reason = 'ved siden af'; COMMIT").await.unwrap();
-    assert_eq!(deciding.await.unwrap().unwrap().state, State::Suspended);
-    assert_eq!(store.decisions(FRONT).await.unwrap().len(), 2, "once");
-}
-
-#[tokio::test]
 async fn a_server_that_stands_still_is_given_up_in_time_and_asked_again_when_it_goes_on() {
     let Some(cluster) = Cluster::own() else { return };
     let (mut settings, _dir) = on(&cluster, &cluster.database().name);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::not_run::did_not_run;
 use broken::{Broken, Fault};
 use hjemmel::objects::settings::{Place, S3};
+use hjemmel::objects::unfinished::IDLE;
 use hjemmel::objects::{ContentKeys, Object, ObjectError, Objects, Settings, frames::PIECE, keys};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -216,6 +217,32 @@ async fn a_content_that_is_given_up_leaves_nothing_behind() {
     assert!(!seen.is_empty() && seen.iter().all(|file| file.extension().is_none_or(|ending| ending != "content")), "{seen:?}");
     drop(writing);
     assert_eq!(until_empty(&dir.path().join("objects")).await, Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_of_an_upload_is_removed_when_it_is_old_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (objects, folder) = (in_folder(dir.path()), dir.path().join("objects"));
+    let object = put(&objects, &content(4 * PART), PART).await.unwrap();
+    let mut killed = objects.begin(ENOUGH).unwrap();
+    killed.write(&content(4 * PART)).await.unwrap();
+    // As a kill does: nothing of it is taken away.
+    std::mem::forget(killed);
+    let others = ["notes#.txt", "notes#1a", "#1"].map(|name| folder.join(name));
+    for other in &others {
+        fs::write(other, "a note").unwrap();
+    }
+    std::os::unix::fs::symlink(&others[0], folder.join("link#1")).unwrap();
+    let mut left = files(&folder);
+    assert_eq!(left.len(), 6, "{left:?}");
+    let (place, now) =
+        (Place::Folder(folder.clone()), jiff::Timestamp::try_from(fs::metadata(&left[0]).unwrap().modified().unwrap()).unwrap());
+    assert_eq!(place.clear_unfinished(now + IDLE - jiff::SignedDuration::from_hours(1)).unwrap(), 0, "it may be under way");
+    assert_eq!(place.clear_unfinished(now + IDLE + jiff::SignedDuration::from_hours(1)).unwrap(), 1);
+    left.retain(|file| !file.to_str().unwrap().contains(".content#"));
+    assert_eq!((files(&folder), left.len()), (left, 5));
+    assert_eq!(get(&objects, &object, 0).await.unwrap(), content(4 * PART));
+    assert_eq!(Place::Folder(dir.path().join("none")).clear_unfinished(now).unwrap(), 0);
 }
 
 #[tokio::test]

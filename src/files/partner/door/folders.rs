@@ -101,14 +101,13 @@ impl PartnerHome {
     pub(super) async fn is_there(&self, folder: &Folder) -> Result<(), Problem> {
         let own = self.agreement(folder, Purpose::See).await?;
         let Some(stream) = &folder.stream else { return Ok(()) };
-        let mailboxes = self.mailboxes();
+        let (entered, mailboxes) = (self.entered().await?, self.mailboxes());
         let mut session = mailboxes.database().session().await.map_err(of_store)?;
         let agreed = own.terms.stream(stream, folder.direction()).is_some();
         let there = match (&folder.alias, folder.direction()) {
             (None, Direction::Out) => agreed,
             (None, Direction::In) => agreed || lies(&mut session, &own, stream, None).await.map_err(of_store)?,
             (Some((kind, code)), Direction::Out) => {
-                let entered = self.entered().await?;
                 match mailboxes.way(&mut session, &entered, folder.number, stream, (kind, code)).await {
                     Ok(_) => true,
                     Err(MailboxError::Refused(_)) => false,

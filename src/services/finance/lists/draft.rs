@@ -12,7 +12,7 @@ use crate::decisions::service::{Deciding, Decision, For};
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::services::finance::rules::sortiment::List;
 use crate::store::value::Value;
-use crate::store::{Query, Session, StoreError, by_dialect, sql};
+use crate::store::{Query, Session, StoreError, by_dialect, sql, until_it_holds};
 use crate::users::rights::Action;
 
 /// Codes written by one statement: about a megabyte.
@@ -88,6 +88,17 @@ pub async fn import(
     because: &Because,
     kept: Option<Kept<'_, (Imported, Head)>>,
 ) -> Result<(Imported, Head), DraftError> {
+    until_it_holds(async || import_once(store, service, list, by, because, kept).await).await
+}
+
+async fn import_once(
+    store: &Store,
+    service: Uuid,
+    list: &List,
+    by: By<'_>,
+    because: &Because,
+    kept: Option<Kept<'_, (Imported, Head)>>,
+) -> Result<(Imported, Head), DraftError> {
     let list = list.clone();
     let judged = tokio::task::spawn_blocking(move || {
         list.check()?;
@@ -150,6 +161,16 @@ pub(super) async fn importer(deciding: &mut Deciding<'_>, id: Uuid) -> Result<Op
 /// # Errors
 /// [`DraftError`].
 pub async fn remove(
+    store: &Store,
+    id: Uuid,
+    by: By<'_>,
+    because: &Because,
+    kept: Option<Kept<'_, Head>>,
+) -> Result<Head, DraftError> {
+    until_it_holds(async || remove_once(store, id, by, because, kept).await).await
+}
+
+async fn remove_once(
     store: &Store,
     id: Uuid,
     by: By<'_>,

@@ -111,6 +111,10 @@ macro_rules! heads_where {
     };
 }
 
+fn published(service: Uuid) -> Query {
+    heads_where!("service = $1 AND published_at IS NOT NULL ORDER BY id").bind(service)
+}
+
 /// Which versions of value lists a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -186,8 +190,7 @@ impl Store {
 
     /// The published versions of a service.
     pub(super) async fn published(&self, service: Uuid) -> Result<Vec<Head>, StoreError> {
-        let query = heads_where!("service = $1 AND published_at IS NOT NULL ORDER BY id").bind(service);
-        self.database().all(query).await?.iter().map(read).collect()
+        self.database().all(published(service)).await?.iter().map(read).collect()
     }
 
     /// One version, by its id in the store.
@@ -258,6 +261,11 @@ impl Change {
         let published = sql("UPDATE sortiment SET published_at = $1 WHERE id = $2 AND sha256 = $3 AND published_at IS NULL");
         let published = published.bind(at).bind(head.id).bind(&head.sha256);
         Ok(self.connection().execute(published).await? > 0)
+    }
+
+    /// As [`Store::published`].
+    pub(super) async fn published(&mut self, service: Uuid) -> Result<Vec<Head>, StoreError> {
+        self.connection().all(published(service)).await?.iter().map(read).collect()
     }
 }
 

@@ -20,9 +20,10 @@ use crate::decisions::{Because, By, DecideError, Kept};
 use crate::refusal::api::ApiRefusal;
 use crate::services::finance::rules::sortiment::diff::{Change, diff};
 use crate::services::finance::rules::sortiment::{List, told, xml};
-use crate::store::StoreError;
 use crate::store::jobs::JobError;
+use crate::store::{StoreError, until_it_holds};
 use crate::users::rights::Action;
+use crate::users::store::known;
 
 /// How many days ahead a version is published, where no setting says so.
 pub const DAYS: u16 = 30;
@@ -114,6 +115,9 @@ pub enum PublishError {
         /// The first day that would do.
         earliest: Date,
     },
+    /// The service has as many as it may.
+    #[error("{0} versions are published, and {MOST_VERSIONS} is the most")]
+    TooMany(usize),
     /// It does not fit what is published.
     #[error("{}", .0.join("\n"))]
     Wrong(Vec<String>),
@@ -200,11 +204,22 @@ impl Proposal {
         because: &Because,
         kept: Option<Kept<'_, Published>>,
     ) -> Result<Published, PublishError> {
+        until_it_holds(async || self.publish_once(store, by, notice, because, kept).await).await
+    }
+
+    async fn publish_once(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        notice: Notice,
+        because: &Because,
+        kept: Option<Kept<'_, Published>>,
+    ) -> Result<Published, PublishError> {
         let head = || Box::new(self.head.clone());
         if let Some(at) = self.head.published_at {
             return Err(PublishError::Already { head: head(), at });
         }
-        let today = civil_day(because.at).ok_or_else(|| PublishError::Wrong(vec!["the zone of Copenhagen is missing".into()]))?;
+        let today = civil_day(because.at).ok_or(StoreError::Unreadable { column: "today" })?;
         let ahead = today.until(self.head.from).map_or(i32::MIN, |span| span.get_days());
         let soon = ahead < i32::from(notice.days);
         if soon && !notice.sooner {
@@ -213,9 +228,7 @@ impl Proposal {
         }
         let published = store.published(self.head.service).await?.len();
         if published >= MOST_VERSIONS {
-            return Err(PublishError::Wrong(vec![format!(
-                "{published} versions are published, and {MOST_VERSIONS} is the most."
-            )]));
+            return Err(PublishError::TooMany(published));
         }
         store.lists_with(self.head.service, self.list.clone()).await?.map_err(PublishError::Wrong)?;
         let what = What {
@@ -230,13 +243,13 @@ impl Proposal {
         let decision = Decision { what, action: Action::PublishSortiment, whose, service: self.head.service, because };
         let mut deciding = decision.begin(store, by).await?;
         // Another publication may have been decided while this one waited for its turn.
-        if ids(&store.published(self.head.service).await?) != self.beside {
+        if ids(&deciding.change.published(self.head.service).await?) != self.beside {
             return Err(PublishError::ChangedSinceShown(head()));
         }
         let importer = draft::importer(&mut deciding, self.head.id).await?;
         let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
         // By person: one with two users is not two.
-        if store.user(importer).await.map_err(DecideError::from)?.person == deciding.person() {
+        if known(deciding.change.connection(), importer).await.map_err(DecideError::from)?.person == deciding.person() {
             return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes).into());
         }
         if !deciding.change.publish_sortiment(&self.head, because.at).await? {

@@ -21,7 +21,7 @@ use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::services::finance::page::Wanted;
 use crate::store::jobs::{Figures, Jobs, Rules};
-use crate::store::{Row, StoreError, sql};
+use crate::store::{Row, StoreError, sql, until_it_holds};
 use crate::users::rights::Action;
 
 /// The kind of the jobs that deliver versions.
@@ -180,6 +180,16 @@ impl Subscription {
         because: &Because,
         kept: Option<Kept<'_, Self>>,
     ) -> Result<(), SubscriptionError> {
+        until_it_holds(async || self.begin_once(store, by, because, kept).await).await
+    }
+
+    async fn begin_once(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<(), SubscriptionError> {
         let mut deciding = self.decision(self.what(None, "subscribed"), because).begin(store, by).await?;
         let session = deciding.change.connection();
         let known = session.all(open().bind(self.service)).await?;
@@ -206,6 +216,16 @@ impl Subscription {
     /// # Errors
     /// [`SubscriptionError`].
     pub async fn end(
+        &self,
+        store: &Store,
+        by: By<'_>,
+        because: &Because,
+        kept: Option<Kept<'_, Self>>,
+    ) -> Result<Self, SubscriptionError> {
+        until_it_holds(async || self.end_once(store, by, because, kept).await).await
+    }
+
+    async fn end_once(
         &self,
         store: &Store,
         by: By<'_>,

@@ -1,0 +1,125 @@
+//! How decisions are signed, told and made again, whatever is decided.
+
+use std::time::Duration;
+
+use hjemmel::agreements::route::store::InTheWay;
+use hjemmel::agreements::{Route, State, Store};
+use hjemmel::audit::Subject;
+use hjemmel::decisions::{By, DecideError, agreement, route, user};
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::stub::pki::{self, Role as Key};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Executor;
+use uuid::Uuid;
+
+use crate::agreement_life::{
+    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIERS, content, decided, opened, refused, requested,
+};
+use crate::kept::{Kept, on};
+use crate::on_both;
+use crate::people::{self, NOW, at, because, signer};
+use crate::postgres::Cluster;
+
+on_both! {
+    what_is_signed_of_a_route_names_the_certificates_of_its_answers;
+    a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says;
+}
+
+fn route_whose_answers_are_signed_by(kept: &Kept, key: Key) -> Route {
+    for (name, key) in [("roots.pem", Key::Korsbaek), ("signer.pem", key)] {
+        let pem = pki::pem("CERTIFICATE", people::certificate(key).der());
+        std::fs::write(kept.dir.path().join(name), pem).unwrap();
+    }
+    let file = format!(
+        "[[route]]\nid = \"{}\"\nservice = \"{SERVICE}\"\nenvironment = \"prod\"\nsender = \"{KORSBAEK}\"\nreceiver = \"{OTHER}\"\n\
+         valid_from = 2026-01-01\nsystem = \"{}\"\naddress = \"https://192.0.2.7/a\"\nentity_id = \"http://a.example\"\n\
+         security = \"token\"\nroots = [\"roots.pem\"]\nsigning_certificates = [\"signer.pem\"]\n",
+        Uuid::from_u128(77),
+        Uuid::from_u128(78),
+    );
+    hjemmel::agreements::route::file::parse(&file, kept.dir.path()).unwrap().remove(0)
+}
+
+async fn what_is_signed_of_a_route_names_the_certificates_of_its_answers(kept: Kept) {
+    let mut shown = Vec::new();
+    for (kept, key) in [(&kept, Key::IndexServer), (&kept.another(), Key::StsServer)] {
+        let store = opened(kept).await;
+        let added = route_whose_answers_are_signed_by(kept, key);
+        let (by, own) = (signer(OPERATOR), []);
+        let (all, because) = (std::slice::from_ref(&added), because(NOW));
+        route::add(&store, By::Key(&by), all, InTheWay::Refuse, &own, &because, None).await.unwrap();
+        shown.push(store.made_on(Subject::Route, added.id).await.unwrap().remove(0).what.shown.unwrap());
+    }
+    assert_ne!(shown[0], shown[1], "one that is exchanged is not what was signed");
+}
+
+async fn a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, lines) = requested(&store, content()).await;
+    let supplier = store.actor(signer(SUPPLIERS).thumbprint(), None, at(NOW)).await.unwrap();
+    let remind = async |at: Timestamp| agreement::remind(&store, &supplier, lines[0].id, at).await;
+    let last = at("2026-11-29T10:59:00Z");
+    assert_eq!(remind(last).await.unwrap(), 1);
+    for after in [1, 59] {
+        let soon = remind(last + SignedDuration::from_mins(after)).await.unwrap_err();
+        assert!(matches!(refused(&soon), Some(ApiRefusal::ApiConflict { .. })), "{after}: {soon}");
+    }
+    assert_eq!(remind(last + SignedDuration::from_mins(60)).await.unwrap(), 1);
+    let soon = remind(last + SignedDuration::from_mins(119)).await.unwrap_err();
+    assert!(matches!(refused(&soon), Some(ApiRefusal::ApiConflict { .. })), "from the last one on: {soon}");
+}
+
+/// A database of its own, whose deadlocks are found at once, with everybody in it.
+async fn in_a_cluster_of_its_own() -> Option<(Cluster, String, Kept)> {
+    let cluster = Cluster::own()?;
+    cluster.set("deadlock_timeout", "50ms");
+    let database = cluster.database().name;
+    let (settings, dir) = on(&cluster, &database);
+    Some((cluster, database, Kept::of(settings, dir)))
+}
+
+/// Has a decision meet another session that has `row` already and wants the revision, which the decision has taken before: the
+/// database sacrifices the decision.
+async fn sacrificed<T: Send + 'static>(
+    (cluster, database): (&Cluster, &str),
+    row: &'static str,
+    then: &'static str,
+    decision: impl Future<Output = Result<T, DecideError>> + Send + 'static,
+) -> T {
+    let mut other = cluster.superuser(database).await;
+    other.execute("SET deadlock_timeout = '60s'; BEGIN").await.unwrap();
+    other.execute(row).await.unwrap();
+    let deciding = tokio::spawn(decision);
+    cluster.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'hjemmel'").await;
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    other.execute(then).await.unwrap();
+    deciding.await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_decision_that_the_database_sacrifices_to_another_is_made_again_once() {
+    let Some((cluster, database, kept)) = in_a_cluster_of_its_own().await else { return };
+    let store = opened(&kept).await;
+    let (_, lines) = requested(&store, content()).await;
+    let (own, asked) = (store.clone(), lines[0].clone());
+    let approve =
+        async move { agreement::decide(&own, By::Key(&signer(SIGNATORY)), &asked, State::Approved, &because(NOW), None).await };
+    let held = "SELECT FROM agreement FOR UPDATE";
+    let then = "LOCK TABLE revision IN ROW EXCLUSIVE MODE; COMMIT";
+    let approved = sacrificed((&cluster, &database), held, then, approve).await;
+    assert_eq!(approved.state, State::Approved);
+    assert_eq!(store.made_on(Subject::Agreement, approved.id).await.unwrap().len(), 2, "asked for, and approved once");
+    assert_eq!(decided(&store, &approved, State::Suspended, OWNER).await.unwrap().state, State::Suspended);
+}
+
+#[tokio::test]
+async fn what_is_decided_on_a_user_is_made_again_too() {
+    let Some((cluster, database, kept)) = in_a_cluster_of_its_own().await else { return };
+    let store = opened(&kept).await;
+    let ended = store.users().await.unwrap().remove(0).id;
+    let own: Store = store.clone();
+    let end = async move { user::end(&own, None, ended, &because(NOW)).await };
+    let then = "LOCK TABLE revision IN ROW EXCLUSIVE MODE; COMMIT";
+    let user = sacrificed((&cluster, &database), "SELECT FROM api_user FOR UPDATE", then, end).await;
+    assert_eq!(user.valid_to, Some(at(NOW)));
+}
