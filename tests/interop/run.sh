@@ -145,7 +145,7 @@ fi
 
 # Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`, and a hostile one.
 if [ -x "${HJEMMEL_BIN:-}" ]; then
-    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 240 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
+    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 300 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
     grep -E '^(before|ok|FAIL|[0-9]+ clients|[0-9]+ hostile|every hostile)' "$work/sftp.log" || true
     while IFS= read -r reason; do
         did_not_run "the SFTP client $reason"

@@ -67,8 +67,9 @@ pub async fn opened(kept: &Kept) -> Store {
         (OWNER, Role::SystemOwner, Some(KORSBAEK)),
     ];
     people::add(&store, &people).await;
+    let users = store.users().await.unwrap();
     let mut change = store.change().await.unwrap();
-    for user in store.users().await.unwrap() {
+    for user in users {
         let address = format!("{}-{}@example.dk", user.name, user.party.map_or("0".to_owned(), |cvr| cvr.to_string()));
         change.tell_at(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
     }
