@@ -37,7 +37,7 @@ fn rows(page: &str) -> Vec<Vec<&str>> {
 }
 
 /// Folders that a setting names, and nothing is written to.
-const READ: [&str; 2] = ["service.policies", "console.assets"];
+const READ: [&str; 3] = ["service.policies", "service.sortiment", "console.assets"];
 
 /// The settings that name a folder, by how the configuration reads one.
 fn folders() -> BTreeSet<String> {
