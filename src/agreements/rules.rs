@@ -58,6 +58,11 @@ impl Rule {
         ends.max().unwrap_or(at)
     }
 
+    /// SHA-256 of the rules or the contract in force; none where it has none. New agreements may be approved under the next already.
+    pub fn applied(&self) -> Option<&str> {
+        self.in_force.as_ref().map(|contract| &contract.digest).or(self.basis.as_ref()).map(String::as_str)
+    }
+
     /// Whether an agreement for this authority and environment holds without its approval.
     pub fn is_on_trial(&self, authority: Cvr, environment: &Environment) -> bool {
         environment.as_str() == TRIAL && self.trial.contains(&authority)

@@ -59,7 +59,7 @@ async fn bind(store: &Store, rules: &Rules, now: Timestamp) -> Result<(), Decide
         }
     }
     for (service, rule) in rules.all() {
-        let Some(in_force) = &rule.basis else { continue };
+        let Some(in_force) = rule.applied() else { continue };
         for agreement in store.unbound(service, now, BATCH).await? {
             let basis = agreement.basis().unwrap_or(in_force);
             let mut change = store.change().await?;

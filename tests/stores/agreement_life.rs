@@ -53,6 +53,7 @@ on_both! {
     what_was_requested_is_never_altered_and_what_was_answered_is_not_taken_back;
     a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_told_before_one_ends;
     an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_with_what_it_adds;
+    what_was_bound_to_nothing_is_bound_to_the_contract_in_force_and_not_to_the_next;
     what_is_under_notice_or_suspended_is_bound_and_told_of_as_what_holds;
     an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before;
 }
@@ -527,6 +528,26 @@ async fn an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_
     // What it is bound to is never altered, by whatever means.
     assert!(kept.execute("UPDATE agreement SET basis = 'x'").await.is_err());
     assert!(kept.execute("DELETE FROM agreement_basis").await.is_err());
+}
+
+async fn what_was_bound_to_nothing_is_bound_to_the_contract_in_force_and_not_to_the_next(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, lines) = requested(&store, Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() }).await;
+    let old = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    let (in_force, next) = (contract(&["Navn"]), contract(&["Navn", "Cpr"]));
+    let rule = Rule {
+        basis: Some(next.digest.clone()),
+        contract: Some(next.clone()),
+        in_force: Some(in_force.clone()),
+        ..Rule::default()
+    };
+    told(&store).await;
+    life::look(&store, &Rules::new([(SERVICE, rule)].into()), at(NOW)).await.unwrap();
+    let old = store.get(old.id).await.unwrap();
+    assert_eq!(old.basis(), Some(in_force.digest.as_str()));
+    assert!(told(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)), "of what the next adds");
+    let covers = async |contract: &Contract| Applied::new(contract.clone(), store.clone()).covers(&old, "ask").await.is_ok();
+    assert_eq!((covers(&in_force).await, covers(&next).await), (true, false));
 }
 
 async fn what_is_under_notice_or_suspended_is_bound_and_told_of_as_what_holds(kept: Kept) {
