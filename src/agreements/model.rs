@@ -417,9 +417,12 @@ impl Agreement {
     }
 
     /// Whether a decision at `at` may take it to `next`: as [`State::may_become`], and under notice it may still be suspended, end sooner,
-    /// or go on after all.
+    /// or go on after all; or be UDLØBET, where its period is over before the notice.
     pub fn may_become(&self, next: State, at: Timestamp) -> bool {
         let noticed = self.state == State::Terminated && self.is_under_notice(at);
+        if noticed && next == State::Expired {
+            return self.valid_to.is_some_and(|to| to <= at);
+        }
         let over = self.state == State::Suspended && self.ends_at.is_some_and(|end| end <= at) && next == State::Approved;
         let by_notice = noticed && matches!(next, State::Approved | State::Suspended | State::Terminated);
         by_notice || (self.state.may_become(next) && !over)

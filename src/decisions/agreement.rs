@@ -508,7 +508,7 @@ pub(super) fn of_agreement(error: AgreementError) -> DecideError {
     }
 }
 
-/// The versions before end where the one that was approved begins: until then they hold. Those that nobody answered are taken back. The
+/// The versions before end where the one that was approved begins: until then they hold, and no longer than their own period. Those that nobody answered are taken back. The
 /// same person decides it.
 pub(super) async fn replaced(
     change: &mut Change,
@@ -517,8 +517,9 @@ pub(super) async fn replaced(
     approved: &Agreement,
     because: &Because,
 ) -> Result<(), DecideError> {
-    let (name, ends) = (&actor.user().name, approved.valid_from.max(because.at));
+    let (name, begins) = (&actor.user().name, approved.valid_from.max(because.at));
     for held in versions::others(change, approved, because.at).await? {
+        let ends = held.valid_to.map_or(begins, |to| begins.min(to));
         let to = match held.state {
             // One that was asked for later is still to be answered.
             State::Requested if held.id > approved.id => continue,

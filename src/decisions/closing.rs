@@ -186,7 +186,6 @@ const KEY: &str = "key";
 pub(super) async fn note(change: &mut Change, closing: &Closing, at: Timestamp) -> Result<(), StoreError> {
     let orders = closing.orders.iter().map(|order| (ORDER, *order, String::new()));
     let keys = closing.keys.iter().map(|key| (KEY, key.user, key.fingerprint.clone()));
-    // Orders first: a key is needed by those that are left.
     for (kind, thing, part) in orders.chain(keys) {
         for agreement in closing.by.get(&thing).into_iter().flatten() {
             let noted = sql(
@@ -220,7 +219,8 @@ pub(super) async fn close(
     most: i64,
 ) -> Result<usize, DecideError> {
     let due = sql("SELECT id, agreement, kind, thing, part FROM agreement_closing
-         WHERE closed_at IS NULL AND closes_at <= $1 ORDER BY id LIMIT $2");
+         WHERE closed_at IS NULL AND closes_at <= $1 ORDER BY kind DESC, id LIMIT $2");
+    // Orders first: a key is needed by those that are left.
     let rows = change.connection().all(due.bind(now).bind(most)).await?;
     let mut closed = 0;
     for row in &rows {
@@ -309,10 +309,10 @@ async fn end_key(change: &mut Change, user: Uuid, fingerprint: &str) -> Result<O
     Ok(Some(What { subject: Subject::SftpUser, id: user, from: None, to: "key disabled".to_owned(), shown }))
 }
 
-/// Closes what is due, each agreement's end in a transaction of its own.
+/// Closes what is due, in one transaction.
 ///
 /// # Errors
-/// [`DecideError`]: a store that does not answer; what was closed before it stays closed.
+/// [`DecideError`]: a store that does not answer; nothing is closed then.
 pub(super) async fn look(store: &Store, rules: &Rules, now: Timestamp, most: i64) -> Result<usize, DecideError> {
     let due = sql("SELECT id FROM agreement_closing WHERE closed_at IS NULL AND closes_at <= $1 LIMIT 1").bind(now);
     // Looked at first, without the write lock: most of the time there is nothing.

@@ -71,7 +71,8 @@ impl Ending {
     }
 }
 
-/// What would end with an agreement. `at`: when it is to end; none: as early as it may.
+/// What would end with an agreement. `at`: when it is to end; none: as early as it may. It ends with its period at the latest, whatever is
+/// asked for.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -88,9 +89,11 @@ pub async fn propose(
         Some(began) => to_microsecond(rules.of(agreement.service).earliest_end(began, now)),
         None => now,
     };
-    // An end that was given notice of comes sooner, and never later.
-    let earliest = agreement.ends_at.map_or(earliest, |end| earliest.min(end));
+    // An end that was given notice of comes sooner, and never later; nor does any notice lengthen the period.
+    let period = agreement.valid_to.map(|to| to.max(now));
+    let earliest = [agreement.ends_at, period].into_iter().flatten().fold(earliest, Timestamp::min);
     let ends_at = at.map_or(earliest, to_microsecond);
+    let ends_at = period.map_or(ends_at, |to| ends_at.min(to));
     proposed(store, agreement, rules, (ends_at, earliest), now).await
 }
 
@@ -264,8 +267,8 @@ async fn take_along(
     because: &Because,
 ) -> Result<(), DecideError> {
     let noticed = ending.ends_at > because.at;
-    // Where nobody decides, a request still has its signatory to answer it.
-    for other in ending.with.iter().filter(|other| by.is_some() || other.state != State::Requested) {
+    // Where nobody decides, a request still has its signatory to answer it, and what is over by now needs no end: it would never have one.
+    for other in ending.with.iter().filter(|other| by.is_some() || other.is_open(because.at)) {
         let to = ending.state_of(other, because.at);
         let what = what(other, Some(other.state), to);
         let with = match to {
@@ -353,7 +356,7 @@ pub(super) async fn by_itself(
     }
     // Of its own period it was told beforehand.
     let told = (to != State::Expired).then_some(&agreement);
-    for agreement in told.into_iter().chain(ending.with.iter().filter(|other| other.state != State::Requested)) {
+    for agreement in told.into_iter().chain(ending.with.iter().filter(|other| other.is_open(because.at))) {
         let creator = Creator::of(&change.made_on(Subject::Agreement, agreement.id).await?);
         let audience = [creator.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::Ended, agreement).at(because.at).because(&because.reason);

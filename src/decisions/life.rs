@@ -34,17 +34,41 @@ pub struct Done {
     pub told: usize,
 }
 
-/// Does what is due at `now`.
+/// Does what is due at `now`. What goes wrong with one thing keeps no other from being done.
 ///
 /// # Errors
-/// [`DecideError`]: a store that does not answer; what was done before it stays done.
+/// [`DecideError`], the first: a store that does not answer, or holds what the model does not have; all that could be done is done.
 pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
-    bind(store, rules, now).await?;
-    let told = remind(store, now).await? + warn(store, now).await? + certificates(store, now).await?;
-    let expired = expire(store, rules, now).await? + end_noticed(store, now).await? + end_trials(store, rules, now).await?;
-    closing::look(store, rules, now, BATCH).await?;
-    Ok(Done { expired, told: told + outgrown(store, rules, now).await? })
+    let mut tried = Tried::default();
+    // What closes something comes before what tells of it.
+    let mut expired = tried.of(expire(store, rules, now).await);
+    expired += tried.of(end_noticed(store, now).await);
+    expired += tried.of(end_trials(store, rules, now).await);
+    tried.of(closing::look(store, rules, now, BATCH).await);
+    tried.of(bind(store, rules, now).await);
+    let mut told = tried.of(remind(store, now).await);
+    told += tried.of(warn(store, now).await);
+    told += tried.of(certificates(store, now).await);
+    told += tried.of(outgrown(store, rules, now).await);
+    tried.done(Done { expired, told })
+}
+
+/// What went wrong first, where all else is done nevertheless.
+#[derive(Default)]
+struct Tried(Option<DecideError>);
+
+impl Tried {
+    fn of<T: Default>(&mut self, result: Result<T, DecideError>) -> T {
+        result.unwrap_or_else(|error| {
+            self.0.get_or_insert(error);
+            T::default()
+        })
+    }
+
+    fn done<T>(self, done: T) -> Result<T, DecideError> {
+        self.0.map_or(Ok(done), Err)
+    }
 }
 
 /// Keeps the contracts in force, and binds to what is in force whatever was approved before agreements were bound to anything.
@@ -183,17 +207,18 @@ async fn end_noticed(store: &Store, now: Timestamp) -> Result<usize, DecideError
 }
 
 /// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down, and ends what goes with it.
+/// Also under a notice that is longer than the period: an earlier release gave such.
 async fn expire(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize, DecideError> {
-    let due =
-        sql("SELECT id FROM agreement WHERE valid_to <= $1 AND state IN ('GODKENDT', 'SUSPENDERET') ORDER BY valid_to LIMIT $2");
+    let due = sql("SELECT id FROM agreement WHERE valid_to <= $1
+         AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $1)) ORDER BY valid_to LIMIT $2");
     let is_due =
-        |agreement: &Agreement| agreement.valid_to.is_some_and(|to| to <= now) && agreement.state.may_become(State::Expired);
+        |agreement: &Agreement| agreement.valid_to.is_some_and(|to| to <= now) && agreement.may_become(State::Expired, now);
     let because = Because::new("aftalens periode er slut".to_owned(), now);
-    let mut expired = 0;
+    let (mut expired, mut tried) = (0, Tried::default());
     for id in ids(store, due.bind(now).bind(BATCH)).await? {
-        expired += usize::from(ending::by_itself(store, id, State::Expired, rules, is_due, &because).await?);
+        expired += usize::from(tried.of(ending::by_itself(store, id, State::Expired, rules, is_due, &because).await));
     }
-    Ok(expired)
+    tried.done(expired)
 }
 
 /// OPSAGT at once: what holds on trial where the authority allows that no longer. It was approved by nobody else.

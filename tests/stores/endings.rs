@@ -28,6 +28,9 @@ on_both! {
     agreements_that_depend_on_one_another_end_together_whatever_versions_they_have;
     an_agreement_that_runs_out_ends_what_depends_on_it_and_closes_what_it_had;
     an_end_closes_routes_also_of_what_is_suspended_and_when_it_is_brought_forward;
+    a_notice_ends_with_the_period_at_the_latest;
+    what_runs_out_under_a_longer_notice_of_before_ends_with_its_period;
+    an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_before_anybody_looked;
 }
 
 /// Three months' notice; files of one kind go by the service.
@@ -314,4 +317,67 @@ async fn an_end_closes_routes_also_of_what_is_suspended_and_when_it_is_brought_f
     assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-03-01"));
     life::look(&store, &rules(), sooner.ends_at).await.unwrap();
     assert_eq!(now_is(&store, &held).await.state, State::Terminated);
+}
+
+async fn a_notice_ends_with_the_period_at_the_latest(kept: Kept) {
+    let store = opened(&kept).await;
+    let period = at("2027-01-31T23:00:00Z");
+    let (first, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    let (_, other) = approved(&store, depending_on(&first)).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    for until in [None, Some(at("9000-01-01T00:00:00Z"))] {
+        let proposed = ending::propose(&store, &held, until, &rules(), at(NOW)).await.unwrap();
+        assert_eq!((proposed.ends_at, proposed.earliest), (period, period), "{until:?}, and the notice is three months");
+    }
+    noticed(&store, &held, None).await;
+    assert_eq!(now_is(&store, &other).await.ends_at, Some(period));
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-02-01"));
+    life::look(&store, &rules(), period).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+    // What nobody has looked at since its period was over ends at once.
+    let (_, late) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    let after = period + SignedDuration::from_hours(1);
+    let proposed = ending::propose(&store, &late, None, &rules(), after).await.unwrap();
+    assert!(proposed.at_once && proposed.ends_at == after);
+    // Nor is it lengthened by a new version that begins after it.
+    let (first, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    let next = Content { valid_from: Some(at("2027-03-31T22:00:00Z")), valid_to: None, ..request::renewed(&first, at(NOW)) };
+    approved(&store, next).await;
+    assert_eq!(now_is(&store, &held).await.ends_at, Some(period));
+}
+
+async fn what_runs_out_under_a_longer_notice_of_before_ends_with_its_period(kept: Kept) {
+    let store = opened(&kept).await;
+    let (period, far) = (at("2027-01-31T23:00:00Z"), at("2027-05-31T22:00:00Z"));
+    let (first, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    let (_, other) = approved(&store, depending_on(&first)).await;
+    with_files(&kept).await;
+    // As the release before gave it.
+    let mut change = store.change().await.unwrap();
+    change.give_notice(&held, far, "n", "r", at(NOW)).await.unwrap();
+    change.commit().await.unwrap();
+    life::look(&store, &rules(), period - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!(now_is(&store, &held).await.state, State::Terminated);
+    assert_eq!(life::look(&store, &rules(), period).await.unwrap().expired, 1);
+    assert_eq!(now_is(&store, &held).await.state, State::Expired);
+    assert_eq!(now_is(&store, &other).await.standing(period), Standing::State(State::Terminated));
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_before_anybody_looked(kept: Kept) {
+    let store = opened(&kept).await;
+    let day = SignedDuration::from_hours(24);
+    let period = at("2027-01-31T23:00:00Z");
+    let (first, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    let (_, over) = approved(&store, depending_on(&first)).await;
+    let (_, other) = approved(&store, Content { name: "Opfølgning".to_owned(), ..depending_on(&first) }).await;
+    with_files(&kept).await;
+    let own = ending::propose(&store, &over, Some(period + day), &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OWNER)), &own, &because(NOW), None).await.unwrap();
+    assert_eq!(life::look(&store, &rules(), period + 2 * day).await.unwrap().expired, 1);
+    assert_eq!(now_is(&store, &held).await.state, State::Expired);
+    assert_eq!(now_is(&store, &over).await.ends_at, Some(period + day), "it ended by itself");
+    assert_eq!(now_is(&store, &other).await.state, State::Terminated);
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
 }
