@@ -84,7 +84,9 @@ impl Konsol {
         let clock = Clock::from_fn(move || *told.lock().unwrap());
         std::fs::create_dir_all(dir.join("log")).unwrap();
         let key = keys::checkpoint_key(&dir.join("keys/checkpoint.key")).unwrap();
-        let log = Audit::start(AuditSettings::in_dir(dir.join("log")), key, Clock::system(), |_| {}).unwrap();
+        let patience = std::time::Duration::from_secs(60);
+        let settings = AuditSettings { patience, ..AuditSettings::in_dir(dir.join("log")) };
+        let log = Audit::start(settings, key, Clock::system(), |_| {}).unwrap();
         let sealer = keys::sealer(&dir.join("keys/pseudonym.key"), &dir.join("keys/auditors.pub")).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bound = listener.local_addr().unwrap();

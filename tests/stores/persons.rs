@@ -350,7 +350,9 @@ impl Node {
     /// Writes down what waits. `others`: a log of which it keeps how far it has come.
     async fn write(&self, store: &Store, others: Option<&Node>) {
         let key = keys::checkpoint_key(&self.folder.path().join("checkpoint.key")).unwrap();
-        let audit = Audit::start(AuditSettings::in_dir(self.logs().folder), key, Clock::fixed(at(NOW)), |_| {}).unwrap();
+        let patience = std::time::Duration::from_secs(60);
+        let settings = AuditSettings { patience, ..AuditSettings::in_dir(self.logs().folder) };
+        let audit = Audit::start(settings, key, Clock::fixed(at(NOW)), |_| {}).unwrap();
         for waiting in store.claim_unrecorded(self.name, at(NOW)).await.unwrap() {
             let decision = waiting.decided.decision;
             audit.decided(waiting.decided).await.unwrap();

@@ -238,7 +238,7 @@ async fn a_tail_that_was_cut_and_a_log_that_vanished_are_told_by_the_other_nodes
     }
     let audit = two.start(small_segments(&two));
     audit.anchored(Anchored { log, checkpoint: head.clone(), questions: false }).await.unwrap();
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     two.write(small_segments(&two), 20..40).await;
     one.ship(&one.archive()).await;
     two.ship(&one.archive()).await;
@@ -569,7 +569,7 @@ async fn an_erasure_whose_segment_left_the_node_is_read_in_the_archive_after_a_s
     };
     let audit = house.start(small_segments(&house));
     audit.decided(decided).await.unwrap();
-    assert!(audit.stop(Duration::from_secs(60)).await);
+    assert!(audit.stop(PATIENCE).await);
     house.write(small_segments(&house), 0..20).await;
     house.ship(&house.archive()).await;
     house.retire();

@@ -10,7 +10,7 @@ async fn ready(audit: &Audit) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), turned).await.is_ok(), "{:?}", audit.trouble());
+    assert!(tokio::time::timeout(PATIENCE, turned).await.is_ok(), "{:?}", audit.trouble());
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn no_call_is_admitted_into_a_file_that_was_removed_replaced_or_cut() {
         let mut open = audit.open(house.record(2)).unwrap();
         let _ = open.admit().await.unwrap();
         open.served();
-        assert!(audit.stop(Duration::from_secs(5)).await);
+        assert!(audit.stop(PATIENCE).await);
         let verified = house.verify().unwrap();
         assert_eq!((verified.admitted, verified.closed), (1, 2), "{what}");
     }
@@ -90,7 +90,7 @@ async fn with_no_call_at_all_a_removed_file_is_noticed_within_a_checkpoint_inter
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), turned).await.is_ok());
+    assert!(tokio::time::timeout(PATIENCE, turned).await.is_ok());
 }
 
 /// A file system of half a megabyte, gone when dropped.
@@ -147,7 +147,7 @@ async fn a_disk_that_is_full_refuses_calls_and_once_there_is_room_the_log_goes_o
     let mut after = audit.open(house.record(40)).unwrap();
     let _ = after.admit().await.unwrap();
     after.served();
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     let verified = house.verify().unwrap();
     assert_eq!((verified.closed, verified.unclosed), (40, 0), "no closing was lost");
 }

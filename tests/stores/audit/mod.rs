@@ -33,6 +33,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 const CPR: &str = "6101801234";
+/// For a disk that is slow, and no fault.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A log in a directory of its own, and its keys beside it.
 struct House {
@@ -55,7 +57,7 @@ impl House {
     }
 
     fn settings(&self) -> AuditSettings {
-        AuditSettings::in_dir(self.log())
+        AuditSettings { patience: PATIENCE, ..AuditSettings::in_dir(self.log()) }
     }
 
     fn try_start(&self, settings: AuditSettings) -> Result<Audit, LogError> {
@@ -103,7 +105,7 @@ impl House {
             let _ = open.admit().await.unwrap();
             open.served();
         }
-        assert!(audit.stop(Duration::from_secs(5)).await);
+        assert!(audit.stop(PATIENCE).await);
     }
 
     fn verify(&self) -> Result<Verified, Box<Failure>> {
@@ -156,7 +158,7 @@ async fn every_call_ends_in_a_record_and_the_log_is_proven_whole() {
     open.served();
     audit.open(house.record(refused)).unwrap().refused(&Refusal::ServiceAgreementNotFound);
     drop(audit.open(house.record(abandoned)).unwrap());
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
 
     let calls = search(&house.log(), |_| true).unwrap().calls;
     let of = |n| &calls[&Uuid::from_u128(n)];
@@ -204,7 +206,7 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
     for (field, take_away) in lacks {
         refused_without(&audit, house.record(1), field, take_away).await;
     }
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     assert_eq!(house.verify().unwrap().admitted, 0);
 }
 
@@ -221,7 +223,7 @@ async fn a_passed_through_call_whose_record_does_not_say_to_whom_and_by_which_ro
         refused_without(&audit, house.passed_through(1), field, take_away).await;
     }
     let _ = audit.open(house.passed_through(2)).unwrap().admit().await.unwrap();
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     assert_eq!(house.verify().unwrap().admitted, 1);
 }
 
@@ -248,7 +250,7 @@ async fn a_caller_who_hangs_up_does_not_erase_the_record() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     call.abort();
     assert!(call.await.is_err());
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     let calls = search(&house.log(), |_| true).unwrap().calls;
     assert_eq!(calls[&Uuid::from_u128(1)].outcome, Some(Outcome::Abandoned));
 }
@@ -291,7 +293,7 @@ async fn many_calls_share_one_sync_and_every_closing_is_seen_once() {
     for call in calls {
         call.await.unwrap();
     }
-    assert!(audit.stop(Duration::from_secs(10)).await);
+    assert!(audit.stop(PATIENCE).await);
     let stats = audit.stats();
     assert_eq!(stats.records, 1000);
     assert!(stats.commits < 500, "group commit: {} commits for 1000 records", stats.commits);
@@ -318,7 +320,7 @@ async fn an_admission_waits_for_calls_on_their_way_and_a_call_that_comes_alone_d
     assert!(soon.is_err(), "a call on its way is waited for");
 
     let house = House::new();
-    let audit = house.start(AuditSettings { commit_delay: Duration::from_secs(2), ..house.settings() });
+    let audit = house.start(AuditSettings { commit_delay: Duration::from_secs(10), ..house.settings() });
     let mut calls: Vec<_> = (0..100).map(|n| audit.open(house.record(n)).unwrap()).collect();
     let admissions: Vec<_> = calls.iter_mut().map(hjemmel::audit::OpenRecord::admit).collect();
     for admission in admissions {
@@ -326,7 +328,7 @@ async fn an_admission_waits_for_calls_on_their_way_and_a_call_that_comes_alone_d
     }
     assert_eq!((audit.stats().records, audit.stats().commits), (100, 1), "all that came in the meantime go together");
     drop(calls);
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     assert!(audit.stats().commits < 20, "nobody waits for a closing: {} commits for 100", audit.stats().commits);
     assert_eq!(house.verify().unwrap().closed, 100, "and none is lost for that");
 }
@@ -584,7 +586,7 @@ async fn one_log_has_one_writer() {
     let house = House::new();
     let audit = house.start(house.settings());
     assert!(matches!(house.try_start(house.settings()), Err(LogError::Locked(_))));
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     house.start(house.settings());
 }
 
@@ -615,11 +617,11 @@ async fn while_the_disk_fails_calls_are_refused_and_no_closing_is_lost() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), ready).await.is_ok(), "{:?}", audit.stats());
+    assert!(tokio::time::timeout(PATIENCE, ready).await.is_ok(), "{:?}", audit.stats());
     let mut again = audit.open(house.record(5)).unwrap();
     let _ = again.admit().await.unwrap();
     again.served();
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
 
     let outcomes: Vec<_> = search(&house.log(), |_| true).unwrap().calls.values().map(|record| record.outcome).collect();
     assert_eq!(outcomes, [Some(Outcome::Served), Some(Outcome::Refused), Some(Outcome::Abandoned), Some(Outcome::Served)]);
@@ -651,10 +653,10 @@ async fn a_disk_that_hangs_refuses_calls_in_time_and_turns_readiness_off() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), turned).await.is_ok(), "readiness turns off");
+    assert!(tokio::time::timeout(PATIENCE, turned).await.is_ok(), "readiness turns off");
     hangs.store(false, Relaxed);
     open.refused(&Refusal::AuditUnavailable);
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     let calls = search(&house.log(), |_| true).unwrap().calls;
     assert_eq!(calls[&Uuid::from_u128(1)].outcome, Some(Outcome::Refused));
 }
@@ -724,11 +726,11 @@ proptest! {
                     }
                 }
                 if matches!(act, Act::Restart) {
-                    assert!(audit.stop(Duration::from_secs(5)).await);
+                    assert!(audit.stop(PATIENCE).await);
                     audit = house.start(settings.clone());
                 }
             }
-            assert!(audit.stop(Duration::from_secs(5)).await);
+            assert!(audit.stop(PATIENCE).await);
         });
         let verified = house.verify().unwrap();
         let outcomes: Vec<_> = search(&house.log(), |_| true).unwrap().calls.into_values().filter_map(|record| record.outcome).collect();

@@ -1,7 +1,5 @@
 //! Segments whose time is over leave, and the log says so.
 
-use std::time::Duration;
-
 use hjemmel::audit::retire::{self, Decision, Plan, RetireError, Retirement};
 use hjemmel::audit::{keys, place::Folder, verify::Fault};
 use jiff::Timestamp;
@@ -67,7 +65,7 @@ async fn the_gateway_may_run_while_segments_are_retired() {
     let mut open = audit.open(house.record(10)).unwrap();
     let _ = open.admit().await.unwrap();
     open.served();
-    assert!(audit.stop(Duration::from_secs(5)).await);
+    assert!(audit.stop(PATIENCE).await);
     house.verify().unwrap();
 }
 
