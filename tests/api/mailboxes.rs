@@ -10,13 +10,14 @@ use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
 use hjemmel::files::core::Parts;
 use hjemmel::files::partner::agreement::{self, Terms};
-use hjemmel::files::partner::core::Mailboxes;
+use hjemmel::files::partner::core::{JOBS, Mailboxes};
 use hjemmel::files::partner::users::{self, Right, User};
 use hjemmel::objects::settings::Place;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::house::{BODY, House, Who, certificate, is_problem, text, value};
+use crate::settle::settle;
 
 /// The mailboxes of a house.
 pub fn open(store: &Store, folder: &Path) -> Mailboxes {
@@ -24,7 +25,9 @@ pub fn open(store: &Store, folder: &Path) -> Mailboxes {
     keys::generate(&audit_keys).unwrap();
     hjemmel::objects::keys::generate(&folder.join("content.key")).unwrap();
     let checkpoint = keys::checkpoint_key(&audit_keys.join("checkpoint.key")).unwrap();
-    let audit = Audit::start(AuditSettings::in_dir(folder.join("audit")), checkpoint, Clock::system(), |_| {}).unwrap();
+    let patience = std::time::Duration::from_secs(60);
+    let settings = AuditSettings { patience, ..AuditSettings::in_dir(folder.join("audit")) };
+    let audit = Audit::start(settings, checkpoint, Clock::system(), |_| {}).unwrap();
     let sealer = keys::sealer(&audit_keys.join("pseudonym.key"), &audit_keys.join("auditors.pub")).unwrap();
     let place = Place::Folder(folder.join("objects"));
     let objects =
@@ -96,11 +99,16 @@ fn place(delivery: Uuid, content: &[u8]) -> String {
     )
 }
 
+/// Judges what was delivered.
+async fn judged(house: &House) {
+    settle(house.store.database(), JOBS, || house.mailboxes.work_once()).await;
+}
+
 pub async fn delivered(house: &House, who: &Who, content: &[u8]) -> Value {
     let name = [("file-name", "l%C3%B8n.txt")];
     let answer = house.send(who, "PUT", &place(Uuid::new_v4(), content), &name, content.to_vec()).await;
     assert_eq!(answer.status, 201, "{}", answer.text());
-    while house.mailboxes.work_once().await.unwrap() > 0 {}
+    judged(house).await;
     value(&answer)
 }
 
@@ -160,7 +168,7 @@ async fn the_same_delivery_sent_again_is_answered_without_being_taken() {
     assert_eq!(house.send(&own, "PUT", &path, &name, b"a".to_vec()).await.status, 201);
     assert_eq!(house.send(&own, "PUT", &path, &name, b"a".to_vec()).await.status, 200);
     is_problem(&house.send(&own, "PUT", &path, &[("file-name", "b.txt")], b"a".to_vec()).await, 409, "MailboxDeliveryReused");
-    while house.mailboxes.work_once().await.unwrap() > 0 {}
+    judged(&house).await;
     let page = value(&house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
 }
@@ -324,7 +332,7 @@ async fn a_scheduled_job_delivers_once_fetches_what_came_and_goes_on_where_it_br
         let (code, said) = sender.delivers(&file, "LOENGRUPPE:4711").await;
         is(code, 0, &said);
         assert!(said.contains("1 files delivered, 0 failed") && !said.contains("løn"), "{said}");
-        while house.mailboxes.work_once().await.unwrap() > 0 {}
+        judged(&house).await;
     }
     let (code, said) = sender.delivers(&file, "LOENGRUPPE:4712").await;
     is(code, 4, &said);
@@ -410,7 +418,7 @@ async fn a_file_that_cannot_be_read_or_kept_is_told_by_its_place_and_never_by_it
     let path = place(Uuid::new_v4(), b"a");
     let taken = value(&house.send(&own, "PUT", &path, &[("file-name", "6105998888.txt")], b"a".to_vec()).await);
     let id = text(&taken, "id");
-    while house.mailboxes.work_once().await.unwrap() > 0 {}
+    judged(&house).await;
     // A folder where the file is to stand under either of its names.
     for name in [format!("in/{id}_6105998888.txt/x"), "in/6105998888.txt/x".to_owned()] {
         std::fs::create_dir_all(recipient.path(&name)).unwrap();

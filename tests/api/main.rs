@@ -16,6 +16,9 @@ mod not_run;
 #[allow(dead_code, unused_imports)] // as above
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
+#[allow(dead_code)] // the tests of the stores and of services use the rest
+#[path = "../support/settle.rs"]
+mod settle;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../gateway/wire.rs"]
 mod wire;

@@ -37,6 +37,8 @@ mod postgres;
 mod property;
 mod provider;
 mod settings;
+#[path = "../support/settle.rs"]
+mod settle;
 mod support;
 #[path = "../gateway/wire.rs"]
 #[allow(dead_code)] // the gateway's own tests use the rest

@@ -24,6 +24,7 @@ use crate::decides::Decides;
 use crate::mailboxes::{
     OTHER, RECIPIENT, RULES, SENDER, SYSTEM, World, files_in, get, home, list, order, put, routing, trigger_to,
 };
+use crate::settle::leases_end;
 
 const NODE: Uuid = uuid::uuid!("00000000-0000-4000-8000-00000000000a");
 const AGREEMENT: Uuid = uuid::uuid!("00000000-0000-4000-8000-0000000000ab");
@@ -214,6 +215,7 @@ async fn a_file_of_persons_is_answered_once_and_creates_nobody_twice_wherever_a_
                 assert!(std::time::Instant::now() < until, "{} {step:?}: no receipt", world.kind);
                 files.work_once().await.unwrap();
                 // Another takes the job when its lease has ended.
+                leases_end(&world.database).await;
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             assert!(died.load(Ordering::SeqCst), "{} {step:?}", world.kind);

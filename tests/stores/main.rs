@@ -32,5 +32,7 @@ mod persons;
 mod postgres;
 mod replay;
 mod retention;
+#[path = "../support/settle.rs"]
+mod settle;
 mod sortiment;
 mod trials;

@@ -48,9 +48,10 @@ use super::gateway::{Finance, receipt, texts};
 use super::rules::list;
 use crate::mailboxes::{
     OTHER, RECIPIENT, RULES, SENDER, SYSTEM, World, files_in, get, home, id, key, list as listed, order, parts_in, populate, put,
-    trigger_to,
+    settle, trigger_to,
 };
 use crate::people;
+use crate::settle::leases_end;
 use crate::world::BY_TOKEN;
 
 const VOUCHERS: &str = "SF1590_A_IF02-03";
@@ -470,7 +471,7 @@ async fn a_refusal_after_the_claim_gives_the_delivery_back() {
 }
 
 /// The mailboxes beside a gateway, over its store and its keys: Korsbæk's system sends by both ways to one ledger.
-async fn beside(finance: &Finance, folder: &Path) -> hjemmel::files::Files {
+async fn beside(finance: &Finance, folder: &Path) -> (hjemmel::files::Files, Database) {
     let dir = &finance.passing.world.dir;
     let store = Settings::sqlite(&dir.join("agreements.sqlite"));
     let database = Database::open(&store, Access::Change).await.unwrap();
@@ -507,16 +508,16 @@ async fn beside(finance: &Finance, folder: &Path) -> hjemmel::files::Files {
     transaction.commit().await.unwrap();
     let keys = dir.join("delivery-keys/deliveries.key");
     let contents = contents_under(&dir.join("audit-keys"), &keys, &database, &store).await;
-    let parts = parts_in(folder, database, Arc::new(Mutex::new(now)));
+    let parts = parts_in(folder, database.clone(), Arc::new(Mutex::new(now)));
     parts.contents.replace(contents);
-    files_in(folder, parts, RULES, None)
+    (files_in(folder, parts, RULES, None), database)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_by_file_and_one_by_a_call_with_the_same_id_are_one() {
     let finance = Finance::start("[service.pass.deliveries]\nwait = \"0s\"").await;
     let folder = tempfile::tempdir().unwrap();
-    let files = beside(&finance, folder.path()).await;
+    let (files, database) = beside(&finance, folder.path()).await;
     let send = async |from: &str, file: &str, content: &str, inf_ref: &str, transaction: u128| {
         let (out, to) = if from == SENDER { (KORSBAEK, BY_TOKEN) } else { (BY_TOKEN, KORSBAEK) };
         let system = if from == SENDER { Role::Korsbaek.uuid().to_owned() } else { id("ledger").to_string() };
@@ -528,7 +529,7 @@ async fn a_delivery_by_file_and_one_by_a_call_with_the_same_id_are_one() {
         put(&home, file, content.as_bytes()).await.unwrap();
         let trigger = trigger_to(file, content.len(), from, &["ROUTING_V1_0_0"], &routing);
         put(&home, &format!("{file}.trigger"), trigger.as_bytes()).await.unwrap();
-        while files.work_once().await.unwrap() > 0 {}
+        settle(&files, &database).await;
         get(&home, &format!("{file}.sftpreceipt")).await.unwrap()
     };
     // By a call first: the file is told the receipt, and the ledger has it once.
@@ -748,11 +749,11 @@ async fn child() {
             std::thread::sleep(Duration::from_secs(60));
         }
     };
-    let (files, _) = over(&folder, &settings(&folder, server), Some(Arc::new(at_step))).await;
+    let (files, database) = over(&folder, &settings(&folder, server), Some(Arc::new(at_step))).await;
     let (content, sender) = (sample(31, 3).delivery(), home(&files, SENDER).await);
     put(&sender, "a.xml", content.as_bytes()).await.unwrap();
     put(&sender, "a.xml.trigger", routed("a.xml", content.len(), SENDER, VOUCHERS, 1).as_bytes()).await.unwrap();
-    while files.work_once().await.unwrap() > 0 {}
+    settle(&files, &database).await;
     panic!("it should not have lived through {step:?}");
 }
 
@@ -782,6 +783,8 @@ async fn killed_at_each_step(server: impl Fn() -> String) {
         let (sender, ledger) = (home(&files, SENDER).await, home(&files, RECIPIENT).await);
         let until = Instant::now() + Duration::from_secs(60);
         while listed(&ledger, Folder::In).await.is_empty() && Instant::now() < until {
+            // The lease of the dead is over.
+            leases_end(&database).await;
             files.work_once().await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -799,7 +802,7 @@ async fn killed_at_each_step(server: impl Fn() -> String) {
             put(user, file, &content).await.unwrap();
             let trigger = routed(file, content.len(), from, inf_ref, transaction);
             put(user, &format!("{file}.trigger"), trigger.as_bytes()).await.unwrap();
-            while files.work_once().await.unwrap() > 0 {}
+            settle(&files, &database).await;
             let receipt = get(user, &format!("{file}.sftpreceipt")).await.unwrap();
             assert!(receipt.contains(told), "{step:?}: {receipt}");
         }
@@ -906,7 +909,7 @@ async fn weighed(bytes: usize) {
         hjemmel::files::home::File::close(file_of).await.unwrap();
         let size = usize::try_from(offset).unwrap();
         put(&sender, &format!("{file}.trigger"), routed(file, size, SENDER, VOUCHERS, transaction).as_bytes()).await.unwrap();
-        while files.work_once().await.unwrap() > 0 {}
+        settle(&files, &database).await;
         let receipt = get(&sender, &format!("{file}.sftpreceipt")).await.unwrap();
         assert!(receipt.contains("SUCCESS"), "{receipt}");
         let mut read = hjemmel::files::home::Home::read(&ledger, &Folder::In, &hjemmel::files::name::Name::new(file).unwrap())

@@ -13,6 +13,7 @@ use hjemmel::store::{Access, At, Database, Settings};
 use jiff::Timestamp;
 
 use super::world::*;
+use crate::settle::leases_end;
 
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
 const CONTENT: &[u8] = b"<bilag/>";
@@ -58,11 +59,12 @@ async fn child() {
     };
     let settings = settings(&folder, (!database.is_empty()).then_some(*database));
     let database = Database::open(&settings, Access::Make).await.unwrap();
-    let files = files_in(&folder, parts_in(&folder, database, Arc::new(Mutex::new(now()))), RULES, Some(Arc::new(at_step)));
+    let parts = parts_in(&folder, database.clone(), Arc::new(Mutex::new(now())));
+    let files = files_in(&folder, parts, RULES, Some(Arc::new(at_step)));
     let sender = home(&files, SENDER).await;
     put(&sender, NAME, CONTENT).await.unwrap();
     put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
-    while files.work_once().await.unwrap() > 0 {}
+    settle(&files, &database).await;
     panic!("it should not have lived through {step:?}");
 }
 
@@ -98,9 +100,10 @@ async fn killed_at_each_step(database: impl Fn() -> Option<String>) {
         if matches!(step, Step::Stored | Step::Uploaded) {
             put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
         }
-        // The lease of the dead is over after two seconds.
-        let until = std::time::Instant::now() + Duration::from_secs(30);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
         while list(&recipient, Folder::In).await.is_empty() && std::time::Instant::now() < until {
+            // The lease of the dead is over.
+            leases_end(&store).await;
             files.work_once().await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

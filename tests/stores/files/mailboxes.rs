@@ -9,7 +9,7 @@ use hjemmel::clock::Clock;
 use hjemmel::files::core::{Files, Parts, Settings};
 use hjemmel::files::home::Fingerprint;
 use hjemmel::files::partner::agreement::{self, Number, Standing, Terms};
-use hjemmel::files::partner::core::{Entered, MailboxError, Mailboxes, Step};
+use hjemmel::files::partner::core::{Entered, JOBS, MailboxError, Mailboxes, Step};
 use hjemmel::files::partner::deliver::{Begun, Delivery, Through};
 use hjemmel::files::partner::fetch::Which;
 use hjemmel::files::partner::rows::{File, Transport, Validation};
@@ -18,18 +18,17 @@ use hjemmel::files::partner::status;
 use hjemmel::files::partner::users::{self, Right, Shown, User};
 use hjemmel::objects::settings::Place;
 use hjemmel::refusal::api::ApiRefusal;
-use hjemmel::store::{Access, Database, jobs::Rules};
+use hjemmel::store::{Access, Database};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::world::{self, name};
+use super::world::{RULES, name};
 use crate::postgres::Cluster;
+use crate::settle::leases_end;
 
 pub(super) const INSTITUTION: &str = "PA85858";
 pub(super) const CENTRAL: &str = "PA00001";
 pub(super) const STRANGER: &str = "PA99999";
-
-const RULES: Rules = Rules { lease: std::time::Duration::from_millis(300), ..world::RULES };
 
 pub(super) struct Post {
     pub(super) kind: &'static str,
@@ -83,7 +82,9 @@ fn parts(folder: &std::path::Path, database: Database, now: Arc<Mutex<Timestamp>
     }
     let clock = Clock::from_fn(move || *now.lock().unwrap());
     let checkpoint = keys::checkpoint_key(&audit_keys.join("checkpoint.key")).unwrap();
-    let audit = Audit::start(AuditSettings::in_dir(folder.join(audit)), checkpoint, clock.clone(), |_| {}).unwrap();
+    let patience = std::time::Duration::from_secs(60);
+    let settings = AuditSettings { patience, ..AuditSettings::in_dir(folder.join(audit)) };
+    let audit = Audit::start(settings, checkpoint, clock.clone(), |_| {}).unwrap();
     let sealer = keys::sealer(&audit_keys.join("pseudonym.key"), &audit_keys.join("auditors.pub")).unwrap();
     let place = Place::Folder(folder.join("objects"));
     let objects =
@@ -157,7 +158,7 @@ impl Post {
     }
 
     pub(super) async fn settle(&self) {
-        while self.mailboxes.work_once().await.unwrap() > 0 {}
+        crate::settle::settle(&self.database, JOBS, || self.mailboxes.work_once()).await;
     }
 
     /// An institution's delivery, and its judgement.
@@ -568,11 +569,12 @@ async fn a_process_that_dies_at_any_step_loses_nothing_and_hands_nothing_over_tw
             // What judges dies alone, as one of several.
             drop(died.await);
             assert!(!armed.load(Ordering::SeqCst), "{} {step:?}: it died there", post.kind);
-            // Its sender does not know what became of it, and sends it again; another node judges once the lease is over.
+            // Its sender does not know what became of it, and sends it again; another node judges once its lease is over.
             deliver(&post.mailboxes, &post.enter(INSTITUTION).await, delivery.clone(), GOOD).await.unwrap();
             let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
             while post.inbox(CENTRAL, 0).await.len() <= at {
                 assert!(std::time::Instant::now() < deadline, "{} {step:?}: it never arrives", post.kind);
+                leases_end(&post.database).await;
                 post.mailboxes.work_once().await.unwrap();
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }

@@ -13,7 +13,7 @@ use hjemmel::audit::record::Record;
 use hjemmel::audit::search::search;
 use hjemmel::audit::{Audit, AuditSettings, keys};
 use hjemmel::clock::Clock;
-use hjemmel::files::core::Step;
+use hjemmel::files::core::{JOBS, Step};
 use hjemmel::files::home::{File, Folder, Home, Homes, Opening, Problem};
 use hjemmel::files::key::PublicKey;
 use hjemmel::files::name::Name;
@@ -33,9 +33,9 @@ pub const OTHER: &str = "PRISME_SFTP";
 pub const SYSTEM: &str = "72393598-70fe-467f-b68c-65643e5c5e90";
 pub const NAME: &str = "KY_FINANS_1.xml";
 
-/// Tries again at once.
+/// Tries again at once. No lease ends by itself while a test runs.
 pub const RULES: Rules = Rules {
-    lease: std::time::Duration::from_secs(2),
+    lease: std::time::Duration::from_secs(60),
     attempts: 3,
     first_pause: std::time::Duration::from_millis(10),
     longest_pause: std::time::Duration::from_millis(10),
@@ -95,7 +95,10 @@ pub fn parts_in(folder: &Path, database: Database, now: Arc<Mutex<Timestamp>>) -
     }
     let clock = Clock::from_fn(move || *now.lock().unwrap());
     let checkpoint = keys::checkpoint_key(&audit_keys.join("checkpoint.key")).unwrap();
-    let audit = Audit::start(AuditSettings::in_dir(folder.join("audit")), checkpoint, clock.clone(), |_| {}).unwrap();
+    // A disk that is slow for a while fails no attempt here.
+    let patience = std::time::Duration::from_secs(60);
+    let settings = AuditSettings { patience, ..AuditSettings::in_dir(folder.join("audit")) };
+    let audit = Audit::start(settings, checkpoint, clock.clone(), |_| {}).unwrap();
     let sealer = keys::sealer(&audit_keys.join("pseudonym.key"), &audit_keys.join("auditors.pub")).unwrap();
     let place = Place::Folder(folder.join("objects"));
     let objects =
@@ -135,6 +138,11 @@ pub async fn populate(database: &Database, now: Timestamp) {
     transaction.commit().await.unwrap();
 }
 
+/// Does what is due, until nothing is.
+pub async fn settle(files: &Files, database: &Database) {
+    crate::settle::settle(database, JOBS, || files.work_once()).await;
+}
+
 impl World {
     /// One on SQLite and, where it is there, one on PostgreSQL.
     pub async fn all() -> Vec<Self> {
@@ -168,7 +176,7 @@ impl World {
 
     /// Does what is due, until nothing is.
     pub async fn settle(&self) {
-        while self.files.work_once().await.unwrap() > 0 {}
+        settle(&self.files, &self.database).await;
     }
 
     /// What the audit says of the calls that match, once every one that was opened is closed on its disk: closing waits for no disk.
