@@ -130,15 +130,18 @@ async fn a_job_is_done_with_what_else_its_transaction_writes_or_not_at_all() {
 #[tokio::test]
 async fn whoever_dies_gives_the_job_back_and_whoever_is_slow_may_keep_it() {
     for world in World::all().await {
-        let jobs = world.jobs(RULES);
+        let jobs = world.jobs(Rules { attempts: 1000, ..RULES });
         add(&jobs, &world.store, &["1"], None).await;
         let dead = jobs.take(1).await.unwrap();
-        let again = take_when_due(&jobs).await;
+        let mut again = take_when_due(&jobs).await;
         assert_eq!((again[0].id, again[0].attempt), (dead[0].id, 2), "{}", world.kind);
         assert!(matches!(jobs.done(&dead[0]).await, Err(JobError::Lost(_))), "{}: it is another's", world.kind);
         assert!(matches!(jobs.keep(&dead[0]).await, Err(JobError::Lost(_))), "{}", world.kind);
         let patient = world.jobs(LONG);
-        patient.keep(&again[0]).await.unwrap();
+        // On a busy machine the lease may end before it is lengthened.
+        while patient.keep(&again[0]).await.is_err() {
+            again = take_when_due(&jobs).await;
+        }
         tokio::time::sleep(RULES.lease * 2).await;
         assert_eq!(jobs.take(9).await.unwrap(), [], "{}: kept", world.kind);
         jobs.done(&again[0]).await.unwrap();
@@ -319,11 +322,13 @@ async fn nothing_is_lost_or_done_twice_over_restarts_of_the_database() {
     let Some(cluster) = Cluster::own() else { return };
     let store = Database::open(&cluster.settings(&cluster.database().name), Access::Make).await.unwrap();
     // Each job is done with a row of its own: a job that is done twice would leave two.
-    let (jobs, effects) = (Jobs::new(store.clone(), "test", RULES), Jobs::new(store.clone(), "effect", LONG));
+    // None is given up, however often it was begun.
+    let jobs = Jobs::new(store.clone(), "test", Rules { attempts: 1000, ..RULES });
+    let effects = Jobs::new(store.clone(), "effect", LONG);
     let names: Vec<String> = (0..60).map(|n| n.to_string()).collect();
     add(&jobs, &store, &names.iter().map(String::as_str).collect::<Vec<_>>(), None).await;
     let mut restarts = 0;
-    while jobs.figures().await.is_ok_and(|figures| figures.waiting > 0) || restarts < 3 {
+    while !jobs.figures().await.is_ok_and(|figures| figures.waiting == 0) || restarts < 3 {
         let Ok(taken) = jobs.take(7).await else { continue };
         for (n, taken) in taken.iter().enumerate() {
             let Ok(mut transaction) = store.begin_beside_others().await else { continue };

@@ -83,7 +83,7 @@ async fn openssh_puts_a_file_and_its_trigger_and_its_recipient_fetches_it_with_o
         let (done, said) = sftp(address, &world.folder, SENDER, &batch).await;
         assert!(done, "{}: {said}", world.kind);
 
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         while world.receipt(NAME).await.is_none() && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

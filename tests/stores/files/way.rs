@@ -483,10 +483,7 @@ async fn what_cannot_be_delivered_in_all_attempts_is_told_to_its_sender_and_its_
         let mut session = world.database.session().await.unwrap();
         let lost = sql("UPDATE file_content SET in_use = $1");
         session.execute(lost.clone().bind(false)).await.unwrap();
-        for _ in 0..RULES.attempts {
-            world.files.work_once().await.unwrap();
-            tokio::time::sleep(RULES.longest_pause * 2).await;
-        }
+        world.settle().await;
         session.execute(lost.bind(true)).await.unwrap();
         drop(session);
         assert_eq!(world.codes(NAME).await, [1091], "{}", world.kind);
