@@ -69,12 +69,15 @@ async fn a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says(kept: Ke
     assert!(matches!(refused(&soon), Some(ApiRefusal::ApiConflict { .. })), "from the last one on: {soon}");
 }
 
-/// A database of its own, whose deadlocks are found at once, with everybody in it.
+/// A database of its own, with everybody in it. It looks for a deadlock once, as long after a session began to wait: by then the
+/// other has come to wait, too.
 async fn in_a_cluster_of_its_own() -> Option<(Cluster, String, Kept)> {
     let cluster = Cluster::own()?;
-    cluster.set("deadlock_timeout", "50ms");
+    cluster.set("deadlock_timeout", "3s");
     let database = cluster.database().name;
-    let (settings, dir) = on(&cluster, &database);
+    let (mut settings, dir) = on(&cluster, &database);
+    // What waits for a lock gives it up no sooner.
+    (settings.patience, settings.statement_timeout) = (Duration::from_secs(60), Duration::from_secs(60));
     Some((cluster, database, Kept::of(settings, dir)))
 }
 
@@ -91,7 +94,6 @@ async fn sacrificed<T: Send + 'static>(
     other.execute(row).await.unwrap();
     let deciding = tokio::spawn(decision);
     cluster.wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'hjemmel'").await;
-    tokio::time::sleep(Duration::from_millis(10)).await;
     other.execute(then).await.unwrap();
     deciding.await.unwrap().unwrap()
 }

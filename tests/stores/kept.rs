@@ -64,6 +64,7 @@ impl Kept {
         match &self.database {
             None => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.path()).foreign_keys(true);
+                let options = options.busy_timeout(std::time::Duration::from_secs(60));
                 let mut connection = sqlx::SqliteConnection::connect_with(&options).await?;
                 connection.execute(sqlx::raw_sql(statement)).await?;
                 connection.close().await

@@ -117,13 +117,24 @@ async fn a_look_up_and_a_page_cost_what_they_cost_among_a_hundred(kept: Kept) {
     let (mut told, mut slower) = (Vec::new(), Vec::new());
     for asked in &all {
         assert_eq!(asked.of(&few).await, asked.of(&many).await, "{asked:?}");
-        let (one, other) = (asked.least(&few).await, asked.least(&many).await);
+        let (mut one, mut other) = (asked.least(&few).await, asked.least(&many).await);
+        // A load that began between the two is no missing index, which shows each time.
+        for _ in 0..4 {
+            if !is_slower(one, other) {
+                break;
+            }
+            (one, other) = (asked.least(&few).await, asked.least(&many).await);
+        }
         told.push(format!("{one:?} {other:?} {:.2} {asked:?}", other.as_secs_f64() / one.as_secs_f64()));
-        // Without an index it is more than ten times as long; a machine that others use is not that uneven.
-        if other > one * 3 + Duration::from_micros(300) {
+        if is_slower(one, other) {
             slower.push(format!("{asked:?}"));
         }
     }
     println!("{}", told.join("\n"));
     assert!(slower.is_empty(), "{slower:?} take longer among many:\n{}", told.join("\n"));
+}
+
+/// Without an index it is more than ten times as long; a machine that others use is not that uneven.
+fn is_slower(one: Duration, other: Duration) -> bool {
+    other > one * 3 + Duration::from_micros(300)
 }

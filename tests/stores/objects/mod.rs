@@ -201,7 +201,7 @@ async fn without_the_key_that_it_is_under_a_content_cannot_be_read() {
 
 /// Waits until a folder holds no file, for what is taken back is taken back by a task of its own.
 async fn until_empty(dir: &Path) -> Vec<PathBuf> {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while !files(dir).is_empty() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
