@@ -399,11 +399,25 @@ impl Change {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn alike(&mut self, agreement: &Agreement) -> Result<Vec<Agreement>, StoreError> {
+        self.of_calls(agreement.side, agreement.service, agreement.authority, &agreement.environment).await
+    }
+
+    /// Every agreement of one side, service, authority and environment, latest asked for first.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn of_calls(
+        &mut self,
+        side: Side,
+        service: Uuid,
+        authority: Cvr,
+        environment: &Environment,
+    ) -> Result<Vec<Agreement>, StoreError> {
         let query = agreements_where!("side = $1 AND service = $2 AND authority = $3 AND environment = $4 ORDER BY id DESC")
-            .bind(agreement.side.name())
-            .bind(agreement.service)
-            .bind(agreement.authority.to_string())
-            .bind(agreement.environment.as_str());
+            .bind(side.name())
+            .bind(service)
+            .bind(authority.to_string())
+            .bind(environment.as_str());
         self.connection().all(query).await?.iter().map(read).collect()
     }
 

@@ -270,8 +270,17 @@ async fn decide_once(
     let becomes = if noticed { State::Terminated } else { to };
     let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, (to, becomes), None, because).await?;
     let action = Action::of_change(shown.state, to);
+    let mut principals = Vec::new();
     match action {
         Some(Action::ApproveAgreement) => {
+            principals = along::ended_principals(&mut change, shown, because.at).await?;
+            if let Some(over) = principals.iter().find(|principal| principal.ends_at <= because.at) {
+                let what = Detail::new(
+                    format!("aftalen afhænger af {}, som er ophørt; de ophører sammen", over.id),
+                    format!("the agreement depends on {}, which is over; they end together", over.id),
+                );
+                return Err(ApiRefusal::ApiConflict { what }.into());
+            }
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
             if wrote(change.connection(), shown, &made, &actor).await? {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
@@ -285,16 +294,25 @@ async fn decide_once(
         _ => {}
     }
     let agreement = change.decide(shown.id, Some(shown), to, &actor.user().name, &because.reason, because.at).await;
-    let agreement = agreement.map_err(of_agreement)?;
+    let mut agreement = agreement.map_err(of_agreement)?;
     change.made_by(Some((&actor, role)), &what, because).await?;
     if (shown.state, to) == (State::Requested, State::Approved) {
         replaced(&mut change, by, (&actor, role), &agreement, because).await?;
+        tell(store, &mut change, &agreement, shown.state, &created, because).await?;
+        agreement = along::ends_with(&mut change, by, (&actor, role), agreement, &principals, because).await?;
+        if let Some(ends_at) = agreement.ends_at {
+            let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
+            let notice = Notice::of(Kind::Ended, &agreement).at(ends_at).because(&because.reason);
+            change.tell(store.database(), &notice, &audience, because.at).await?;
+        }
     }
     if action == Some(Action::EndAgreement) {
         let undone = along::undo(&mut change, by, (&actor, role), &agreement, because).await?;
         goes_on(store, &mut change, &agreement, &created, &undone, because).await?;
     }
-    tell(store, &mut change, &agreement, shown.state, &created, because).await?;
+    if shown.state != State::Requested || to != State::Approved {
+        tell(store, &mut change, &agreement, shown.state, &created, because).await?;
+    }
     Kept::keep(kept, &mut change, &agreement).await?;
     change.commit().await?;
     Ok(agreement)
@@ -420,7 +438,7 @@ async fn may_take_back(
     {
         return Err(ApiRefusal::ApiNoticeOfAnother.into());
     }
-    if let Some(principal) = along::ended_principal(change, shown, at).await? {
+    if let Some(along::Principal { id: principal, .. }) = along::ended_principals(change, shown, at).await?.first() {
         let what = Detail::new(
             format!("aftalen afhænger af {principal}, som er opsagt eller ophørt; de ophører sammen"),
             format!("the agreement depends on {principal}, which is under notice or over; they end together"),
@@ -572,11 +590,19 @@ async fn goes_on(
     undone: &along::Undone,
     because: &Because,
 ) -> Result<(), DecideError> {
-    let agreements = undone.agreements.iter().map(|other| format!("fortsætter også, serviceaftale: {}", other.id));
-    let routes = undone.routes.iter().map(|route| format!("lukkes ikke, rute: {route}"));
-    let stay = undone.stay.iter().map(|id| format!("lukkes fortsat, da der siden er besluttet andet: {id}"));
-    let differs: Vec<String> = agreements.chain(routes).chain(stay).collect();
-    for (agreement, differs) in std::iter::once((agreement, differs)).chain(undone.agreements.iter().map(|one| (one, Vec::new())))
+    let agreements = undone.agreements.iter().map(|other| match other.ends_at {
+        None => format!("fortsætter også, serviceaftale: {}", other.id),
+        Some(end) => format!("ophører først {end}, serviceaftale: {}", other.id),
+    });
+    let routes = undone.routes.iter().map(|(route, to)| match to {
+        None => format!("lukkes ikke, rute: {route}"),
+        Some(day) => format!("lukkes først {day}, rute: {route}"),
+    });
+    let withdrawn = undone.withdrawn.iter().map(|id| format!("er trukket tilbage og skal anmodes om igen, serviceaftale: {id}"));
+    let stay = undone.stay.iter().map(|id| format!("lukkes fortsat, da andet er besluttet: {id}"));
+    let differs: Vec<String> = agreements.chain(routes).chain(withdrawn).chain(stay).collect();
+    let ends = |one: &Agreement| one.ends_at.map(|end| format!("ophører først {end}")).into_iter().collect::<Vec<_>>();
+    for (agreement, differs) in std::iter::once((agreement, differs)).chain(undone.agreements.iter().map(|one| (one, ends(one))))
     {
         let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::NoticeTakenBack, agreement).at(because.at).because(&because.reason).differing(differs);

@@ -1,17 +1,18 @@
 //! What the notice on an agreement takes along, and gives back where the notice is taken back: agreements that depend on it, and routes.
 //!
-//! Each is written down with the end that it had and the one that it was given. It is given the former end back only where nobody
-//! has decided otherwise on it since.
+//! Each is written down with the end that it had and the one that it was given. Where a notice is taken back, the end of each is found anew
+//! from what stands: its own, and the notices on what it goes with. Only where nobody has decided otherwise on it since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
 use super::agreement::{of_agreement, what};
+use super::ending::day_after;
 use super::{Because, By, DecideError, closing, route, versions};
 use crate::agreements::{
-    Agreement, Change, Route, State,
+    Agreement, Change, Route, Side, State,
     route::store::{Decision, RouteError},
 };
 use crate::store::{StoreError, sql};
@@ -63,51 +64,76 @@ pub(super) async fn note_route(
     note(change, by, (ROUTE, before.id), ends, at).await
 }
 
-/// What one thing had before the notice, and was given by it last.
+/// What the notice on one agreement did to a thing.
 struct Taken {
-    kind: String,
+    by: Uuid,
     former: String,
     given: String,
 }
 
-/// What the notice on an agreement took along. Of one that was brought forward, the end before the first counts, and the last that was given.
-async fn taken(change: &mut Change, by: Uuid) -> Result<BTreeMap<Uuid, Taken>, StoreError> {
-    let query = sql(
-        "SELECT kind, thing, former, given FROM agreement_taken_along WHERE agreement = $1 AND undone_at IS NULL ORDER BY id",
-    );
-    let mut found: BTreeMap<Uuid, Taken> = BTreeMap::new();
-    for row in change.connection().all(query.bind(by)).await? {
-        let (thing, given): (Uuid, String) = (row.get("thing")?, row.get("given")?);
-        match found.get_mut(&thing) {
-            Some(taken) => taken.given = given,
-            None => {
-                found.insert(thing, Taken { kind: row.get("kind")?, former: row.get("former")?, given });
-            }
-        }
-    }
-    Ok(found)
+/// What notices on agreements did to a thing, of those that were not taken back, in the order in which they did it.
+async fn taken(change: &mut Change, thing: Uuid) -> Result<Vec<Taken>, StoreError> {
+    let query =
+        sql("SELECT agreement, former, given FROM agreement_taken_along WHERE thing = $1 AND undone_at IS NULL ORDER BY id");
+    let rows = change.connection().all(query.bind(thing)).await?;
+    rows.iter().map(|row| Ok(Taken { by: row.get("agreement")?, former: row.get("former")?, given: row.get("given")? })).collect()
 }
 
-fn read<T: std::str::FromStr>(text: &str) -> Result<T, StoreError> {
-    text.parse().map_err(|_| StoreError::Unreadable { column: "former, given" })
+/// What the notice on an agreement took along: agreements or routes.
+async fn taken_by(change: &mut Change, by: Uuid, kind: &'static str) -> Result<BTreeSet<Uuid>, StoreError> {
+    let query = sql("SELECT thing FROM agreement_taken_along WHERE agreement = $1 AND kind = $2 AND undone_at IS NULL");
+    change.connection().all(query.bind(by).bind(kind)).await?.iter().map(|row| row.get("thing")).collect()
+}
+
+/// The end that a thing has by itself: the last that it had before a notice, and that no other of them had given it. Empty where it has none.
+fn own(taken: &[Taken]) -> &str {
+    let mut given = BTreeSet::from([""]);
+    let mut own = "";
+    for taken in taken {
+        if !given.contains(taken.former.as_str()) {
+            own = &taken.former;
+        }
+        given.insert(&taken.given);
+    }
+    own
+}
+
+/// Forgets what notices did to a thing: what of them stands is noted anew.
+async fn forget(change: &mut Change, thing: Uuid, at: Timestamp) -> Result<(), StoreError> {
+    let done = sql("UPDATE agreement_taken_along SET undone_at = $1 WHERE thing = $2 AND undone_at IS NULL");
+    change.connection().execute(done.bind(at).bind(thing)).await.map(drop)
 }
 
 fn maybe<T: std::str::FromStr>(text: &str) -> Result<Option<T>, StoreError> {
-    if text.is_empty() { Ok(None) } else { read(text).map(Some) }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| StoreError::Unreadable { column: "former, given" })
 }
 
 /// What a notice that was taken back gave back, and what it could not.
 #[derive(Debug, Default)]
 pub(super) struct Undone {
-    /// The agreements that go on, as they are now.
+    /// The agreements that go on, or end later than by the notice, as they are now.
     pub(super) agreements: Vec<Agreement>,
-    /// The routes that go on.
-    pub(super) routes: Vec<Uuid>,
-    /// What was decided on otherwise meanwhile, and stays as it is.
+    /// The routes that go on, or are closed later than by the notice, each with the day.
+    pub(super) routes: Vec<(Uuid, Option<Date>)>,
+    /// The requests that the notice took back: they are to be asked for anew.
+    pub(super) withdrawn: Vec<Uuid>,
+    /// What was decided on otherwise meanwhile, or ends by another notice, and stays as it is.
     pub(super) stay: Vec<Uuid>,
 }
 
-/// Takes back all that goes with a notice: what was to be closed is called off, and what was taken along has its former end again.
+/// What a thing became.
+enum Became<T> {
+    /// It ends otherwise than by the notice, or not at all.
+    Another(T),
+    /// It stays as it is.
+    Stays,
+}
+
+/// Takes back all that goes with a notice: what was to be closed is called off, and what was taken along has the end that it has by itself
+/// and by the notices that stand, whichever was given first.
 pub(super) async fn undo(
     change: &mut Change,
     by: By<'_>,
@@ -115,43 +141,34 @@ pub(super) async fn undo(
     agreement: &Agreement,
     because: &Because,
 ) -> Result<Undone, DecideError> {
-    let name = &actor.user().name;
     let mut undone = Undone::default();
-    closing::call_off(change, agreement.id, because.at).await?;
-    let mut agreements = Vec::new();
-    for (thing, taken) in taken(change, agreement.id).await? {
-        if taken.kind == AGREEMENT {
-            agreements.push((thing, taken));
-            continue;
-        }
-        let decision = Decision { by: name.clone(), reason: because.reason.clone(), at: because.at };
-        let before = change.route(thing).await?;
-        let given_back = change.give_back_end(thing, read(&taken.given)?, maybe(&taken.former)?, &decision).await?;
-        let (Some(before), Some(route)) = (before, given_back) else {
-            undone.stay.push(thing);
-            continue;
-        };
-        let what = route::ended(&route, route::end(&before));
-        change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
-        undone.routes.push(thing);
-    }
+    closing::put_off(change, agreement.id, None, because.at).await?;
+    let direct = taken_by(change, agreement.id, AGREEMENT).await?;
+    let mut routes = taken_by(change, agreement.id, ROUTE).await?;
+    let all_routes = routes.clone();
+    let (mut waiting, mut seen) = (direct.clone(), direct.clone());
     // Each after those that it depends on.
-    loop {
-        let waiting = agreements.len();
-        for (thing, taken) in std::mem::take(&mut agreements) {
-            match change.agreement(thing).await? {
-                Some(held) if ended_principal(change, &held, because.at).await?.is_none() => {
-                    match again(change, by, (actor, role), &held, &taken, because).await? {
-                        Some(back) => undone.agreements.push(back),
-                        None => undone.stay.push(thing),
-                    }
-                }
-                _ => agreements.push((thing, taken)),
+    while let Some((thing, held, principals)) = next(change, &waiting, because.at).await? {
+        waiting.remove(&thing);
+        match again(change, by, (actor, role), &held, &principals, because).await? {
+            Became::Another(back) => {
+                undone.agreements.push(back);
+                // What ends with it, by whichever notice.
+                let more = taken_by(change, thing, AGREEMENT).await?;
+                waiting.extend(more.into_iter().filter(|more| seen.insert(*more)));
+                routes.extend(taken_by(change, thing, ROUTE).await?);
             }
+            Became::Stays if held.state == State::Withdrawn => undone.withdrawn.push(thing),
+            Became::Stays if direct.contains(&thing) => undone.stay.push(thing),
+            Became::Stays => {}
         }
-        if agreements.len() == waiting {
-            undone.stay.extend(agreements.iter().map(|(thing, _)| *thing));
-            break;
+    }
+    undone.stay.extend(waiting);
+    for thing in routes {
+        match carries_again(change, by, (actor, role), (thing, agreement.id), because).await? {
+            Became::Another(to) => undone.routes.push((thing, to)),
+            Became::Stays if all_routes.contains(&thing) => undone.stay.push(thing),
+            Became::Stays => {}
         }
     }
     let done = sql("UPDATE agreement_taken_along SET undone_at = $1 WHERE agreement = $2 AND undone_at IS NULL");
@@ -159,38 +176,152 @@ pub(super) async fn undo(
     Ok(undone)
 }
 
-/// Gives an agreement the end that it had before the notice. None: it was decided on otherwise since.
+/// An agreement that depends on none of those that wait, with what it depends on that ends.
+async fn next(
+    change: &mut Change,
+    waiting: &BTreeSet<Uuid>,
+    at: Timestamp,
+) -> Result<Option<(Uuid, Agreement, Vec<Principal>)>, StoreError> {
+    for thing in waiting {
+        let Some(held) = change.agreement(*thing).await? else { continue };
+        let principals = ended_principals(change, &held, at).await?;
+        if !principals.iter().any(|principal| waiting.contains(&principal.id)) {
+            return Ok(Some((*thing, held, principals)));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives an agreement the end that it has by itself, or with what it depends on, where that ends sooner.
 async fn again(
     change: &mut Change,
     by: By<'_>,
     (actor, role): (&Actor, Role),
     held: &Agreement,
-    taken: &Taken,
+    principals: &[Principal],
     because: &Because,
-) -> Result<Option<Agreement>, DecideError> {
-    let (given, former): (Timestamp, Option<Timestamp>) = (read(&taken.given)?, maybe(&taken.former)?);
-    if held.ends_at != Some(given) || !held.is_under_notice(because.at) {
-        return Ok(None);
-    }
+) -> Result<Became<Agreement>, DecideError> {
     let (name, reason, at) = (&actor.user().name, &because.reason, because.at);
-    let (to, back) = match (held.state, former) {
-        (State::Suspended, former) => (State::Suspended, change.notice_while_suspended(held, former, name, reason, at).await),
-        (_, Some(former)) => (State::Terminated, change.give_notice(held, former, name, reason, at).await),
+    let taken = taken(change, held.id).await?;
+    let by_notice = |end: Timestamp| taken.iter().any(|taken| taken.given == end.to_string());
+    let given = held.ends_at.filter(|end| held.is_under_notice(at) && by_notice(*end));
+    if given.is_none() || principals.iter().any(|principal| principal.ends_at <= at) {
+        return Ok(Became::Stays);
+    }
+    let own: Option<Timestamp> = maybe(own(&taken))?;
+    let ends_at = principals.iter().map(|principal| principal.ends_at).chain(own).min();
+    let ends_at = ends_at.map(|end| held.valid_to.map_or(end, |to| end.min(to)));
+    forget(change, held.id, at).await?;
+    for principal in principals.iter().filter(|principal| own.is_none_or(|own| principal.ends_at < own)) {
+        let ends = (own.map(|end| end.to_string()), principal.ends_at.to_string());
+        note(change, principal.id, (AGREEMENT, held.id), ends, at).await?;
+    }
+    if ends_at == given {
+        return Ok(Became::Stays);
+    }
+    let (to, back) = match (held.state, ends_at) {
+        (State::Suspended, end) => (State::Suspended, change.notice_while_suspended(held, end, name, reason, at).await),
+        (_, Some(end)) => (State::Terminated, change.give_notice(held, end, name, reason, at).await),
         (_, None) => (State::Approved, change.decide(held.id, Some(held), State::Approved, name, reason, at).await),
     };
     let (back, what) = (back.map_err(of_agreement)?, what(held, Some(held.state), to));
     change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
-    closing::call_off(change, held.id, at).await?;
-    Ok(Some(back))
+    closing::put_off(change, held.id, ends_at, at).await?;
+    Ok(Became::Another(back))
 }
 
-/// An agreement that this one depends on, and that is under notice or over since this one's own notice was given. None: it may go on.
-pub(super) async fn ended_principal(
+/// Gives a route the end that it has by itself, or by the notices that stand on agreements that it carries for, where that comes sooner.
+async fn carries_again(
+    change: &mut Change,
+    by: By<'_>,
+    (actor, role): (&Actor, Role),
+    (thing, back): (Uuid, Uuid),
+    because: &Because,
+) -> Result<Became<Option<Date>>, DecideError> {
+    let at = because.at;
+    let taken = taken(change, thing).await?;
+    let Some(route) = change.route(thing).await? else { return Ok(Became::Stays) };
+    let given = route.period.to().filter(|day| taken.iter().any(|taken| taken.given == day.to_string()));
+    let Some(given) = given else { return Ok(Became::Stays) };
+    let mut closes: BTreeMap<Uuid, Date> = closed_by(change, &route, at).await?;
+    for noticed in taken.iter().map(|taken| taken.by).filter(|by| *by != back) {
+        let ends = change.agreement(noticed).await?.filter(|held| held.is_under_notice(at)).and_then(|held| held.ends_at);
+        if let Some(day) = ends.and_then(day_after) {
+            closes.insert(noticed, day);
+        }
+    }
+    let own: Option<Date> = maybe(own(&taken))?;
+    let to = closes.values().copied().chain(own).min();
+    if to != Some(given) {
+        let decision = Decision { by: actor.user().name.clone(), reason: because.reason.clone(), at };
+        let Some(ends) = change.give_back_end(thing, given, to, &decision).await? else { return Ok(Became::Stays) };
+        let what = route::ended(&ends, route::end(&route));
+        change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
+    }
+    forget(change, thing, at).await?;
+    for (noticed, day) in closes.into_iter().filter(|(_, day)| own.is_none_or(|own| *day < own)) {
+        let ends = (own.map(|end| end.to_string()), day.to_string());
+        note(change, noticed, (ROUTE, thing), ends, at).await?;
+    }
+    Ok(if to == Some(given) { Became::Stays } else { Became::Another(to) })
+}
+
+/// The agreements by whose notices a route carries nothing any more, each with the day: the last of a side, where none of that side goes on
+/// after it.
+async fn closed_by(change: &mut Change, route: &Route, at: Timestamp) -> Result<BTreeMap<Uuid, Date>, StoreError> {
+    let mut closes = BTreeMap::new();
+    for (side, authority) in [(Side::Front, route.sender), (Side::Back, route.receiver)] {
+        let Some(authority) = authority else { continue };
+        let mut all = change.of_calls(side, route.service, authority, &route.environment).await?;
+        all.retain(|held| held.goes_on(at));
+        // One that has no end of notice goes on.
+        let ends: Option<Vec<_>> = all.iter().map(|held| Some((held.ends_at?, held.id))).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max());
+        if let Some((day, id)) = last.and_then(|(end, id)| Some((day_after(end)?, id))) {
+            closes.insert(id, day);
+        }
+    }
+    Ok(closes)
+}
+
+/// An agreement that another depends on, and that ends.
+pub(super) struct Principal {
+    pub(super) id: Uuid,
+    /// The first instant at which it no longer holds.
+    pub(super) ends_at: Timestamp,
+}
+
+/// Gives an agreement that was approved the end of what it depends on, where notice was given on that: they end together.
+pub(super) async fn ends_with(
+    change: &mut Change,
+    by: By<'_>,
+    (actor, role): (&Actor, Role),
+    approved: Agreement,
+    principals: &[Principal],
+    because: &Because,
+) -> Result<Agreement, DecideError> {
+    let Some(ends_at) = principals.iter().map(|principal| principal.ends_at).min() else { return Ok(approved) };
+    if approved.valid_to.is_some_and(|to| to <= ends_at) {
+        return Ok(approved);
+    }
+    let what = what(&approved, Some(approved.state), State::Terminated);
+    let noticed = change.give_notice(&approved, ends_at, &actor.user().name, &because.reason, because.at).await;
+    let noticed = noticed.map_err(of_agreement)?;
+    change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
+    for principal in principals {
+        note_agreement(change, principal.id, &approved, principal.ends_at, because.at).await?;
+    }
+    Ok(noticed)
+}
+
+/// The agreements that this one depends on, and that are under notice or over since this one was decided on, with no other version that goes
+/// on. None: it may go on. Of one that nobody has decided on, whenever they were over.
+pub(super) async fn ended_principals(
     change: &mut Change,
     agreement: &Agreement,
     at: Timestamp,
-) -> Result<Option<Uuid>, StoreError> {
-    let Some(terms) = agreement.terms.clone().filter(|terms| !terms.depends_on.is_empty()) else { return Ok(None) };
+) -> Result<Vec<Principal>, StoreError> {
+    let Some(terms) = agreement.terms.clone().filter(|terms| !terms.depends_on.is_empty()) else { return Ok(Vec::new()) };
     let mut firsts = versions::First::default();
     let mut needed = Vec::new();
     for request in &terms.depends_on {
@@ -204,15 +335,18 @@ pub(super) async fn ended_principal(
             of.push((first, line));
         }
     }
-    let noticed = agreement.decided_at.unwrap_or(at);
-    let ended = |line: &Agreement| line.over_from().is_some_and(|end| end >= noticed);
+    let since = agreement.decided_at.filter(|_| agreement.state != State::Requested).unwrap_or(Timestamp::MIN);
+    let over_from = |line: &Agreement| line.over_from().filter(|end| *end >= since);
+    // Another version goes on in its place, or went on for longer.
     let goes_on = |first: &Uuid, line: &Agreement| {
-        let version =
-            |(of, other): &(Uuid, Agreement)| of == first && other.same_parties(line) && other.goes_on(at) && !ended(other);
+        let version = |(of, other): &(Uuid, Agreement)| {
+            let holds = other.goes_on(at) && over_from(other).is_none();
+            of == first && other.same_parties(line) && (holds || over_from(other) > over_from(line))
+        };
         of.iter().any(version)
     };
-    let found = of.iter().find(|(first, line)| ended(line) && !goes_on(first, line));
-    Ok(found.map(|(_, line)| line.id))
+    let ended = of.iter().filter(|(first, line)| !goes_on(first, line));
+    Ok(ended.filter_map(|(_, line)| Some(Principal { id: line.id, ends_at: over_from(line)? })).collect())
 }
 
 /// Whether a route could not be ended because of what it is by now, and not because the store did not do as asked.

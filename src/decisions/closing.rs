@@ -203,11 +203,44 @@ pub(super) async fn note(change: &mut Change, closing: &Closing, at: Timestamp) 
     Ok(())
 }
 
-/// Calls off what the end of an agreement was to close: its notice was taken back.
-pub(super) async fn call_off(change: &mut Change, agreement: Uuid, at: Timestamp) -> Result<(), StoreError> {
-    let off =
-        sql("UPDATE agreement_closing SET closed_at = $1, outcome = 'called off' WHERE agreement = $2 AND closed_at IS NULL");
-    change.connection().execute(off.bind(at).bind(agreement)).await.map(drop)
+/// Puts off what the end of an agreement was to close until it ends: it is judged again then. None: its notice was taken back, and all is
+/// called off.
+pub(super) async fn put_off(
+    change: &mut Change,
+    agreement: Uuid,
+    until: Option<Timestamp>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if let Some(until) = until {
+        let open = sql("SELECT kind, thing, part, closes_at FROM agreement_closing WHERE agreement = $1 AND closed_at IS NULL
+             ORDER BY closes_at DESC, id");
+        let mut noted = BTreeSet::new();
+        for row in change.connection().all(open.bind(agreement)).await? {
+            let (kind, thing, part): (String, Uuid, String) = (row.get("kind")?, row.get("thing")?, row.get("part")?);
+            let closes_at: Timestamp = row.get("closes_at")?;
+            if closes_at > until || !noted.insert((kind.clone(), thing, part.clone())) || closes_at == until {
+                continue;
+            }
+            let again = sql(
+                "INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            );
+            let again = again.bind(Uuid::now_v7()).bind(agreement).bind(kind).bind(thing).bind(part).bind(until);
+            change.connection().execute(again).await?;
+        }
+    }
+    let off = match until {
+        Some(until) => sql("UPDATE agreement_closing SET closed_at = $1, outcome = 'called off'
+             WHERE agreement = $2 AND closed_at IS NULL AND closes_at < $3")
+        .bind(at)
+        .bind(agreement)
+        .bind(until),
+        None => {
+            sql("UPDATE agreement_closing SET closed_at = $1, outcome = 'called off' WHERE agreement = $2 AND closed_at IS NULL")
+                .bind(at)
+                .bind(agreement)
+        }
+    };
+    change.connection().execute(off).await.map(drop)
 }
 
 /// Closes what is due at `now`: of these agreements, or of any. How many things were closed.

@@ -175,7 +175,7 @@ async fn depending(
 }
 
 /// The day from which a route carries nothing: the first that begins at or after the end.
-fn day_after(ends_at: Timestamp) -> Option<Date> {
+pub(super) fn day_after(ends_at: Timestamp) -> Option<Date> {
     let day = civil_day(ends_at)?;
     let begins = day.to_zoned(copenhagen()?).ok()?.timestamp();
     if begins == ends_at { Some(day) } else { day.checked_add(1.day()).ok() }
@@ -239,7 +239,9 @@ async fn end_once(
     take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
     for agreement in std::iter::once(&ended).chain(&ending.with) {
         let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
-        let notice = Notice::of(Kind::Ended, agreement).at(ending.ends_at).because(&because.reason);
+        // A request is taken back at once.
+        let ends_at = if agreement.state == State::Requested { because.at } else { ending.ends_at };
+        let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
         change.tell(store.database(), &notice, &audience, because.at).await?;
     }
     Kept::keep(kept, &mut change, &ended).await?;
@@ -277,7 +279,7 @@ async fn take_along(
         };
         with.map_err(of_agreement)?;
         made(change, by, &what, because).await?;
-        if noticed && to != State::Withdrawn {
+        if noticed {
             along::note_agreement(change, ending.agreement.id, other, ending.ends_at, because.at).await?;
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::agreement::{acts_for, asked_by, keep_bases, not_locked, replaced, what as of_line};
-use super::{Because, By, DecideError, Kept, life, record::What, shown, suspension, system, versions};
+use super::{Because, By, DecideError, Kept, along, life, record::What, shown, suspension, system, versions};
 use crate::{
     agreements::{
         Agreement, Asked, Change, Side, State, Store, Vocabulary,
@@ -256,9 +256,13 @@ async fn submit_once(
     for line in &import.agreements {
         let asked = of_line(line, None, State::Requested);
         change.made_by(Some((&by.also(&actor, &asked, because)?, role)), &asked, because).await?;
-        // What was suspended, ended or rejected is not got around by a trial: then the authority decides.
+        // What was suspended, ended or rejected is not got around by a trial: then the authority decides. Nor is the end of what it
+        // depends on.
         let on_trial = rules.of(line.service).is_on_trial(line.authority, &line.environment);
-        if on_trial && !suspension::bars_trial(&mut change, line, shown.party).await? {
+        if on_trial
+            && along::ended_principals(&mut change, line, because.at).await?.is_empty()
+            && !suspension::bars_trial(&mut change, line, shown.party).await?
+        {
             change.decide(line.id, None, State::Approved, ON_TRIAL, &because.reason, because.at).await?;
             let opened = of_line(line, Some(State::Requested), State::Approved);
             change.made_by(Some((&by.also(&actor, &opened, because)?, role)), &opened, because).await?;

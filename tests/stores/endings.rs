@@ -31,6 +31,11 @@ on_both! {
     a_notice_ends_with_the_period_at_the_latest;
     what_runs_out_under_a_longer_notice_of_before_ends_with_its_period;
     an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_before_anybody_looked;
+    what_ends_by_its_own_notice_closes_then_also_where_another_notice_was_taken_back;
+    what_goes_with_two_ends_by_the_notice_that_stands_and_goes_on_when_neither_does;
+    a_route_of_two_agreements_closes_by_the_notice_that_stands_and_stays_when_neither_does;
+    what_is_approved_during_the_notice_of_what_it_depends_on_ends_with_it_and_after_it_is_refused;
+    a_request_that_a_notice_took_back_is_told_of_where_the_notice_is_taken_back;
 }
 
 /// Three months' notice; files of one kind go by the service.
@@ -380,4 +385,151 @@ async fn an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_b
     assert_eq!(now_is(&store, &over).await.ends_at, Some(period + day), "it ended by itself");
     assert_eq!(now_is(&store, &other).await.state, State::Terminated);
     assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+/// The one that depends on both.
+async fn depending_on_both(store: &Store, first: &Request, second: &Request) -> Agreement {
+    let content = Content { depends_on: vec![first.id, second.id], ..depending_on(first) };
+    approved(store, content).await.1
+}
+
+async fn taken_back(store: &Store, agreement: &Agreement) {
+    let back = decided(store, &now_is(store, agreement).await, State::Approved, OWNER).await.unwrap();
+    assert_eq!((back.state, back.ends_at), (State::Approved, None));
+}
+
+async fn what_ends_by_its_own_notice_closes_then_also_where_another_notice_was_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (_, other) = approved(&store, depending_on(&request)).await;
+    with_files(&kept).await;
+    let list = Uuid::from_u128(57);
+    ordered(&kept, list, "LISTE").await;
+    let both = || {
+        let files = Rule { inf_refs: vec!["LISTE".to_owned()], notice_months: 3, ..Rule::default() };
+        Rules::new(rules().all().into_iter().chain([(OTHER_SERVICE, files)]).collect())
+    };
+    let june = at("2027-05-31T22:00:00Z");
+    for (agreement, until) in [(&other, Some(june)), (&held, None)] {
+        let proposed = ending::propose(&store, &now_is(&store, agreement).await, until, &both(), at(NOW)).await.unwrap();
+        assert!(proposed.files.orders.contains(&list), "{until:?}");
+        ending::end(&store, By::Key(&signer(OWNER)), &proposed, &because(NOW), None).await.unwrap();
+    }
+    assert!(now_is(&store, &other).await.ends_at < Some(june));
+    taken_back(&store, &held).await;
+    assert_eq!(now_is(&store, &other).await.ends_at, Some(june));
+    life::look(&store, &both(), june - SignedDuration::from_millis(1)).await.unwrap();
+    assert_eq!(files(&store, list).await.0, State::Approved);
+    life::look(&store, &both(), june).await.unwrap();
+    assert_eq!(files(&store, list).await.0, State::Terminated);
+    assert_eq!(files(&store, ORDER).await.0, State::Approved, "of the one that goes on");
+}
+
+/// Two notices, of which the one given second ends sooner or later; taken back in either order.
+async fn what_goes_with_two_ends_by_the_notice_that_stands_and_goes_on_when_neither_does(kept: Kept) {
+    let store = opened(&kept).await;
+    let days = [at("2027-04-30T22:00:00Z"), at("2027-05-31T22:00:00Z")];
+    for (order, first_back) in [([0, 1], 0), ([0, 1], 1), ([1, 0], 0), ([1, 0], 1)] {
+        let (one, other) = (approved(&store, of_korsbaek()).await, approved(&store, of_korsbaek()).await);
+        let both = depending_on_both(&store, &one.0, &other.0).await;
+        let third = Content { depends_on: vec![both.terms.as_ref().unwrap().request], ..depending_on(&one.0) };
+        let (_, last) = approved(&store, Content { name: "Opfølgning".to_owned(), ..third }).await;
+        let principals = [&one.1, &other.1];
+        for (principal, day) in principals.iter().zip(order) {
+            noticed(&store, principal, Some(days[day])).await;
+        }
+        for depending in [&both, &last] {
+            assert_eq!(now_is(&store, depending).await.ends_at, Some(days[0]), "{order:?}");
+        }
+        let stands = 1 - first_back;
+        taken_back(&store, principals[first_back]).await;
+        for depending in [&both, &last] {
+            let ends = now_is(&store, depending).await.ends_at;
+            assert_eq!(ends, Some(days[order[stands]]), "{order:?}, {first_back} was taken back");
+        }
+        taken_back(&store, principals[stands]).await;
+        for depending in [&both, &last] {
+            let goes_on = now_is(&store, depending).await;
+            assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None), "{order:?}, {first_back} first");
+        }
+    }
+}
+
+async fn a_route_of_two_agreements_closes_by_the_notice_that_stands_and_stays_when_neither_does(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, front) = approved(&store, of_korsbaek()).await;
+    let receives = Part { service: SERVICE, side: Side::Back, scope: Default::default() };
+    let others = Content { authorities: vec![OTHER.parse().unwrap()], services: vec![receives], ..content() };
+    let (_, back) = approved(&store, others).await;
+    let route = routed(&kept, &store).await;
+    let days = [(at("2027-04-30T22:00:00Z"), "2027-05-01"), (at("2027-05-31T22:00:00Z"), "2027-06-01")];
+    let sides = [(&front, OWNER), (&back, OTHERS_SIGNATORY)];
+    for (order, first_back) in [([0, 1], 0), ([0, 1], 1), ([1, 0], 0), ([1, 0], 1)] {
+        for ((agreement, by), day) in sides.iter().zip(order) {
+            let now = now_is(&store, agreement).await;
+            let proposed = ending::propose(&store, &now, Some(days[day].0), &rules(), at(NOW)).await.unwrap();
+            ending::end(&store, By::Key(&signer(*by)), &proposed, &because(NOW), None).await.unwrap();
+        }
+        assert_eq!(ends_on(&store, &route).await.as_deref(), Some(days[0].1), "{order:?}");
+        let stands = 1 - first_back;
+        for (taken_back, closes) in [(first_back, Some(days[order[stands]].1)), (stands, None)] {
+            let (agreement, by) = sides[taken_back];
+            decided(&store, &now_is(&store, agreement).await, State::Approved, by).await.unwrap();
+            assert_eq!(ends_on(&store, &route).await.as_deref(), closes, "{order:?}, {first_back} first, now {taken_back}");
+        }
+    }
+}
+
+async fn what_is_approved_during_the_notice_of_what_it_depends_on_ends_with_it_and_after_it_is_refused(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (first, _) = approved(&store, depending_on(&request)).await;
+    let given = noticed(&store, &held, None).await;
+    told(&store).await;
+    let (_, other) = approved(&store, Content { name: "Opfølgning".to_owned(), ..depending_on(&request) }).await;
+    assert_eq!((other.state, other.ends_at), (State::Terminated, Some(given.ends_at)));
+    let told = told(&store).await;
+    for kind in [notices::Kind::Approved, notices::Kind::Ended] {
+        assert!(told.contains(&(SUPPLIERS_.to_owned(), kind)), "{kind:?} in {told:?}");
+    }
+    // A new version is no way out, and one that ends before by itself is left as it is.
+    let (_, renewed) = approved(&store, request::renewed(&first, at(NOW))).await;
+    assert_eq!(renewed.ends_at, Some(given.ends_at));
+    let sooner = Content { valid_to: Some(at("2026-12-31T23:00:00Z")), ..depending_on(&request) };
+    let (_, sooner) = approved(&store, sooner).await;
+    assert_eq!((sooner.state, sooner.ends_at), (State::Approved, None));
+    let alone = decided(&store, &other, State::Approved, SIGNATORY).await.unwrap_err();
+    assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "{alone}");
+    taken_back(&store, &held).await;
+    for depending in [&other, &renewed] {
+        let goes_on = now_is(&store, depending).await;
+        assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None));
+    }
+    // A new version of what it depends on holds in place of one that ended.
+    let (latest, next) = approved(&store, request::renewed(&request, at(NOW))).await;
+    let (_, lines) = requested(&store, depending_on(&latest)).await;
+    let another = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
+    assert_eq!((another.state, another.ends_at), (State::Approved, None));
+    let over = ending::propose(&store, &next, None, &Rules::default(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OWNER)), &over, &because(NOW), None).await.unwrap();
+    let (_, lines) = requested(&store, depending_on(&request)).await;
+    let after = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap_err();
+    assert!(matches!(refused(&after), Some(ApiRefusal::ApiConflict { .. })), "{after}");
+}
+
+async fn a_request_that_a_notice_took_back_is_told_of_where_the_notice_is_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (_, waiting) = requested(&store, depending_on(&request)).await;
+    noticed(&store, &held, None).await;
+    assert_eq!(now_is(&store, &waiting[0]).await.state, State::Withdrawn);
+    told(&store).await;
+    taken_back(&store, &held).await;
+    let letters = notices::outbox::jobs(store.database()).take(100).await.unwrap();
+    assert!(!letters.is_empty());
+    for letter in &letters {
+        let letter: notices::outbox::Waiting = serde_json::from_slice(&letter.payload).unwrap();
+        let differs = &letter.notice.differs;
+        assert!(differs.iter().any(|line| line.starts_with("er trukket tilbage")), "{differs:?}");
+    }
 }
