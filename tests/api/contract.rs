@@ -5,6 +5,7 @@ use hjemmel::config::EdgeLimits;
 use serde_json::{Value, json};
 
 use crate::house::{House, OTHER, OWN, SERVICE, is_problem, pki, request, text, value};
+use crate::tables;
 
 async fn requested(house: &House, body: &Value) -> crate::wire::Answer {
     house.ask(&house.supplier, "POST", "/api/v1/agreements", &[], Some(body)).await
@@ -269,7 +270,7 @@ async fn a_body_is_of_the_media_type_that_the_contract_names() {
 #[tokio::test]
 async fn an_overload_is_a_problem_too() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&hjemmel::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
+    let store = Store::open(&tables::in_file(&dir.path().join("store.sqlite")).await).await.unwrap();
     let house = House::within(EdgeLimits { concurrent_requests: 0, ..EdgeLimits::default() }, store, dir).await;
     let answer = house.ask(&house.operator, "GET", "/api/v1/whoami", &[("accept-language", "en")], None).await;
     is_problem(&answer, 503, "ApiOverloaded");

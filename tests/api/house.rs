@@ -27,10 +27,10 @@ use hjemmel::work::Work;
 use http::Request;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::postgres::Cluster;
+use crate::tables;
 use crate::wire::{self, Answer, Http, Sent};
 
 pub const OWN: &str = "11111111";
@@ -117,7 +117,7 @@ impl House {
         let dir = tempfile::tempdir().unwrap();
         let settings = match on_postgres().await {
             Some(settings) => settings,
-            None => Settings::sqlite(&dir.path().join("store.sqlite")),
+            None => tables::in_file(&dir.path().join("store.sqlite")).await,
         };
         Self::on(Store::open(&settings).await.unwrap(), dir).await
     }
@@ -223,21 +223,14 @@ impl House {
 /// Every second test, by its name, is on PostgreSQL where that is installed. `HJEMMEL_API_STORE=postgres`, or `=sqlite`, has all
 /// of them on one.
 async fn on_postgres() -> Option<Settings> {
-    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     let thread = std::thread::current();
     let letters: usize = thread.name().unwrap_or_default().bytes().map(usize::from).sum();
     if !std::env::var("HJEMMEL_API_STORE").map_or(letters % 2 == 1, |store| store == "postgres") {
         return None;
     }
-    let cluster = Cluster::shared()?;
-    let with_tables = async || {
-        let name = cluster.database().name;
-        Store::open(&cluster.settings(&name)).await.unwrap().close().await;
-        name
-    };
-    let template = TEMPLATE.get_or_init(with_tables).await;
+    let (cluster, name) = tables::on_cluster().await?;
     println!("this test is on PostgreSQL");
-    Some(cluster.settings(&cluster.database_from(template).name))
+    Some(tables::patient(cluster.settings(&name)))
 }
 
 /// A user of this role, added by whoever holds the store.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::house::{House, OWN, is_problem, pki, request, text, value};
+use crate::tables;
 use crate::wire::{self, Answer, Http, Sent};
 
 #[tokio::test]
@@ -90,7 +91,7 @@ async fn cut_short(house: &House, version: Http, announced: usize, bytes: &'stat
 #[tokio::test]
 async fn a_body_that_is_cut_short_or_stops_is_a_problem_and_nothing_of_it_is_carried_out() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&hjemmel::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
+    let store = Store::open(&tables::in_file(&dir.path().join("store.sqlite")).await).await.unwrap();
     let short = Duration::from_millis(200);
     let house = House::within(EdgeLimits { body_timeout: short, ..EdgeLimits::default() }, store, dir).await;
     // Cut off by the client, and stopped by it: the second is waited for, for as long as a body may take.

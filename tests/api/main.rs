@@ -20,6 +20,9 @@ mod postgres;
 #[path = "../support/settle.rs"]
 mod settle;
 #[allow(dead_code)] // the other test programs use the rest
+#[path = "../support/tables.rs"]
+mod tables;
+#[allow(dead_code)] // as above
 #[path = "../gateway/wire.rs"]
 mod wire;
 

@@ -40,6 +40,9 @@ mod settings;
 #[path = "../support/settle.rs"]
 mod settle;
 mod support;
+#[path = "../support/tables.rs"]
+#[allow(dead_code)] // the tests of the stores use the rest
+mod tables;
 #[path = "../gateway/wire.rs"]
 #[allow(dead_code)] // the gateway's own tests use the rest
 mod wire;

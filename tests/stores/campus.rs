@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::not_run::did_not_run;
 use crate::people;
-use crate::postgres::Cluster;
+use crate::tables;
 
 /// The name of the worker's node's log.
 const NODE: Uuid = Uuid::from_u128(1);
@@ -136,14 +136,8 @@ fn client(
 impl World {
     /// One on each database.
     async fn all() -> Vec<Self> {
-        let folder = || tempfile::tempdir().unwrap();
-        let first = folder();
-        let mut all = vec![("SQLite", Settings::sqlite(&first.path().join("store.sqlite")), first)];
-        if let Some(cluster) = Cluster::shared() {
-            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), folder()));
-        }
         let mut worlds = Vec::new();
-        for (kind, settings, folder) in all {
+        for (kind, settings, folder) in tables::on_each().await {
             let store = Store::open_to(Access::Make, &settings).await.unwrap();
             let behaviour = Switch::new(Behaviour::default());
             let (running, seen) = stub(&behaviour, None).await;
@@ -933,14 +927,14 @@ async fn child() {
 
 /// Where the killed process and its successor find the store.
 fn settings(folder: &Path, server: Option<&str>) -> Settings {
-    let Some(server) = server else { return Settings::sqlite(&folder.join("store.sqlite")) };
+    let Some(server) = server else { return tables::patient(Settings::sqlite(&folder.join("store.sqlite"))) };
     let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let postgres = Postgres {
         tls_roots: std::fs::read_to_string(roots).unwrap(),
         password_file: Some(PathBuf::from(password)),
         ..Postgres::at(address.parse().unwrap())
     };
-    Settings::usual(At::Postgres(Box::new(postgres)))
+    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
 }
 
 /// A database, in words for another process.

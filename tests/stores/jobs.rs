@@ -9,6 +9,7 @@ use hjemmel::store::jobs::{Fate, Figures, JobError, Jobs, PAYLOAD_BYTES, Rules, 
 use hjemmel::store::{Access, Database, Settings, sql};
 
 use crate::postgres::Cluster;
+use crate::tables;
 
 /// Leases and pauses that a test can wait for.
 const RULES: Rules = Rules {
@@ -29,15 +30,8 @@ struct World {
 
 impl World {
     async fn all() -> Vec<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        // Two nodes on one file take the lock from each other without an order: not how long that may last is shown here.
-        let file = Settings { patience: Duration::from_secs(60), ..Settings::sqlite(&folder.path().join("store.sqlite")) };
-        let mut all = vec![("SQLite", file, folder)];
-        if let Some(cluster) = Cluster::shared() {
-            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), tempfile::tempdir().unwrap()));
-        }
         let mut worlds = Vec::new();
-        for (kind, settings, _folder) in all {
+        for (kind, settings, _folder) in tables::on_each().await {
             let store = Database::open(&settings, Access::Make).await.unwrap();
             worlds.push(Self { kind, settings, store, _folder });
         }

@@ -7,8 +7,9 @@ use hjemmel::store::{At, Settings};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::postgres::{Cluster, PASSWORD, ROLE};
+use crate::tables;
 
-/// An empty store.
+/// A store.
 pub struct Kept {
     pub settings: Settings,
     pub dir: tempfile::TempDir,
@@ -16,12 +17,13 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// An empty one.
     pub fn in_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { settings: Settings::sqlite(&dir.path().join("agreements.sqlite")), dir, database: None }
     }
 
-    /// `None`, and a line that says what did not run, without PostgreSQL.
+    /// An empty one. `None`, and a line that says what did not run, without PostgreSQL.
     pub fn in_postgres() -> Option<Self> {
         let cluster = Cluster::shared()?;
         let database = cluster.database().name;
@@ -29,12 +31,25 @@ impl Kept {
         Some(Self { settings, dir, database: Some(database) })
     }
 
+    /// One that has its tables.
+    pub async fn ready_in_sqlite() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { settings: tables::in_file(&dir.path().join("agreements.sqlite")).await, dir, database: None }
+    }
+
+    /// One that has its tables. `None`, and a line that says what did not run, without PostgreSQL.
+    pub async fn ready_in_postgres() -> Option<Self> {
+        let (cluster, database) = tables::on_cluster().await?;
+        let (settings, dir) = on(cluster, &database);
+        Some(Self { settings: tables::patient(settings), dir, database: Some(database) })
+    }
+
     /// A database of a cluster of one's own.
     pub fn of(settings: Settings, dir: tempfile::TempDir) -> Self {
         Self { settings, dir, database: None }
     }
 
-    /// Another on the same kind of database.
+    /// An empty one on the same kind of database.
     pub fn another(&self) -> Self {
         match self.database {
             None => Self::in_sqlite(),
@@ -97,13 +112,13 @@ macro_rules! on_both {
         mod in_sqlite {
             use $crate::kept::Kept;
             $($(#[$note])* #[tokio::test] async fn $name() {
-                super::$name(Kept::in_sqlite()).await;
+                super::$name(Kept::ready_in_sqlite().await).await;
             })*
         }
         mod in_postgres {
             use $crate::kept::Kept;
             $($(#[$note])* #[tokio::test] async fn $name() {
-                if let Some(kept) = Kept::in_postgres() {
+                if let Some(kept) = Kept::ready_in_postgres().await {
                     super::$name(kept).await;
                 }
             })*

@@ -35,4 +35,6 @@ mod retention;
 #[path = "../support/settle.rs"]
 mod settle;
 mod sortiment;
+#[path = "../support/tables.rs"]
+mod tables;
 mod trials;

@@ -17,6 +17,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::postgres::{Bouncer, Cluster, Mode, ROLE, TestDatabase};
+use crate::tables;
 
 const KEEP: Duration = Duration::from_secs(720);
 /// A disk that is slow for a while refuses nothing here.
@@ -62,13 +63,15 @@ impl World {
         // The nodes' own looks at the memory are at the time of the test, or they would miss what it has forgotten.
         let clock =
             Clock::from_fn(move || Clock::system().now() + Duration::from_micros(by.load(Ordering::SeqCst).unsigned_abs()));
-        let store = Database::open(&Settings::sqlite(&files.path().join("store.sqlite")), Access::Make).await.unwrap();
+        let settings = tables::in_file(&files.path().join("store.sqlite")).await;
+        let store = Database::open(&settings, Access::Make).await.unwrap();
         let nodes = shared(&store, &clock).await;
         all.push(("SQLite", Self { nodes, store: Some(store), now: clock.now(), server: None, clock, put_on, _folder: files }));
         if let Some(cluster) = Cluster::shared() {
             let database = cluster.database();
             let clock = clock_of(cluster, &database);
-            let store = Database::open(&cluster.settings(&database.name), Access::Make).await.unwrap();
+            let settings = tables::patient(cluster.settings(&database.name));
+            let store = Database::open(&settings, Access::Make).await.unwrap();
             let nodes = shared(&store, &clock).await;
             let (now, server) = (clock.now(), Some((cluster, database)));
             all.push((

@@ -52,6 +52,7 @@ use crate::mailboxes::{
 };
 use crate::people;
 use crate::settle::leases_end;
+use crate::tables;
 use crate::world::BY_TOKEN;
 
 const VOUCHERS: &str = "SF1590_A_IF02-03";
@@ -473,7 +474,7 @@ async fn a_refusal_after_the_claim_gives_the_delivery_back() {
 /// The mailboxes beside a gateway, over its store and its keys: Korsbæk's system sends by both ways to one ledger.
 async fn beside(finance: &Finance, folder: &Path) -> (hjemmel::files::Files, Database) {
     let dir = &finance.passing.world.dir;
-    let store = Settings::sqlite(&dir.join("agreements.sqlite"));
+    let store = tables::patient(Settings::sqlite(&dir.join("agreements.sqlite")));
     let database = Database::open(&store, Access::Change).await.unwrap();
     let now = Clock::system().now();
     let mut transaction = database.begin().await.unwrap();
@@ -703,7 +704,7 @@ const CHILD: &str = "HJEMMEL_TEST_MASSE_CHILD";
 
 fn settings(folder: &Path, server: &str) -> Settings {
     if server.is_empty() {
-        return Settings::sqlite(&folder.join("store.sqlite"));
+        return tables::patient(Settings::sqlite(&folder.join("store.sqlite")));
     }
     let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let postgres = Postgres {
@@ -711,7 +712,7 @@ fn settings(folder: &Path, server: &str) -> Settings {
         password_file: Some(PathBuf::from(password)),
         ..Postgres::at(address.parse().unwrap())
     };
-    Settings::usual(At::Postgres(Box::new(postgres)))
+    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
 }
 
 /// An empty database, in words for another process.
@@ -847,7 +848,7 @@ async fn a_file_passes_through_the_mailboxes_in_the_memory_of_a_voucher() {
 /// Sends so many bytes of vouchers, has them delivered, and fetches them; says how much memory that took.
 async fn weighed(bytes: usize) {
     let temporary = tempfile::tempdir().unwrap();
-    let (folder, settings) = (temporary.path(), Settings::sqlite(&temporary.path().join("store.sqlite")));
+    let (folder, settings) = (temporary.path(), tables::in_file(&temporary.path().join("store.sqlite")).await);
     let database = Database::open(&settings, Access::Make).await.unwrap();
     let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
     populate(&database, now).await;

@@ -24,6 +24,7 @@ use super::folder;
 use super::gateway::{Finance, receipt, texts, told_by_mail};
 use crate::deliveries::without_asking_again;
 use crate::postgres::Cluster;
+use crate::tables;
 use crate::wire::Answer;
 use crate::world::{BY_TOKEN, Passing, content};
 
@@ -175,10 +176,10 @@ impl Scene {
         });
         let more = format!("kind = \"finance\"\n[service.pass.deliveries]\nwait = \"30s\"\n{sections}");
         let passing = Passing::without_gateway(service, &more, ledger.clone()).await;
-        let mut store = Settings::sqlite(&passing.world.dir.join("agreements.sqlite"));
+        let mut store = tables::patient(Settings::sqlite(&passing.world.dir.join("agreements.sqlite")));
         if let Some(cluster) = &cluster {
             let from = Database::open(&store, Access::Change).await.unwrap();
-            store = cluster.settings(&cluster.database().name);
+            store = tables::patient(cluster.settings(&cluster.database().name));
             let to = Database::open(&store, Access::Make).await.unwrap();
             moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
             from.close().await;

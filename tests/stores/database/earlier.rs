@@ -81,6 +81,7 @@ impl Stepped {
 }
 
 async fn no_migration_takes_from_the_release_before_what_it_reads_or_asks_of_it_what_it_does_not_write(kept: Kept) {
+    let kept = kept.another();
     let folder = match kept.settings.at {
         At::Sqlite(_) => "migrations/sqlite",
         At::Postgres(_) => "migrations/postgres",

@@ -11,6 +11,7 @@ crate::on_both! {
 }
 
 async fn a_store_is_made_once_and_found_as_it_was(kept: Kept) {
+    let kept = kept.another();
     let database = Database::open(&kept.settings, Access::Make).await.unwrap();
     let revision = database.revision().await.unwrap();
     assert_eq!(revision.len(), 16);

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::world::*;
 use crate::settle::leases_end;
+use crate::tables;
 
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
 const CONTENT: &[u8] = b"<bilag/>";
@@ -24,14 +25,14 @@ fn now() -> Timestamp {
 
 /// Where the killed process and its successor find the store.
 fn settings(folder: &std::path::Path, server: Option<&str>) -> Settings {
-    let Some(server) = server else { return Settings::sqlite(&folder.join("store.sqlite")) };
+    let Some(server) = server else { return tables::patient(Settings::sqlite(&folder.join("store.sqlite"))) };
     let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let postgres = Postgres {
         tls_roots: std::fs::read_to_string(roots).unwrap(),
         password_file: Some(PathBuf::from(password)),
         ..Postgres::at(address.parse().unwrap())
     };
-    Settings::usual(At::Postgres(Box::new(postgres)))
+    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
 }
 
 /// An empty database, in words for another process.

@@ -23,8 +23,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::world::{RULES, name};
-use crate::postgres::Cluster;
 use crate::settle::leases_end;
+use crate::tables;
 
 pub(super) const INSTITUTION: &str = "PA85858";
 pub(super) const CENTRAL: &str = "PA00001";
@@ -104,13 +104,8 @@ fn certificate(of: &str) -> Thumbprint {
 impl Post {
     /// One on SQLite and, where it is there, one on PostgreSQL.
     pub(super) async fn all() -> Vec<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = vec![("SQLite", hjemmel::store::Settings::sqlite(&folder.path().join("store.sqlite")), folder)];
-        if let Some(cluster) = Cluster::shared() {
-            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), tempfile::tempdir().unwrap()));
-        }
         let mut posts = Vec::new();
-        for (kind, settings, temporary) in all {
+        for (kind, settings, temporary) in tables::on_each().await {
             let database = Database::open(&settings, Access::Make).await.unwrap();
             let at: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
             let mut transaction = database.begin().await.unwrap();

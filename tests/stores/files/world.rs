@@ -25,7 +25,7 @@ use hjemmel::store::{Access, Database, jobs::Rules};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::postgres::Cluster;
+use crate::tables;
 
 pub const SENDER: &str = "KY_SIMPELSFTP";
 pub const RECIPIENT: &str = "OPUS_SIMPELSFTP";
@@ -146,13 +146,8 @@ pub async fn settle(files: &Files, database: &Database) {
 impl World {
     /// One on SQLite and, where it is there, one on PostgreSQL.
     pub async fn all() -> Vec<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut all = vec![("SQLite", hjemmel::store::Settings::sqlite(&folder.path().join("store.sqlite")), folder)];
-        if let Some(cluster) = Cluster::shared() {
-            all.push(("PostgreSQL", cluster.settings(&cluster.database().name), tempfile::tempdir().unwrap()));
-        }
         let mut worlds = Vec::new();
-        for (kind, settings, temporary) in all {
+        for (kind, settings, temporary) in tables::on_each().await {
             let database = Database::open(&settings, Access::Make).await.unwrap();
             let now: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
             populate(&database, now).await;

@@ -1,0 +1,62 @@
+//! A store with its tables for a test, in a file or on the cluster of the test program.
+//!
+//! The tables are made once a test program and copied from then on: making them anew is most of what a short test would do. And
+//! the store is waited for as long as it takes: a disk that stands still for a moment is no fault of what a test shows. Tests of
+//! the making itself, or of how long a store is waited for, make their own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hjemmel::store::{Access, Database, Settings};
+use tokio::sync::OnceCell;
+
+use crate::postgres::Cluster;
+
+/// As long as a test may wait for a store.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The same, waited for as long as it takes.
+pub fn patient(settings: Settings) -> Settings {
+    Settings { patience: PATIENCE, statement_timeout: PATIENCE, ..settings }
+}
+
+/// A store in a new file.
+pub async fn in_file(path: &Path) -> Settings {
+    static TABLES: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let made = async || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.sqlite");
+        make(&Settings::sqlite(&path)).await;
+        std::fs::read(path).unwrap()
+    };
+    std::fs::write(path, TABLES.get_or_init(made).await).unwrap();
+    patient(Settings::sqlite(path))
+}
+
+/// A new database on the cluster of the test program: its name. `None`, and a line that says what did not run, without PostgreSQL.
+pub async fn on_cluster() -> Option<(&'static Cluster, String)> {
+    static TABLES: OnceCell<String> = OnceCell::const_new();
+    let cluster = Cluster::shared()?;
+    let made = async || {
+        let name = cluster.database().name;
+        make(&cluster.settings(&name)).await;
+        name
+    };
+    let name = cluster.database_from(TABLES.get_or_init(made).await).name;
+    Some((cluster, name))
+}
+
+/// A store in a file and, where PostgreSQL is there, one on it: the name of its kind, and a folder of its own.
+pub async fn on_each() -> Vec<(&'static str, Settings, tempfile::TempDir)> {
+    let folder = || tempfile::tempdir().unwrap();
+    let first = folder();
+    let mut all = vec![("SQLite", in_file(&first.path().join("store.sqlite")).await, first)];
+    if let Some((cluster, name)) = on_cluster().await {
+        all.push(("PostgreSQL", patient(cluster.settings(&name)), folder()));
+    }
+    all
+}
+
+async fn make(settings: &Settings) {
+    Database::open(&patient(settings.clone()), Access::Make).await.unwrap().close().await;
+}
