@@ -4,6 +4,7 @@
 #   run.sh                       the harness's own tests, the running gateway (`hjemmel demo`) before every judge, the
 #                                release oracle on HJEMMEL_CASES generated answers (10000), and the three judges of
 #                                signatures on HJEMMEL_SIGNED generated messages (1500), both of seed HJEMMEL_SEED (1)
+#   run.sh prepare               installs what these need, and runs nothing
 #   run.sh signed COUNT SEED     the three judges of signatures alone, xmlsec1 of every message that it can judge
 #   run.sh TOOL ARGUMENTS…       one judge: wsdl_zeep, validate, verify_xmlsec1, release_oracle, wss4j, cxf, java_client (CXF and
 #                                WSS4J, token binding) or python_client (zeep, token binding; settings: docs/clients/README.md)
@@ -74,7 +75,7 @@ signed() {
 
 # A judge runs where the caller stands: the files named are the caller's.
 case "${1:-}" in
-    "") ;;
+    "" | prepare) ;;
     wss4j | cxf | java_client)
         case "$1" in wss4j) module=wss4j class=Judge ;; cxf) module=cxf class=Load ;; *) module=cxf class=Call ;; esac
         build_java "$module"
@@ -90,7 +91,7 @@ case "${1:-}" in
     wsdl_zeep | validate | verify_xmlsec1 | release_oracle)
         exec "$python" -B "$here/$1.py" "${@:2}" ;;
     *)
-        sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+        sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
         exit 2 ;;
 esac
 
@@ -98,6 +99,9 @@ build_java wss4j
 build_java cxf
 # From the index's own WSDL, which is no part of this project.
 [ ! -f "$index_wsdl" ] || build_java index_client
+if [ "${1:-}" = prepare ]; then
+    exec "$here/sftp/run.sh" prepare
+fi
 export HJEMMEL_INTEROP="$work"
 status=0
 

@@ -6,6 +6,7 @@
 #   tests/interop/sftp/run.sh --before stub    before one of them (or mailboxes, or partners)
 #   tests/interop/sftp/run.sh --long           with 10,000 files and 1 GB each way
 #   tests/interop/sftp/run.sh paramiko lftp    these clients alone
+#   tests/interop/sftp/run.sh prepare          fetches the clients, and runs nothing
 #
 # And then what a hostile client can take from the others (hostile.py), but where single clients are asked for.
 #
@@ -15,7 +16,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 program=${HJEMMEL:-$root/target/release/hjemmel}
 [ -x "$program" ] || program=$root/target/debug/hjemmel
-[ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }
 tools=$root/target/interop/sftp
 mkdir -p "$tools"
 
@@ -42,6 +42,8 @@ if command -v mvn >/dev/null && [ ! -d "$tools/java/target/dependency" ]; then
   cp "$here/drivers/pom.xml" "$tools/java/"
   (cd "$tools/java" && mvn -q -B dependency:copy-dependencies compile) >"$tools/java/mvn.log" 2>&1 || true
 fi
+[ "${1:-}" != prepare ] || exit 0
+[ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }
 status=0
 python3 "$here/clients.py" --program "$program" --tools "$tools" "$@" || status=1
 # A hostile client beside them, but where single clients were asked for.
