@@ -9,16 +9,17 @@ use hjemmel::decisions::ending::Ending;
 use hjemmel::decisions::{By, ending, life, request, route};
 use hjemmel::notices;
 use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::stub::pki::Role as Key;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::agreement_life::{
     KORSBAEK, OPERATOR, OTHER, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER,
-    SUPPLIERS_, SYSTEM, content, decided, opened, refused, requested, route_of, told,
+    SUPPLIERS_, SYSTEM, content, decided, opened, refused, registered, requested, route_of, told,
 };
 use crate::kept::Kept;
 use crate::on_both;
-use crate::people::{NOW, at, because, signer};
+use crate::people::{self, NOW, at, because, signer};
 
 on_both! {
     a_notice_that_is_taken_back_closes_nothing_and_gives_back_what_it_took_along;
@@ -31,6 +32,7 @@ on_both! {
     a_notice_ends_with_the_period_at_the_latest;
     what_runs_out_under_a_longer_notice_of_before_ends_with_its_period;
     an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_before_anybody_looked;
+    a_row_that_cannot_be_read_keeps_no_other_agreement_from_ending;
     what_ends_by_its_own_notice_closes_then_also_where_another_notice_was_taken_back;
     what_goes_with_two_ends_by_the_notice_that_stands_and_goes_on_when_neither_does;
     a_route_of_two_agreements_closes_by_the_notice_that_stands_and_stays_when_neither_does;
@@ -385,6 +387,25 @@ async fn an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_b
     assert_eq!(now_is(&store, &over).await.ends_at, Some(period + day), "it ended by itself");
     assert_eq!(now_is(&store, &other).await.state, State::Terminated);
     assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn a_row_that_cannot_be_read_keeps_no_other_agreement_from_ending(kept: Kept) {
+    let store = opened(&kept).await;
+    let period = at("2027-01-31T23:00:00Z");
+    let (system, key) = (Uuid::from_u128(6), Key::GatewayClient);
+    registered(&store, system, key, SUPPLIER).await;
+    let others = Content {
+        system: Some(system),
+        certificates: vec![(*people::certificate(key).thumbprint()).into()],
+        authorities: vec![OTHER.parse().unwrap()],
+        valid_to: Some(period),
+        ..content()
+    };
+    let (_, unreadable) = approved(&store, others).await;
+    let (_, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
+    kept.execute(&format!("UPDATE agreement SET scope = '{{ }}' WHERE id = '{}'", unreadable.id)).await.unwrap();
+    assert!(life::look(&store, &rules(), period).await.is_err(), "and it is told");
+    assert_eq!(now_is(&store, &held).await.state, State::Expired);
 }
 
 /// The one that depends on both.
