@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use crate::house::{SERVICE, text, value};
 use crate::wire::{self, Answer, Http, Sent};
 
-const SETTINGS: &str = "[agreements]\ncache_ttl = \"1s\"\n";
+const SETTINGS: &str = "[agreements]\ncache_ttl = \"1s\"\n[store]\npatience = \"60s\"\nstatement_timeout = \"60s\"\n\
+     [sts]\nconnect_timeout = \"60s\"\n[peer.ydelsesindeks]\nconnect_timeout = \"60s\"\n";
 
 async fn ask(world: &World, role: Role, method: &str, path: &str, etag: &str, body: Option<&Value>) -> Answer {
     let body = body.map(|body| serde_json::to_vec(body).unwrap()).unwrap_or_default();
@@ -71,7 +72,7 @@ async fn until(world: &World, status: u16) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), called).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), called).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

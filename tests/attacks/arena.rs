@@ -60,7 +60,9 @@ static STARTED: LazyLock<Started> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     // Limits that a test can wait for; none is so short that an honest call meets it on a slow machine.
-    let extra = "\n[limits]\nbody_timeout = \"2s\"\nheader_timeout = \"2s\"\n".to_owned();
+    let extra = "\n[limits]\nbody_timeout = \"2s\"\nheader_timeout = \"2s\"\n\
+                 [store]\npatience = \"60s\"\nstatement_timeout = \"60s\"\n[sts]\nconnect_timeout = \"60s\"\n[peer.ydelsesindeks]\nconnect_timeout = \"60s\"\n"
+        .to_owned();
     let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 50, clock, extra, pki: None };
     let world = runtime.block_on(World::start(options)).unwrap();
     // An hour later: what was created before the start is refused for that alone, and is no test of anything else.
@@ -177,8 +179,11 @@ impl Arena {
             let mut stream = self.connect().await;
             // The gateway may close while the rest is still being written.
             let _ = stream.write_all(bytes).await;
-            let mut answer = Vec::new();
-            let _ = tokio::time::timeout(Duration::from_secs(4), stream.read_to_end(&mut answer)).await;
+            // The first byte is waited for; after it, what comes without four seconds of silence.
+            let (mut answer, mut patience) = (Vec::new(), Duration::from_secs(60));
+            while let Ok(Ok(1..)) = tokio::time::timeout(patience, stream.read_buf(&mut answer)).await {
+                patience = Duration::from_secs(4);
+            }
             String::from_utf8_lossy(&answer).into_owned()
         })
     }

@@ -73,7 +73,7 @@ fn a_node_whose_clock_steps_while_calls_are_under_way_answers_them_passes_nothin
         assert_eq!(steps.asks(&before).await, Outcome::Served, "{}", steps.told());
         let mut passed = vec![before];
         for seconds in [600, -600] {
-            shared.world.index_mode.set(FaultMode::Slow(Duration::from_secs(3)));
+            shared.world.index_mode.set(FaultMode::Slow(Duration::from_secs(10)));
             let (message, asked) = (caller.message(), shared.world.index_requests());
             let step = async {
                 comes_to("the index is asked", async || shared.world.index_requests() > asked).await;

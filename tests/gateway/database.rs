@@ -394,7 +394,7 @@ fn a_suspension_holds_in_every_process_long_before_they_would_ask_again() {
             let suspended =
                 async || matches!(caller.calls(node).await, Outcome::Refused { code, .. } if code == "ServiceAgreementNotActive");
             while !suspended().await {
-                assert!(began.elapsed() < Duration::from_secs(20), "{}", node.told());
+                assert!(began.elapsed() < Duration::from_secs(60), "{}", node.told());
             }
         }
         println!("both refuse {:?} after the decision", began.elapsed());
@@ -482,7 +482,7 @@ fn a_database_that_holds_a_lock_has_no_connection_to_spare_or_stands_still_refus
         let asked = Instant::now();
         let message = caller.message();
         assert_eq!(node.asks(&message).await, Outcome::unavailable());
-        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
         caller.is_served_again(&node).await;
         assert_eq!(node.asks(&message).await.code(), "Replay", "what waited was remembered");

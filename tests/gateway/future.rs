@@ -49,7 +49,7 @@ async fn found(world: &World, payments: &[&str]) -> (Answer, Record) {
     world.index_mode.set(FaultMode::Says(body.leak()));
     let said = ask(&world.client(Some(Role::Korsbaek)).unwrap()).await;
     assert_eq!(said.status, 200, "{}", String::from_utf8_lossy(&said.answer));
-    let record = world.records.recv_timeout(Duration::from_secs(20)).unwrap();
+    let record = world.records.recv_timeout(Duration::from_secs(60)).unwrap();
     (Answer { status: said.status, headers: said.headers, body: said.answer }, record)
 }
 

@@ -47,7 +47,7 @@ fn a_log_that_nobody_reads_stops_neither_calls_nor_health_nor_the_end_and_its_li
         gateway.tell("-TERM");
         let began = Instant::now();
         assert!(gateway.ended().await);
-        assert!(began.elapsed() < Duration::from_secs(10), "it ends though its last lines are not read");
+        assert!(began.elapsed() < Duration::from_secs(60), "it ends though its last lines are not read");
         drop(reader);
         let key = hjemmel::audit::keys::checkpoint_public_key(&dir.path().join("audit-keys/checkpoint.pub")).unwrap();
         let verified = hjemmel::audit::verify::verify(&dir.path().join("audit"), &[key], &[]).unwrap();
@@ -67,7 +67,7 @@ fn a_configuration_that_is_refused_ends_the_process_though_nobody_reads_why() {
 fn silent_authority() -> (TcpListener, String) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let settings = format!(
-        "[listen]\ncrls = [\"http://{}/root.crl\"]\ncrl_missing = \"accept\"\n[revocation]\ntimeout = \"30s\"\n",
+        "[listen]\ncrls = [\"http://{}/root.crl\"]\ncrl_missing = \"accept\"\n[revocation]\ntimeout = \"120s\"\n",
         silent.local_addr().unwrap()
     );
     (silent, settings)
@@ -76,7 +76,7 @@ fn silent_authority() -> (TcpListener, String) {
 /// The process number of the gateway that `unshare` made the first of its own namespace.
 async fn first_process(unshare: &Child) -> u32 {
     let children = format!("/proc/{0}/task/{0}/children", unshare.id());
-    for _ in 0..200 {
+    for _ in 0..3000 {
         if let Some(number) = std::fs::read_to_string(&children).unwrap().split_whitespace().next() {
             return number.parse().unwrap();
         }
@@ -118,7 +118,7 @@ fn a_start_that_waits_ends_at_once_when_told_to_also_as_the_first_process_of_its
                 let well = gateway.ended().await;
                 let said = std::fs::read_to_string(&log).unwrap();
                 assert!(well && said.contains("told to stop before it served"), "{signal} first {first}: {said}");
-                assert!(began.elapsed() < Duration::from_secs(5), "{signal} first {first}: it waited for the list");
+                assert!(began.elapsed() < Duration::from_secs(60), "{signal} first {first}: it waited for the list");
                 drop(asked);
             }
         }
@@ -140,6 +140,6 @@ fn a_reload_that_waits_for_a_list_does_not_keep_the_process_from_ending() {
         gateway.tell("-TERM");
         let began = Instant::now();
         assert!(gateway.ended().await);
-        assert!(began.elapsed() < Duration::from_secs(5), "it waited for the list");
+        assert!(began.elapsed() < Duration::from_secs(60), "it waited for the list");
     });
 }

@@ -57,7 +57,7 @@ fn a_call_too_many_is_told_so_at_once_and_callers_who_hang_up_are_recorded() {
             assert!(shed.text().starts_with("Overloaded"), "{}", shed.text());
             assert_eq!(stage.world.index_requests(), before + PLACES as u64, "and nothing is forwarded");
             for _ in 0..PLACES {
-                let record = stage.world.records.recv_timeout(Duration::from_secs(20)).expect("each call is closed");
+                let record = stage.world.records.recv_timeout(Duration::from_secs(60)).expect("each call is closed");
                 assert_eq!(record.outcome, Some(Outcome::Abandoned), "{record:?}");
                 assert!(record.persons.len() == 1 && record.front_agreement.is_some(), "with what was known of it");
             }

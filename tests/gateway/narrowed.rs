@@ -65,7 +65,7 @@ async fn by_token(world: &World, role: Role, cvr: &str, question: &Question) -> 
 }
 
 async fn told(world: &World, exchange: hjemmel::cli::call::client::Exchange) -> (Said, Record, String) {
-    let record = world.records.recv_timeout(Duration::from_secs(5)).unwrap();
+    let record = world.records.recv_timeout(Duration::from_secs(60)).unwrap();
     (Said::read(&exchange.answer), record, String::from_utf8(exchange.answer.to_vec()).unwrap())
 }
 

@@ -78,7 +78,7 @@ impl Node {
         let question = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap());
         let message = Client::authority_context_message(KORSBAEK.parse().unwrap(), &question.input());
         client.send(Version::V11, message).await.map_err(|error| error.to_string())?;
-        Ok(self.world.records.recv_timeout(Duration::from_secs(10)).unwrap().refusal)
+        Ok(self.world.records.recv_timeout(Duration::from_secs(60)).unwrap().refusal)
     }
 
     /// A call over the token binding with this token: the refusal's code, or nothing where it was served.
@@ -87,7 +87,7 @@ impl Node {
         let question = Question::about(Cpr::parse(demo::UDK_ONLY).unwrap()).input();
         let (message, _) = client.token_message(token.assertion(), &key, &question, self.world.clock.now()).unwrap();
         client.send(Version::V12, message).await.unwrap();
-        self.world.records.recv_timeout(Duration::from_secs(10)).unwrap().refusal
+        self.world.records.recv_timeout(Duration::from_secs(60)).unwrap().refusal
     }
 
     async fn get(&self, uri: &str) -> (u16, Bytes) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hjemmel::stub::population::demo;
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
 
-use crate::stage::{lines, on_stage};
+use crate::stage::{lines, on_hasty_stage, on_stage};
 
 /// What stands in the stub's answers and may never leave: names, an internal error, its own envelope, a redirect's target.
 const MARKERS: [&str; 8] =
@@ -13,7 +13,7 @@ const MARKERS: [&str; 8] =
 
 #[test]
 fn nothing_that_a_hostile_index_says_reaches_the_caller() {
-    on_stage(async |stage| {
+    on_hasty_stage(async |stage| {
         let cases = [
             (FaultMode::SoapFault, &["PeerFault"][..]),
             (FaultMode::Status(50), &["PeerFault", "PeerAnswerInvalid", "PeerUnavailable"]),

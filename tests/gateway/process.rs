@@ -44,7 +44,7 @@ impl Gateway {
     }
 
     pub async fn ready(self, world: &World) -> Self {
-        for _ in 0..600 {
+        for _ in 0..2400 {
             if tokio::net::TcpStream::connect(world.admin).await.is_ok() && admin(world.admin, "/readyz").await.0 == 200 {
                 return self;
             }

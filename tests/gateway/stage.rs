@@ -48,11 +48,16 @@ const SETTINGS: &str = r#"
 [service.terminaladgang-6]
 privilege_role = "http://hjemmel.example/roles/usersystemrole/terminaladgang/1"
 [sts]
-deadline = "3s"
+deadline = "20s"
+connect_timeout = "60s"
 [peer.ydelsesindeks]
-deadline = "4s"
+deadline = "20s"
+connect_timeout = "60s"
 breaker_failures = 3
-breaker_rest = "3s"
+breaker_rest = "10s"
+[store]
+patience = "60s"
+statement_timeout = "60s"
 [agreements]
 cache_ttl = "1s"
 max_staleness = "5s"
@@ -76,15 +81,24 @@ pub struct Stage {
 
 /// Plays one test in a world of its own.
 pub fn on_stage(play: impl AsyncFnOnce(&Stage)) {
+    on_stage_with(SETTINGS, play);
+}
+
+/// The same, where an index and a token service that do not answer are given up after seconds that a test can wait for.
+pub fn on_hasty_stage(play: impl AsyncFnOnce(&Stage)) {
+    on_stage_with(&SETTINGS.replace("deadline = \"20s\"", "deadline = \"4s\""), play);
+}
+
+fn on_stage_with(settings: &str, play: impl AsyncFnOnce(&Stage)) {
     crate::process::in_runtime(async {
-        let stage = Stage::build().await;
+        let stage = Stage::build(settings).await;
         play(&stage).await;
         stage.clean().await;
     });
 }
 
 impl Stage {
-    async fn build() -> Self {
+    async fn build(settings: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = log::now();
         let shift = Arc::new(AtomicI64::new(0));
@@ -92,7 +106,7 @@ impl Stage {
         let system = Clock::system();
         let clock = Clock::from_fn(move || system.now() + SignedDuration::from_secs(own.load(Ordering::SeqCst)));
         let started = clock.now();
-        let world = World::start(options(dir.path(), clock, SETTINGS)).await.unwrap();
+        let world = World::start(options(dir.path(), clock, settings)).await.unwrap();
         let mut secrets = Vec::new();
         for role in Role::ALL {
             let pem = std::fs::read_to_string(dir.path().join(format!("pki/{}.key.pem", role.file_name()))).unwrap();
@@ -278,7 +292,7 @@ impl Stage {
 
     pub fn record_of(&self, id: &str) -> Record {
         loop {
-            let record = self.world.records.recv_timeout(Duration::from_secs(20)).expect("the call is recorded");
+            let record = self.world.records.recv_timeout(Duration::from_secs(60)).expect("the call is recorded");
             if record.call.to_string() == id {
                 return record;
             }

@@ -60,7 +60,7 @@ async fn a_delivery_is_answered_again_and_other_content_under_its_id_is_refused(
 async fn what_is_under_way_is_told_and_what_was_lost_is_not_asked_for_where_the_service_does_not_say_so() {
     let dir = tempfile::tempdir().unwrap();
     let passing = Passing::start(&without_asking_again(dir.path()), "[service.pass.deliveries]\nwait = \"0s\"").await;
-    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(3)));
+    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(10)));
     let body = request(2);
     let second = async {
         while passing.by_token.received.get().count == 0 {
@@ -83,7 +83,7 @@ async fn a_fault_of_the_contract_leaves_the_id_free_and_a_caller_who_hangs_up_he
     let passing = Passing::start(&folder(), "").await;
     passing.by_token.mode.set(Mode::DeclaredFault(None));
     is_fault(&passing.by_token(&[], &request(4)).await, "ProviderFault");
-    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(1)));
+    passing.by_token.mode.set(Mode::Slow(Duration::from_secs(5)));
     let body = request(4);
     {
         let call = passing.by_token(&[], &body);

@@ -124,7 +124,8 @@ impl Passing {
         // What is not of the service's own section stands before a line of its own.
         let (top, more) = more.split_once("\n---\n").unwrap_or(("", more));
         let extra = format!(
-            "{top}\n[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n",
+            "{top}\n[service.pass]\nfolder = \"{}\"\n{more}\n[limits]\nrequest_bytes = 10485760\n[agreements]\ncache_ttl = \"1s\"\n\
+             [store]\npatience = \"60s\"\nstatement_timeout = \"60s\"\n[sts]\nconnect_timeout = \"60s\"\n",
             path.display()
         );
         let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 20, clock, extra, pki: Some(PKI.clone()) };
@@ -333,7 +334,7 @@ impl Passing {
 
     /// The audit record of the call that closed last.
     pub fn record(&self) -> Record {
-        let mut last = self.world.records.recv_timeout(Duration::from_secs(20)).unwrap();
+        let mut last = self.world.records.recv_timeout(Duration::from_secs(60)).unwrap();
         while let Ok(record) = self.world.records.try_recv() {
             last = record;
         }

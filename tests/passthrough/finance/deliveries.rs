@@ -210,7 +210,7 @@ async fn of_eight_equal_deliveries_at_once_one_is_passed_on_and_all_get_its_rece
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_waited_long_enough_hears_that_the_delivery_is_under_way() {
     let finance = Finance::start("[service.pass.deliveries]\nwait = \"0s\"").await;
-    finance.passing.by_token.mode.set(Mode::Slow(Duration::from_secs(3)));
+    finance.passing.by_token.mode.set(Mode::Slow(Duration::from_secs(10)));
     let sample = Finance::sample(6, BY_TOKEN, 1);
     let request = sample.request("");
     let second = async {

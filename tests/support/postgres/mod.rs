@@ -113,7 +113,7 @@ impl Cluster {
                 &format!(
                     "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\nssl = on\n\
                      ssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
-                     max_connections = 60\nshared_buffers = '16MB'\nfsync = off\nlog_min_messages = 'warning'\n\
+                     max_connections = 200\nshared_buffers = '16MB'\nfsync = off\nlog_min_messages = 'warning'\n\
                      log_line_prefix = '%m %d [%p] '\n{more}",
                     self.port
                 ),
