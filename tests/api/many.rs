@@ -55,6 +55,23 @@ async fn least(ask: impl AsyncFn() -> Answer) -> Duration {
     least
 }
 
+/// Without an index it is more than ten times as long; a machine that others use is not that even.
+fn is_slower(one: Duration, other: Duration) -> bool {
+    other >= one * 3 + Duration::from_millis(20)
+}
+
+/// The least of both. A load that began between the two is no missing index, which shows each time.
+async fn both(few: impl AsyncFn() -> Answer, many: impl AsyncFn() -> Answer) -> (Duration, Duration) {
+    let (mut one, mut other) = (least(&few).await, least(&many).await);
+    for _ in 0..4 {
+        if !is_slower(one, other) {
+            break;
+        }
+        (one, other) = (least(&few).await, least(&many).await);
+    }
+    (one, other)
+}
+
 async fn compared(kept: Kept) {
     let another = kept.another();
     let (few, many) = (filled(&another, 200).await, filled(&kept, 100_000).await);
@@ -62,21 +79,17 @@ async fn compared(kept: Kept) {
     {
         let items = async |house: &House| value(&house.get(&house.signatory, path).await)["items"].as_array().map(Vec::len);
         assert_eq!(items(&few).await, items(&many).await, "{path}");
-        let (one, other) = (
-            least(async || few.get(&few.signatory, path).await).await,
-            least(async || many.get(&many.signatory, path).await).await,
-        );
+        let (one, other) =
+            both(async || few.get(&few.signatory, path).await, async || many.get(&many.signatory, path).await).await;
         println!("{one:?} {other:?} {:.2} {path}", other.as_secs_f64() / one.as_secs_f64());
-        // Without an index it is more than ten times as long; a machine that others use is not that even.
-        assert!(other < one * 3 + Duration::from_millis(20), "{path}: {one:?} among few, {other:?} among many");
+        assert!(!is_slower(one, other), "{path}: {one:?} among few, {other:?} among many");
     }
     let (few, many) = (Konsol::of(few, OneTimeLinks::Off).await, Konsol::of(many, OneTimeLinks::Off).await);
     let (of_few, of_many) = (few.log_on(&few.house.signatory).await, many.log_on(&many.house.signatory).await);
     for path in ["/agreements", "/agreements?state=ANMODET"] {
-        let (one, other) =
-            (least(async || few.get(&of_few, path).await).await, least(async || many.get(&of_many, path).await).await);
+        let (one, other) = both(async || few.get(&of_few, path).await, async || many.get(&of_many, path).await).await;
         println!("{one:?} {other:?} {:.2} the console's {path}", other.as_secs_f64() / one.as_secs_f64());
-        assert!(other < one * 3 + Duration::from_millis(20), "{path}: {one:?} among few, {other:?} among many");
+        assert!(!is_slower(one, other), "{path}: {one:?} among few, {other:?} among many");
     }
 }
 
