@@ -219,15 +219,15 @@ def beside_the_page(machines):
 
     # The unit's 30 s would only make the test longer.
     gateway.sh("mkdir -p /run/systemd/system/hjemmel.service.d; cd /run/systemd/system/hjemmel.service.d; "
-               "printf '[Service]\\nWatchdogSec=4s\\n' >watchdog.conf; systemctl daemon-reload; systemctl restart hjemmel")
-    time.sleep(10)
+               "printf '[Service]\\nWatchdogSec=20s\\n' >watchdog.conf; systemctl daemon-reload; systemctl restart hjemmel")
+    time.sleep(30)
     gateway.sh("systemctl daemon-reload")
-    time.sleep(10)
+    time.sleep(30)
     shows("NRestarts", "0", within=1)
     print("ok  a gateway that works is left alone by the watchdog, also after a daemon-reload")
     # Killed for no word of it in time, and started anew.
     gateway.sh("systemctl kill --signal=STOP --kill-who=main hjemmel")
-    shows("NRestarts", "1", within=120)
+    shows("NRestarts", "1", within=300)
     shows("ActiveState", "active")
     if "Watchdog timeout" not in gateway.sh("journalctl -u hjemmel --no-pager").stdout:
         raise RuntimeError("the gateway that stood still was not ended by the watchdog")
@@ -255,7 +255,7 @@ def beside_the_page(machines):
                "hjemmel agreement resume 00000000-0000-4000-8000-000000000001 --yes --reason tried "
                "--certificate person-signatory.pem --key person-signatory.key.pem --config /etc/hjemmel/hjemmel.toml")
     for name in ("gateway-1", "gateway-2"):
-        machines[name].sh("sleep 1; echo 6101801234 | hjemmel call --env /srv/dev/client.env")
+        machines[name].sh("for n in $(seq 60); do sleep 1; echo 6101801234 | hjemmel call --env /srv/dev/client.env && exit 0; done; exit 1")
     watched(machines["front"])
     gateway.sh("apt-get purge -y hjemmel")
     left = gateway.sh("ls -d /etc/hjemmel/keys /var/lib/hjemmel/audit; ls /usr/bin/hjemmel /lib/systemd/system/hjemmel.service 2>&1 || true").stdout

@@ -35,7 +35,7 @@ class Demo:
         """Ctrl-C; gives the exit code."""
         self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(30)
+            return self.process.wait(120)
         finally:
             self.process.kill()
             self.output.close()

@@ -26,7 +26,7 @@ def until_it_answers(server: subprocess.Popen, address: str, root: Path) -> None
     until = time.monotonic() + 60
     while True:
         try:
-            requests.put(f"{address}/hjemmel", verify=root, timeout=5).raise_for_status()
+            requests.put(f"{address}/hjemmel", verify=root, timeout=60).raise_for_status()
             return
         except requests.ConnectionError:
             if server.poll() is not None or time.monotonic() > until:
@@ -49,7 +49,7 @@ def main(project: str) -> int:
             environment = os.environ | {"HJEMMEL_S3": address, "HJEMMEL_S3_ROOT": str(root)}
             tests = ["cargo", "test", "--locked", "--quiet", "--test", "stores", "s3_", "--", "--nocapture", "--format", "pretty"]
             passed = subprocess.run(tests, cwd=project, env=environment).returncode == 0
-            left = requests.get(f"{address}/hjemmel?uploads", verify=root, timeout=5).text.count("<Upload>")
+            left = requests.get(f"{address}/hjemmel?uploads", verify=root, timeout=60).text.count("<Upload>")
             print(f"object store before moto: tests {'passed' if passed else 'FAILED'}, {left} uploads left behind")
             return 0 if passed and left == 0 else 1
         finally:

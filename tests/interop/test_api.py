@@ -37,7 +37,7 @@ class Api(unittest.TestCase):
         cls.told = cls.demo.told
         cls.root = cls.told["root"]
         cls.contract = cls.demo.dir / "openapi.json"
-        answer = requests.get(cls.told["api"] + "/openapi.json", cert=cls.pair("operator"), verify=cls.root, timeout=30)
+        answer = requests.get(cls.told["api"] + "/openapi.json", cert=cls.pair("operator"), verify=cls.root, timeout=120)
         answer.raise_for_status()
         cls.contract.write_bytes(answer.content)
         for certificate, roles in OTHERS.items():
@@ -60,7 +60,7 @@ class Api(unittest.TestCase):
     def test_every_role_has_a_user(self):
         known = set()
         for role in (*self.told["users"], *OTHERS):
-            answer = requests.get(self.told["api"] + "/api/v1/whoami", cert=self.pair(role), verify=self.root, timeout=30)
+            answer = requests.get(self.told["api"] + "/api/v1/whoami", cert=self.pair(role), verify=self.root, timeout=120)
             known.update(answer.json()["roles"])
         self.assertEqual(len(known), 10, known)
 
@@ -89,7 +89,7 @@ class Api(unittest.TestCase):
         cert = (str(pki / "client-intruder.pem"), str(pki / "client-intruder.key.pem"))
         headers = {"Content-Type": "text/xml; charset=utf-8"}
         body = (self.demo.dir / "request.xml").read_bytes()
-        return requests.post(self.told["service"], data=body, headers=headers, cert=cert, verify=self.root, timeout=30).status_code
+        return requests.post(self.told["service"], data=body, headers=headers, cert=cert, verify=self.root, timeout=120).status_code
 
     def until(self, status):
         deadline = time.monotonic() + 60

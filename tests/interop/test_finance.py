@@ -100,7 +100,7 @@ class ByContext(Sends, unittest.TestCase):
         session = requests.Session()
         # What the machine trusts beside is no concern of the test's.
         session.trust_env, session.verify, session.cert = False, cls.env["CA"], (cls.env["CERT"], cls.env["KEY"])
-        cls.client = Client(f"{cls.env['SERVICE']}?wsdl=authoritycontext", transport=Transport(session=session, timeout=30))
+        cls.client = Client(f"{cls.env['SERVICE']}?wsdl=authoritycontext", transport=Transport(session=session, timeout=120))
 
 
 class ByToken(Sends, unittest.TestCase):
@@ -114,7 +114,7 @@ class ByToken(Sends, unittest.TestCase):
         cls.addClassCleanup(patched.stop)
         system = signer.System(cls.env["CERT"], cls.env["KEY"])
         security = Signed(SOAP11, system, cls.env["GATEWAY_CERT"], signer.token(system, KORSBAEK))
-        transport = Transport(session=signer.session(), timeout=30)
+        transport = Transport(session=signer.session(), timeout=120)
         cls.client = Client(f"{cls.env['SERVICE']}?wsdl=token", transport=transport, wsse=security)
 
     def test_the_receipt_is_signed_by_the_gateway_also_where_it_refuses(self):

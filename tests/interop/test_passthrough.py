@@ -145,7 +145,7 @@ class Service:
                 token = signer.token(system, who["authority"])
                 more = {"wsse": Signed(self.soap, system, told["gateway"], token), "plugins": [WsAddressingPlugin()]}
             wsdl = self.offered.get(binding, self.offered["token"])
-            made = Client(str(self.world.dir / wsdl), transport=Transport(session=session, timeout=30, operation_timeout=60), **more)
+            made = Client(str(self.world.dir / wsdl), transport=Transport(session=session, timeout=120, operation_timeout=120), **more)
             self.clients[binding] = (made, made.create_service(self.name, told["service"]))
         return self.clients[binding]
 
@@ -227,7 +227,7 @@ class Service:
         for binding in self.offered:
             with self.subTest(binding):
                 address = f"{self.world.told['service']}?wsdl={binding.replace('-', '')}"
-                served = Client(address, transport=Transport(session=signer.session(), timeout=30)).wsdl.bindings[self.name]
+                served = Client(address, transport=Transport(session=signer.session(), timeout=120)).wsdl.bindings[self.name]
                 published = self.client(binding)[0].wsdl.bindings[self.name]
                 signatures = lambda of: {name: operation.input.signature() for name, operation in of.all().items()}
                 self.assertEqual(signatures(served), signatures(published))

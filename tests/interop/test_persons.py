@@ -70,7 +70,7 @@ class Door:
     @classmethod
     def setUpClass(cls):
         cls.told = running.told["person_import"]
-        schema = requests.get(cls.told["service"] + "?xsd=PersonImport", verify=running.told["root"], timeout=30).content
+        schema = requests.get(cls.told["service"] + "?xsd=PersonImport", verify=running.told["root"], timeout=120).content
         cls.longest = lengths(etree.fromstring(schema))
         cls.system = running.told["systems"]["korsbaek"]
         cls.prepare()
@@ -96,7 +96,7 @@ class Door:
 
     def no_number_is_found(self, numbers):
         written = {str(path): path.read_bytes() for path in running.dir.rglob("*") if path.is_file()}
-        written |= {"screen": running.screen().encode(), "answers": answers, "metrics": requests.get(running.told["admin"] + "/metrics", timeout=30).content}
+        written |= {"screen": running.screen().encode(), "answers": answers, "metrics": requests.get(running.told["admin"] + "/metrics", timeout=120).content}
         for where, content in written.items():
             # Whole numbers alone: part of a longer one is something else.
             digits = set(re.findall(rb"(?<!\d)\d{10}(?!\d)", content))
@@ -132,7 +132,7 @@ class ByMutualTls(ByZeep, unittest.TestCase):
         session = requests.Session()
         session.trust_env, session.verify, session.cert = False, running.told["root"], (cls.system["certificate"], cls.system["key"])
         cls.beside, cls.history = Beside(), HistoryPlugin()
-        cls.client = Client(cls.told["service"] + "?wsdl", transport=Transport(session=session, timeout=30, operation_timeout=120), plugins=[cls.beside, cls.history])
+        cls.client = Client(cls.told["service"] + "?wsdl", transport=Transport(session=session, timeout=120, operation_timeout=120), plugins=[cls.beside, cls.history])
 
 
 class ByToken(ByZeep, unittest.TestCase):
@@ -151,7 +151,7 @@ class ByToken(ByZeep, unittest.TestCase):
         system = signer.System(cls.system["certificate"], cls.system["key"])
         security = Signed(SOAP12, system, told["gateway_certificate"], signer.token(system, KORSBAEK))
         cls.beside, cls.history = Beside(), HistoryPlugin()
-        transport = Transport(session=signer.session(), timeout=30, operation_timeout=120)
+        transport = Transport(session=signer.session(), timeout=120, operation_timeout=120)
         cls.client = Client(cls.told["service"] + "?wsdl=token", transport=transport, wsse=security, plugins=[cls.beside, cls.history])
 
 
@@ -163,7 +163,7 @@ class ByGeneratedClient(Door, unittest.TestCase):
         contract = running.dir / "openapi.json"
         pair = cls.system["certificate"], cls.system["key"]
         operator = running.told["users"]["operator"]
-        answer = requests.get(running.told["api"] + "/openapi.json", cert=(operator["certificate"], operator["key"]), verify=running.told["root"], timeout=30)
+        answer = requests.get(running.told["api"] + "/openapi.json", cert=(operator["certificate"], operator["key"]), verify=running.told["root"], timeout=120)
         answer.raise_for_status()
         contract.write_bytes(answer.content)
         package = running.dir / "generated-persons"

@@ -274,7 +274,7 @@ class Token(unittest.TestCase):
         ]
         for code, status, headers, body in cases:
             with self.subTest(code):
-                answer = client.session().post(os.environ["SERVICE"], body, headers=headers, timeout=30)
+                answer = client.session().post(os.environ["SERVICE"], body, headers=headers, timeout=120)
                 errors = list(etree.fromstring(answer.content).iter(f"{{{client.FAULT}}}Error"))
                 self.assertEqual([error.findtext(f"{{{client.FAULT}}}ErrorCode") for error in errors], [code, code], answer.text)
                 for error in errors:

@@ -31,7 +31,7 @@ def load(wsdl, ca=None, cert=None, key=None):
     if cert:
         session.cert = (cert, key) if key else cert
     history = HistoryPlugin()
-    return Client(wsdl, transport=Transport(session=session, timeout=30, operation_timeout=60), plugins=[history]), history
+    return Client(wsdl, transport=Transport(session=session, timeout=120, operation_timeout=120), plugins=[history]), history
 
 
 def search(cpr, since=None, until=None, kle=None, most=None):
