@@ -105,13 +105,13 @@ where
             }
         });
         let started = call.start();
-        let (valid, verdict) = match verdict.refused() {
-            None => (valid, verdict),
+        let (valid, verdict, refused) = match verdict.refused() {
+            None => (valid, verdict, None),
             Some(first) => {
                 // What was answered before keeps its receipt, and what was passed on is asked for, whatever the rules say by now.
                 let before = self.deliveries.before(valid, Some(says)).await;
                 match before.inspect_err(|_| call.finish("deliveries", started))? {
-                    Before::PassedOn(valid) => (*valid, verdict.without_findings()),
+                    Before::PassedOn(valid) => (*valid, verdict.clone().without_findings(), Some(verdict)),
                     Before::Answered(release) => {
                         call.finish("deliveries", started);
                         return Ok(repeated(&call, release));
@@ -131,9 +131,18 @@ where
             Ok(Claim::Go { claimed, hold, known }) => (claimed, hold, known),
             Err(refusal) => return in_own_words(&call, agreed, head.id, refusal, None),
         };
-        let with_earlier = verdict.clone().with(modes, of_earlier(&verdict.vouchers, known));
-        // What may be booked is asked for whatever is known of earlier deliveries: that nothing was passed on would not be true.
-        let verdict = if hold.is_again() && with_earlier.refused().is_some() { verdict } else { with_earlier };
+        let earlier = of_earlier(&verdict.vouchers, known);
+        let with_earlier = verdict.clone().with(modes, earlier.clone());
+        let verdict = match refused {
+            // Whoever had it when it was looked for has given it up, and passed nothing on.
+            Some(refused) if !hold.is_again() => refused,
+            // What may be booked is asked for although it corrects what nobody knows: that nothing was passed on would not be true. A voucher
+            // that another delivery has was taken before anything of this one was passed on: passing it on would book it twice.
+            _ if hold.is_again() && with_earlier.refused().is_some() => {
+                verdict.with(modes, earlier.into_iter().filter(|(rule, _)| matches!(rule, Rule::FB031 { .. })))
+            }
+            _ => with_earlier,
+        };
         if let Some(first) = verdict.refused() {
             self.deliveries.given_back(hold).await;
             note_findings(&call, &verdict);

@@ -8,6 +8,7 @@ use hjemmel::agreements::import::Import;
 use hjemmel::agreements::route::store::{Decision, InTheWay};
 use hjemmel::audit::Outcome;
 use hjemmel::clock::Clock;
+use hjemmel::store::{Access, Database, Settings, sql};
 use hjemmel::stub::finance::sample::Sample;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::KORSBAEK;
@@ -132,6 +133,32 @@ async fn what_may_be_booked_is_asked_for_although_a_rule_on_earlier_deliveries_w
     let told = receipt(&again).await;
     assert_eq!(texts(&told, "ForretningsValideringsKode"), ["ACCEPTERET"], "{told}");
     assert_eq!(finance.ledger.booked().values().copied().max(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_that_another_delivery_has_is_not_booked_again_where_nobody_knows_what_came_of_the_delivery_that_was_refused_for_it()
+ {
+    let finance = Finance::start("").await;
+    let first = Finance::sample(26, BY_TOKEN, 1);
+    let (answer, _) = finance.send(&first).await;
+    assert!(receipt(&answer).await.contains("ACCEPTERET"));
+    // The claim of the refused one cannot be given back, as where its node is killed.
+    let store = Settings::sqlite(&finance.passing.world.dir.join("agreements.sqlite"));
+    let mut session = Database::open(&store, Access::Change).await.unwrap().session().await.unwrap();
+    let stays = "CREATE TRIGGER stays BEFORE DELETE ON delivery BEGIN SELECT RAISE(ABORT, 'it stays'); END";
+    session.execute(sql(stays)).await.unwrap();
+    let mut second = Finance::sample(27, BY_TOKEN, 1);
+    second.vouchers = first.vouchers.clone();
+    let (answer, _) = finance.send(&second).await;
+    assert_eq!(code(&receipt(&answer).await), "FB031");
+    session.execute(sql("DROP TRIGGER stays")).await.unwrap();
+    let lost = session.execute(sql("UPDATE delivery SET state = 'unknown' WHERE state = 'under way'")).await.unwrap();
+    assert_eq!(lost, 1);
+    let (answer, record) = finance.send(&second).await;
+    let told = receipt(&answer).await;
+    assert_eq!((code(&told).as_str(), record.refusal.as_deref()), ("FB031", Some("FB031")), "{told}");
+    assert_eq!(finance.passing.by_token.received.get().count, 1, "the ledger is not asked");
+    assert!(finance.ledger.booked().values().all(|times| *times == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
