@@ -108,14 +108,18 @@ async fn whoever_asks_does_not_approve_by_another_user_and_whoever_blocks_does_n
 #[tokio::test]
 async fn a_request_that_waits_is_in_the_list_of_whoever_it_concerns_however_many_of_others_came_after_it() {
     let house = House::build().await;
-    let approved_by = async |all: &[&Who], body: &Value| {
-        let request = ask(&house, &house.operator, body).await;
-        let path = format!("{REQUESTS}/{}/decisions", text(&request, "id"));
+    let listed = async |who: &Who| {
+        let list = value(&house.get(who, REQUESTS).await);
+        list["items"].as_array().unwrap().iter().map(|item| text(item, "id").to_owned()).collect::<Vec<_>>()
+    };
+    let decided_by = async |all: &[&Who], request: &Value| {
+        let path = format!("{REQUESTS}/{}/decisions", text(request, "id"));
         for who in all {
-            let answer = house.ask(who, "POST", &path, &[], Some(&decision(&request, "approve"))).await;
+            let answer = house.ask(who, "POST", &path, &[], Some(&decision(request, "approve"))).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
     };
+    let approved_by = async |all: &[&Who], body: &Value| decided_by(all, &ask(&house, &house.operator, body).await).await;
     // A user of one authority's agreement that serves another's too: both approve its new key.
     let key = |letter: &str| format!("SHA256:{}", letter.repeat(43));
     let rights = |number: &str| json!([{"number": number, "fetches": true, "delivers": false}]);
@@ -125,7 +129,10 @@ async fn a_request_that_waits_is_in_the_list_of_whoever_it_concerns_however_many
     let user = json!({"what": "user", "user": "LOEN_1", "key": key("A"), "rights": rights("PA85858"), "reason": "sag 7"});
     approved_by(&[&house.signatory], &user).await;
     let serves = json!({"what": "rights", "user": "LOEN_1", "rights": rights("PA70001"), "reason": "sag 7"});
-    approved_by(&[&house.other_signatory, &house.signatory], &serves).await;
+    // The user's own authority, which approves its first rights on another's agreement, has the request in its list too.
+    let serves = ask(&house, &house.operator, &serves).await;
+    assert_eq!(listed(&house.signatory).await, [text(&serves, "id")]);
+    decided_by(&[&house.other_signatory, &house.signatory], &serves).await;
     let by_company = ask(&house, &house.supplier, &json!({"what": "delete-user", "user": "LOEN_1", "reason": "sag 8"})).await;
     let new_key = json!({"what": "new-key", "user": "LOEN_1", "key": key("E"), "reason": "sag 8"});
     let renewed = ask(&house, &house.operator, &new_key).await;
@@ -136,10 +143,6 @@ async fn a_request_that_waits_is_in_the_list_of_whoever_it_concerns_however_many
         transaction.execute(insert.bind(Uuid::now_v7())).await.unwrap();
     }
     transaction.commit().await.unwrap();
-    let listed = async |who: &Who| {
-        let list = value(&house.get(who, REQUESTS).await);
-        list["items"].as_array().unwrap().iter().map(|item| text(item, "id").to_owned()).collect::<Vec<_>>()
-    };
     let (deleted, renewed) = (text(&by_company, "id").to_owned(), text(&renewed, "id").to_owned());
     for who in [&house.signatory, &house.other_signatory] {
         assert_eq!(listed(who).await, [renewed.clone(), deleted.clone()]);

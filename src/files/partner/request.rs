@@ -761,7 +761,9 @@ const MAY_CONCERN: &str = r#"(authority = $1
              JOIN mailbox_user AS known ON known.id = held.mailbox_user
          WHERE own.owner = $1 AND (content LIKE '{"delete":"' || known.name || '"}'
              OR content LIKE '{"unblock":"' || known.name || '"}'
-             OR content LIKE '{"new_key":{"name":"' || known.name || '"%')))"#;
+             OR content LIKE '{"new_key":{"name":"' || known.name || '"%'))
+     OR EXISTS (SELECT 1 FROM mailbox_user AS known WHERE known.authority = $1
+         AND content LIKE '{"rights":{"name":"' || known.name || '"%'))"#;
 
 /// What a company asked for: $1 is the company.
 const ASKED_BY: &str = "EXISTS (SELECT 1 FROM decision WHERE decision.subject = 'mailbox_request'
