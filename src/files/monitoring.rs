@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::orders::{Order, fits};
 use super::users::{User, count, instant, us};
 use super::xml::trigger::same_inf_ref;
+use crate::notices::address;
 use crate::store::{Row, Session, StoreError, sql};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -68,11 +69,8 @@ impl Monitoring {
     /// What is wrong.
     pub fn sound(self) -> Result<Self, MonitoringError> {
         let line = |text: &str| (1..=200).contains(&text.len()) && !text.chars().any(char::is_control);
-        let mailbox = |text: &str| {
-            line(text)
-                && !text.contains(char::is_whitespace)
-                && text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
-        };
+        // As letters are addressed: one that none goes to would never be told.
+        let mailbox = |text: &str| line(text) && address::read(text).is_ok();
         match () {
             () if self.inf_ref.is_none() && self.pattern.is_none() => {
                 Err(MonitoringError::Unsound("a monitoring order names an InfRef, a pattern of file names, or both"))
@@ -89,9 +87,9 @@ impl Monitoring {
             () if !(11..=60).contains(&self.delete_days) => {
                 Err(MonitoringError::Unsound("a file is deleted after 11 to 60 days: some recipients remove their own after ten"))
             }
-            () if !mailbox(&self.told) => {
-                Err(MonitoringError::Unsound("who is told is the address of a functional mailbox, such as drift@example.dk"))
-            }
+            () if !mailbox(&self.told) => Err(MonitoringError::Unsound(
+                "who is told is the address of a functional mailbox, such as drift@example.dk, of ASCII",
+            )),
             () => Ok(self),
         }
     }

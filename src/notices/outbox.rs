@@ -115,8 +115,8 @@ pub async fn was_given(session: &mut Session, mark: &str) -> Result<bool, StoreE
     Ok(session.first(known).await?.is_some())
 }
 
-/// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where what is named is no e-mail
-/// address.
+/// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where none goes to it, which the
+/// log says: what is named is no address that mail goes to, or the letter is too long.
 ///
 /// # Errors
 /// A store that does not answer.
@@ -126,13 +126,22 @@ pub async fn tell_mailbox(
     mailbox: &str,
     notice: &Notice,
 ) -> Result<bool, StoreError> {
-    let Ok(to) = address::read(mailbox) else { return Ok(false) };
+    let Ok(to) = address::read(mailbox) else {
+        tracing::error!(
+            kind = ?notice.kind, about = notice.name,
+            "nobody is told: the functional mailbox is no e-mail address that mail goes to; mend it in the agreement or the order"
+        );
+        return Ok(false);
+    };
     let waiting = Waiting { id: Uuid::new_v4(), to, language: Language::Da, notice: notice.clone() };
     let payload = serde_json::to_vec(&waiting).map_err(|_| StoreError::Unreadable { column: "payload" })?;
     match jobs(database).add(transaction, &payload, None).await {
         Ok(_) => Ok(true),
         Err(JobError::Store(error)) => Err(error),
-        Err(_) => Ok(false),
+        Err(error) => {
+            tracing::error!(%error, kind = ?notice.kind, about = notice.name, "nobody is told: the notice could not be written down");
+            Ok(false)
+        }
     }
 }
 

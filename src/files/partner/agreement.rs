@@ -13,6 +13,7 @@ use super::validate::Validator;
 use crate::agreements::Environment;
 use crate::files::users::{count, us};
 use crate::id::cvr::Cvr;
+use crate::notices::address;
 use crate::refusal::Detail;
 use crate::store::{Row, Session, StoreError, sql};
 use crate::text;
@@ -292,11 +293,15 @@ impl Terms {
                 return wrong(place.to_owned(), ("det er én linje tekst", "it is one line of text"));
             }
         }
-        let (local, domain) = contact.email.split_once('@').unwrap_or_default();
-        if local.is_empty() || !domain.contains('.') || contact.email.contains(char::is_whitespace) {
+        // As letters are addressed: one that none goes to would never be told of a lost file.
+        let is_address = address::read(&contact.email).is_ok();
+        if !is_address || !contact.email.split_once('@').is_some_and(|(_, domain)| domain.contains('.')) {
             return wrong(
                 "contact.email".to_owned(),
-                ("det er en funktionspostkasses e-mailadresse", "it is a mail address, that of a functional mailbox"),
+                (
+                    "det er en funktionspostkasses e-mailadresse, navn@domæne uden æ, ø, å og andre tegn uden for ASCII",
+                    "it is a mail address, that of a functional mailbox: name@domain, of ASCII",
+                ),
             );
         }
         if self.quota_bytes.is_some_and(|bytes| !(1..=100_000_000_000_000).contains(&bytes)) {
@@ -625,6 +630,18 @@ mod tests {
         assert_eq!("PA85858".parse::<Number>().unwrap().to_string(), "PA85858");
         for text in ["pa85858", "PA8585", "PA858580", "PA8585x", " PA85858", "PA٨٥٨٥٨", "85858", ""] {
             assert_eq!(text.parse::<Number>(), Err(NotANumber), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_contact_to_whom_no_letter_goes_is_refused() {
+        for email in
+            ["løn@kommune.example", "loen@kømmune.example", "<loen@kommune.example>", "a@b@kommune.example", "loen@kommune", ""]
+        {
+            let mut terms = terms("").unwrap();
+            terms.contact.email = email.to_owned();
+            let error = terms.sound().unwrap_err().to_string();
+            assert!(error.starts_with("contact.email"), "{email}: {error}");
         }
     }
 

@@ -142,7 +142,10 @@ impl Mailboxes {
             let mut transaction = self.database().begin_beside_others().await?;
             if outbox::gives(&mut transaction, &mark, now).await? {
                 let notice = notice(Kind::Silence, &held, format!("{number} {stream} {way}"), *since, *cause);
-                outbox::tell_mailbox(self.database(), &mut transaction, &held.terms.contact.email, &notice).await?;
+                // Noted where a letter goes alone.
+                if !outbox::tell_mailbox(self.database(), &mut transaction, &held.terms.contact.email, &notice).await? {
+                    continue;
+                }
                 transaction.commit().await?;
                 told += 1;
                 tracing::warn!(agreement = %number, stream, direction = way, %since, cause = why, "a stream of a mailbox is silent");
@@ -162,7 +165,14 @@ impl Mailboxes {
             let rows = self.unread_after(&after).await?;
             for row in &rows {
                 after = (row.get("recipient")?, row.get("sender")?, row.get("stream")?);
-                told += usize::from(self.told_of_unread(&after, row.get("oldest")?).await?);
+                match self.told_of_unread(&after, row.get("oldest")?).await {
+                    Ok(now) => told += usize::from(now),
+                    // One agreement that cannot be read keeps nothing from the others.
+                    Err(error @ StoreError::Unreadable { .. }) => {
+                        tracing::error!(%error, recipient = %after.0, sender = %after.1, "it is not told that files of a mailbox lie unread");
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             if i64::try_from(rows.len()).is_ok_and(|many| many < MOST) {
                 return Ok(told);
@@ -195,7 +205,10 @@ impl Mailboxes {
             return Ok(false);
         }
         let since = instant(oldest, "oldest")?;
-        self.tell_both(&mut transaction, Kind::FileNotFetched, (*sender, *recipient), stream, since, cause).await?;
+        // Noted where a letter goes to one of them at least.
+        if !self.tell_both(&mut transaction, Kind::FileNotFetched, (*sender, *recipient), stream, since, cause).await? {
+            return Ok(false);
+        }
         transaction.commit().await?;
         tracing::warn!(%recipient, %sender, stream, cause = cause.name(), "approved files of a mailbox lie unread");
         Ok(true)
@@ -218,6 +231,7 @@ impl Mailboxes {
         Ok(())
     }
 
+    /// Whether a letter goes to one of them at least.
     async fn tell_both(
         &self,
         transaction: &mut Transaction,
@@ -226,20 +240,20 @@ impl Mailboxes {
         stream: &str,
         since: Timestamp,
         cause: Cause,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let missing = |column| StoreError::Unreadable { column };
         let from = agreement::with_id(transaction, sender).await?.ok_or_else(|| missing("sender"))?;
         let to = agreement::with_id(transaction, recipient).await?.ok_or_else(|| missing("recipient"))?;
         let name = format!("{stream}, {} - {}", from.terms.number, to.terms.number);
-        let mut contacts = BTreeSet::new();
+        let (mut contacts, mut told) = (BTreeSet::new(), false);
         for held in [&to, &from] {
             let contact = &held.terms.contact.email;
             if contacts.insert(contact) {
                 let notice = notice(kind, held, name.clone(), since, cause);
-                outbox::tell_mailbox(self.database(), transaction, contact, &notice).await?;
+                told |= outbox::tell_mailbox(self.database(), transaction, contact, &notice).await?;
             }
         }
-        Ok(())
+        Ok(told)
     }
 }
 
@@ -266,11 +280,22 @@ fn notice(kind: Kind, held: &Agreement, name: String, at: Timestamp, cause: Caus
 /// The store does not answer.
 pub async fn silent(session: &mut Session, now: Timestamp) -> Result<Vec<Silent>, StoreError> {
     let mut found = Vec::new();
-    for held in agreement::all(session).await?.iter().filter(|held| held.standing == Standing::Active) {
+    for row in session.all(sql("SELECT id FROM mailbox WHERE state = 'AKTIV' ORDER BY number")).await? {
+        let id: Uuid = row.get("id")?;
+        let held = match agreement::with_id(session, id).await {
+            Ok(held) => held,
+            // One that cannot be read keeps nothing from the others.
+            Err(error @ StoreError::Unreadable { .. }) => {
+                tracing::error!(%error, agreement = %id, "it is not known whether streams of a mailbox are silent");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(held) = held.filter(|held| held.standing == Standing::Active) else { continue };
         for stream in &held.terms.streams {
             let Some(hours) = stream.rhythm_hours else { continue };
             let within = now.checked_sub(SignedDuration::from_hours(i64::from(hours))).unwrap_or(now);
-            if let Some((since, cause)) = of(session, held, stream, within, now).await? {
+            if let Some((since, cause)) = of(session, &held, stream, within, now).await? {
                 let (number, direction) = (held.terms.number, stream.direction);
                 found.push(Silent { number, stream: stream.code.clone(), direction, since, cause });
             }

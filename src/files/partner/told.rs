@@ -35,8 +35,10 @@ impl Mailboxes {
     async fn tell_once(&self, own: &Agreement, notice: &Notice, mark: &str) -> Result<(), StoreError> {
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;
-            if outbox::gives(&mut transaction, mark, self.now()).await? {
-                outbox::tell_mailbox(self.database(), &mut transaction, &own.terms.contact.email, notice).await?;
+            // Noted where a letter goes alone.
+            if outbox::gives(&mut transaction, mark, self.now()).await?
+                && outbox::tell_mailbox(self.database(), &mut transaction, &own.terms.contact.email, notice).await?
+            {
                 transaction.commit().await?;
             }
             Ok(())

@@ -641,6 +641,48 @@ async fn a_silence_and_its_likely_cause_are_told_by_mail_once_whatever_node_sees
 }
 
 #[tokio::test]
+async fn a_silence_is_not_noted_as_told_where_no_letter_goes_to_the_contact() {
+    for post in Post::all().await {
+        let address = |address: &'static str| {
+            hjemmel::store::sql("UPDATE mailbox SET email = $1 WHERE number = $2")
+                .bind(address)
+                .bind(number(INSTITUTION).to_string())
+        };
+        let tell = async || post.mailboxes.tell_of_silence(&post.mailboxes.silent().await.unwrap()).await.unwrap();
+        let mut session = post.database.session().await.unwrap();
+        // As an earlier release took it.
+        session.execute(address("løn@kommune.example")).await.unwrap();
+        drop(session);
+        post.pass(25);
+        let others = tell().await;
+        assert_eq!(letters(&post).await.len(), others, "{}", post.kind);
+        post.database.session().await.unwrap().execute(address("loen@kommune.example")).await.unwrap();
+        assert!(tell().await > 0 && letters(&post).await.iter().any(|letter| letter.starts_with("loen@")), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_agreement_that_cannot_be_read_keeps_no_other_from_being_told() {
+    for post in Post::all().await {
+        let file = post.delivered(GOOD).await;
+        let mut session = post.database.session().await.unwrap();
+        let stranger = agreement::numbered(&mut session, number(STRANGER)).await.unwrap().unwrap();
+        let other = hjemmel::store::sql("INSERT INTO mailbox_file (id, delivery, sender, recipient, stream, alias_kind, alias_code, name, size,
+                 sha256, content, validation, transport, received_us, delivered_by, delete_us, keep_days, number, sent)
+             SELECT $1, $1, $2, sender, stream, alias_kind, alias_code, name, size, sha256, content, validation, transport, received_us,
+                 delivered_by, delete_us, keep_days, number, sent FROM mailbox_file WHERE id = $3");
+        session.execute(other.bind(Uuid::now_v7()).bind(stranger.id).bind(file.id)).await.unwrap();
+        let broken = hjemmel::store::sql("UPDATE mailbox_stream SET validator = 'x' WHERE mailbox = $1").bind(file.recipient);
+        assert!(session.execute(broken).await.unwrap() > 0);
+        drop(session);
+        post.pass(8 * 24);
+        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 1, "{}: the other pair", post.kind);
+        let silent = post.mailboxes.silent().await.unwrap();
+        assert!(silent.iter().any(|silent| silent.number == number(INSTITUTION)), "{}: {silent:?}", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn of_an_approved_file_that_nobody_fetches_both_parties_are_told_before_and_when_it_is_deleted() {
     for post in Post::all().await {
         let mut central = terms(CENTRAL, OF_CENTRAL);

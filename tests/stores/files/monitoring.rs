@@ -187,6 +187,8 @@ async fn a_monitoring_order_is_for_files_that_can_be_told_and_there_is_one_of_a_
             Monitoring { delete_days: 61, ..good.clone() },
             Monitoring { told: "Drift".to_owned(), ..good.clone() },
             Monitoring { told: "a@b@c".to_owned(), ..good.clone() },
+            Monitoring { told: "løn@kommune.example".to_owned(), ..good.clone() },
+            Monitoring { told: "<drift@example.dk>".to_owned(), ..good.clone() },
             Monitoring { told: "drift@example.dk, andre@example.dk".to_owned(), ..good.clone() },
         ] {
             assert!(wrong.clone().sound().is_err(), "{wrong:?}");
