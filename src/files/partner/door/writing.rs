@@ -163,11 +163,16 @@ impl PartnerHome {
                     .bind(to.key())
                     .bind(upload.id);
                 let mut transaction = mailboxes.database().begin_beside_others().await?;
-                let was = sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload.id);
-                let Some(was) = transaction.first(was).await? else { return Err(Failed::Told(Problem::NoSuchFile).into()) };
-                let was: Uuid = was.get("mailbox")?;
+                let of = || sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload.id);
+                let gone = || MailboxError::from(Failed::Told(Problem::NoSuchFile));
+                let was: Uuid = transaction.first(of()).await?.ok_or_else(gone)?.get("mailbox")?;
                 if was != own.id {
                     super::super::core::lock(&mut transaction, &[was, own.id]).await?;
+                    // Another session may have renamed it while this one waited.
+                    let now: Uuid = transaction.first(of()).await?.ok_or_else(gone)?.get("mailbox")?;
+                    if now != was {
+                        return Err(gone());
+                    }
                     room::give_back(&mut transaction, was, upload.size).await?;
                     room::take(&mut transaction, own.id, upload.size).await?;
                 }
