@@ -383,6 +383,7 @@ impl Entered {
             Known::Mine => {}
             Known::Other => return Err(ApiRefusal::ApiKeyReused),
             Known::Pending => return Err(ApiRefusal::ApiKeyPending),
+            Known::Erased => return Err(ApiRefusal::ApiKeyErased),
             Known::Answered(answer) => {
                 if let Some(about) = self.record.about.persons_mut() {
                     about.repeated = true;

@@ -65,7 +65,8 @@ pub trait ContentRule: Send + Sync {
 
 /// Takes files in: nobody else receives them, and their sender gets an answer file.
 pub trait Taking: Send + Sync {
-    /// Takes in a file that was judged and whose admission is on disk, and writes the answer. Where the process dies before its end it is
+    /// Takes in a file that was judged and whose admission is on disk, and writes the answer, which has the room
+    /// that `answer` gives. Where the process dies before its end it is
     /// done again from the beginning.
     fn take<'a>(
         &'a self,
@@ -109,6 +110,8 @@ pub struct Candidate {
     pub content: Content,
     /// The submission that its trigger names.
     pub transaction: Option<Uuid>,
+    /// When it came, where an attempt before this one may have taken in some of it.
+    pub again: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
 }

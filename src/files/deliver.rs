@@ -230,7 +230,7 @@ impl Files {
         // Those that wait for a place must not keep files of other kinds from being delivered.
         let Ok(place) = tokio::time::timeout(PATIENCE, self.place()).await else { return Ok(Found::Later) };
         let place = place?;
-        let judged = async { Ok::<_, Failed>(rule.judge(self.candidate(transfer, sender, &go, place).await?).await?) };
+        let judged = async { Ok::<_, Failed>(rule.judge(self.candidate(transfer, sender, &go, place, job).await?).await?) };
         let judgement = self.kept_while(job, judged).await?;
         Ok(match judgement {
             Judgement::Passed(passed) => Found::Go(Box::new(Go { checked: Some((rule, *passed)), ..go })),
@@ -250,6 +250,7 @@ impl Files {
         sender: &User,
         go: &Go,
         place: OwnedSemaphorePermit,
+        job: &Taken,
     ) -> Result<Candidate, Failed> {
         let first = go.ways.first().ok_or(Failed::Store(StoreError::Unreadable { column: "recipients" }))?;
         let object = content(&mut self.database().session().await?, &go.data).await?;
@@ -264,6 +265,7 @@ impl Files {
             recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
             content: Content::new(self.objects().clone(), object, place),
             transaction: go.trigger.routing.as_ref().map(|routing| routing.transaction),
+            again: (job.attempt > 1).then_some(transfer.received),
             now: self.now(),
         })
     }

@@ -11,7 +11,6 @@ use super::core::{Failed, Files, Step};
 use super::deliver::{Go, closed, content, held, noted, suffixed};
 use super::home::Folder;
 use super::monitoring;
-use super::name::Name;
 use super::shelf::{self, Bytes, Kind, Lying};
 use super::transfers::{self, Fetched, State, Transfer};
 use super::users::User;
@@ -25,6 +24,8 @@ use crate::store::{Session, StoreError, until_it_holds};
 pub const ANSWER: &str = ".result.csv";
 /// An answer says more than the file that it answers, and this many times more at most.
 const ANSWER_TIMES: u64 = 16;
+/// So long it may be however short the file is, in bytes.
+const ANSWER_LEAST: u64 = 1024 * 1024;
 
 impl Files {
     /// Records the admission, has the file taken in, and answers its sender.
@@ -42,8 +43,8 @@ impl Files {
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
         let taken = async {
-            let candidate = self.candidate(transfer, sender, go, self.place().await?).await?;
-            let mut answer = self.objects().begin(self.0.settings.largest_file.saturating_mul(ANSWER_TIMES))?;
+            let candidate = self.candidate(transfer, sender, go, self.place().await?, job).await?;
+            let mut answer = self.objects().begin(object.length.saturating_mul(ANSWER_TIMES).max(ANSWER_LEAST))?;
             shelf::announce(&mut self.database().session().await?, answer.name(), self.now()).await?;
             let said = taking.take(candidate, &durable, &mut answer).await?;
             Ok((said, answer.finish().await?))
@@ -124,29 +125,30 @@ impl Files {
 }
 
 /// Puts the answer into the sender's IN. An older one of the name that was not read gets its own transfer's id into its name; one that
-/// was read gives way.
+/// was read gives way. Where what lies there is no answer but a file that somebody sent, that one stays, and this one has the id.
 async fn put(
     session: &mut Session,
     transfer: &Transfer,
     answer: &Object,
     now: jiff::Timestamp,
 ) -> Result<Option<Uuid>, StoreError> {
-    let name = suffixed(&transfer.name, ANSWER)?;
+    let aside = |id: Uuid| suffixed(&transfer.name, &format!(".{id}{ANSWER}"));
+    let mut name = suffixed(&transfer.name, ANSWER)?;
     let mut released = None;
-    if let Some(older) = shelf::find(session, transfer.sender, Folder::In, &name).await? {
-        let aside = format!(".{}{ANSWER}", older.transfer.unwrap_or(older.id));
-        let aside = Name::new(&format!("{}{aside}", transfer.name.spelt())).ok();
-        match aside {
-            Some(aside) if !older.is_read && shelf::find(session, transfer.sender, Folder::In, &aside).await?.is_none() => {
+    match shelf::find(session, transfer.sender, Folder::In, &name).await? {
+        Some(sent) if sent.kind != Kind::Receipt => name = aside(transfer.id)?,
+        Some(older) => {
+            let aside = aside(older.transfer.unwrap_or(older.id))?;
+            if !older.is_read && shelf::find(session, transfer.sender, Folder::In, &aside).await?.is_none() {
                 transfers::rename(session, older.id, &aside).await?;
-            }
-            _ => {
+            } else {
                 shelf::remove(session, &older).await?;
                 if let Bytes::Content(content) = older.bytes {
                     released = shelf::release(session, content, now).await?.then_some(content);
                 }
             }
         }
+        None => {}
     }
     let file = Lying {
         id: Uuid::now_v7(),

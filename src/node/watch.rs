@@ -156,12 +156,13 @@ async fn erase_persons(store: &Store, logs: &Logs, at_work: bool, now: Timestamp
     let folder = logs.folder.clone();
     let named = tokio::task::spawn_blocking(move || anchors::named(&folder)).await.map_err(std::io::Error::other).flatten();
     let node = named.map_err(|error| ReplayError::Log { at: logs.folder.display().to_string(), error })?;
-    let again = replay::own(store.database(), node, logs, now).await?;
+    let again = replay::own(store.database(), node, logs, now).await;
+    // Terms do not wait for a log that cannot be read.
     let over = match civil_day(now) {
         Some(today) => erase::over(store, today, now).await?,
         None => 0,
     };
-    Ok((over, again, replay::missing(&mut store.database().session().await?, node).await?))
+    Ok((over, again?, replay::missing(&mut store.database().session().await?, node).await?))
 }
 
 /// How often jobs are counted.

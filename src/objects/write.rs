@@ -68,6 +68,11 @@ impl Writing {
         self.length
     }
 
+    /// How many bytes more it takes.
+    pub fn room(&self) -> u64 {
+        self.limit.saturating_sub(self.length)
+    }
+
     /// Takes more of the content; waits while the store is slower than the sender.
     ///
     /// # Errors

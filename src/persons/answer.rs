@@ -115,6 +115,26 @@ impl<W: Write> ResultFile<W> {
         Ok(())
     }
 
+    /// Says of how many persons more nothing is listed, `refused` of them not taken.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn left_out(&mut self, more: u64, refused: u64) -> io::Result<()> {
+        let da = format!("Listen er fuld: {more} personer mere er besvaret, heraf {refused} AFVIST.");
+        let en = format!("The list is full: {more} more persons were answered, {refused} of them AFVIST.");
+        let do_da = "Ret det, som listen viser, og send de øvrige personer igen i mindre filer.";
+        let do_en = "Mend what the list shows, and send the other persons again in smaller files.";
+        Ok(self.0.write_record(["", "", "", "", "", "", &da, do_da, &en, do_en])?)
+    }
+
+    /// Hands on what is held back.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+
     /// Ends it, and gives back what it was written to.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ pub mod replay;
 use std::collections::BTreeSet;
 
 use jiff::civil::Date;
-use jiff::{Span, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use uuid::Uuid;
 
 use super::outbox::{self, Handed};
@@ -91,6 +91,28 @@ pub async fn are_kept(database: &Database) -> Result<bool, StoreError> {
     Ok(database.first(sql("SELECT id FROM person_counter")).await?.is_some())
 }
 
+/// How much earlier than a file came an erasure still counts as after it: for clocks that differ, and for a decision that was signed first.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether a person of an authority was erased since something came.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn any_since(database: &Database, authority: Cvr, came: Timestamp) -> Result<bool, StoreError> {
+    let query = sql("SELECT home FROM person_institution WHERE home LIKE $1 AND erased_us >= $2 LIMIT 1");
+    Ok(database.first(query.bind(format!("{authority}/%")).bind(since(came))).await?.is_some())
+}
+
+/// The same of an institution, which the transaction holds.
+pub(super) async fn is_since(transaction: &mut Transaction, home: &str, came: Timestamp) -> Result<bool, StoreError> {
+    let query = sql("SELECT home FROM person_institution WHERE home = $1 AND erased_us >= $2");
+    Ok(transaction.first(query.bind(home).bind(since(came))).await?.is_some())
+}
+
+fn since(came: Timestamp) -> i64 {
+    came.checked_sub(CLOCKS).unwrap_or(came).as_microsecond()
+}
+
 /// Erases persons, and says which of them there were.
 async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Timestamp) -> Result<Vec<i64>, StoreError> {
     let mut homes = BTreeSet::new();
@@ -99,9 +121,12 @@ async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Time
     }
     for home in &homes {
         rows::hold(transaction, home).await?;
-        // Answers that are given again for their key hold the running number.
+        let noted = sql("UPDATE person_institution SET erased_us = $1 WHERE home = $2 AND (erased_us IS NULL OR erased_us < $1)");
+        transaction.execute(noted.bind(at.as_microsecond()).bind(home)).await?;
+        // Answers that are given again for their key hold the running number. The key stays used: the import that it is of would bring the
+        // person back. So does one whose import is under way, for nobody knows here whether that has the person.
         let authority = home.split('/').next().unwrap_or_default();
-        transaction.execute(sql("DELETE FROM person_key WHERE authority = $1").bind(authority)).await?;
+        transaction.execute(sql("UPDATE person_key SET answer = '' WHERE authority = $1").bind(authority)).await?;
     }
     let mut freed = Vec::new();
     for (key, mut employment) in rows::managed(transaction, numbers).await? {
@@ -126,7 +151,7 @@ async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Time
 }
 
 /// Erases those whose last employment became inactive as long ago as the agreement says, each by a decision that nobody needs to make.
-/// How many there were.
+/// How many there were. Where the persons of an institution cannot be read, the log says so, and those of the others are erased.
 ///
 /// # Errors
 /// The store does not answer.
@@ -137,25 +162,37 @@ pub async fn over(store: &Store, today: Date, at: Timestamp) -> Result<u64, Stor
     for row in database.all(terms).await? {
         let (home, months): (String, i64) = (row.get("home")?, row.get("erase_after_months")?);
         let Ok(last) = Span::new().try_months(months).and_then(|span| today.checked_sub(span)) else { continue };
-        loop {
-            let due = sql("SELECT DISTINCT number FROM person WHERE home = $1 AND inactive_from <= $2
-                 AND NOT EXISTS (SELECT 1 FROM person AS other WHERE other.number = person.number
-                     AND (other.inactive_from IS NULL OR other.inactive_from > $2)) ORDER BY number LIMIT $3");
-            let due = due.bind(&home).bind(last).bind(AT_ONCE);
-            // Looked at first without the lock: most of the time there is nothing.
-            if database.all(due.clone()).await?.is_empty() {
-                break;
+        match over_in(store, &home, last, &because, &mut count).await {
+            Err(error @ StoreError::Unreadable { .. }) => {
+                tracing::error!(%error, institution = home, "persons whose term is over are not erased; it is tried again");
             }
-            let mut change = store.change().await?;
-            rows::hold(change.transaction(), &home).await?;
-            let found = change.transaction().all(due).await?;
-            let numbers = found.iter().map(|row| row.get("number")).collect::<Result<_, StoreError>>()?;
-            for number in erased(change.transaction(), &numbers, because.at).await? {
-                change.made_by(None, &erasure(number), &because).await?;
-                count += 1;
-            }
-            change.commit().await?;
+            done => done?,
         }
     }
     Ok(count)
+}
+
+/// The same of one institution's, up to the day `last`.
+async fn over_in(store: &Store, home: &str, last: Date, because: &Because, count: &mut u64) -> Result<(), StoreError> {
+    loop {
+        let due = sql("SELECT DISTINCT number FROM person WHERE home = $1 AND inactive_from <= $2
+             AND NOT EXISTS (SELECT 1 FROM person AS other WHERE other.number = person.number
+                 AND (other.inactive_from IS NULL OR other.inactive_from > $2)) ORDER BY number LIMIT $3");
+        let due = due.bind(home).bind(last).bind(AT_ONCE);
+        // Looked at first without the lock: most of the time there is nothing.
+        if store.database().all(due.clone()).await?.is_empty() {
+            return Ok(());
+        }
+        let mut change = store.change().await?;
+        rows::hold(change.transaction(), home).await?;
+        let found = change.transaction().all(due).await?;
+        let numbers = found.iter().map(|row| row.get("number")).collect::<Result<_, StoreError>>()?;
+        let mut erased_now = 0;
+        for number in erased(change.transaction(), &numbers, because.at).await? {
+            change.made_by(None, &erasure(number), because).await?;
+            erased_now += 1;
+        }
+        change.commit().await?;
+        *count += erased_now;
+    }
 }

@@ -55,6 +55,9 @@ pub enum ImportError {
     /// More rows than a request or a file may have.
     #[error("there are more than {0} persons")]
     TooMany(u64),
+    /// A file is taken in again, and a person was erased meanwhile.
+    #[error("a person of the institution was erased since the file came")]
+    Erased,
     /// The program ends.
     #[error("the program ends")]
     Ending,
@@ -100,7 +103,7 @@ impl Persons {
 
     /// Begins a request: one call, or one file in as many batches as it takes. `at`: when it came.
     pub fn import(&self, scope: Scope, at: Timestamp) -> Import {
-        Import { persons: self.clone(), scope: Arc::new(scope), at, seen: Seen::new(), rows: 0 }
+        Import { persons: self.clone(), scope: Arc::new(scope), at, again: None, seen: Seen::new(), rows: 0 }
     }
 
     /// Imports the persons of one call, [`AT_ONCE`] at most. An answer for each, in their order.
@@ -185,11 +188,19 @@ pub struct Import {
     persons: Persons,
     scope: Arc<Scope>,
     at: Timestamp,
+    again: Option<Timestamp>,
     seen: Seen,
     rows: u64,
 }
 
 impl Import {
+    /// The same of a file that came at `came` and of which an attempt before may have imported some: whoever was erased since is not to come
+    /// back, so that nobody of the institution is imported.
+    #[must_use]
+    pub fn again(self, came: Timestamp) -> Self {
+        Self { again: Some(came), ..self }
+    }
+
     /// Imports the next persons of the request, [`AT_ONCE`] at most. An answer for each, in their order. Where it fails it may be
     /// called with the same persons again.
     ///
@@ -236,6 +247,11 @@ impl Import {
             judged.iter().filter_map(|judged| judged.whom.as_ref()).map(|whom| whom.home.as_str()).collect();
         for home in homes {
             self.hold(&mut transaction, home).await?;
+            if let Some(came) = self.again
+                && erase::is_since(&mut transaction, home, came).await?
+            {
+                return Err(ImportError::Erased);
+            }
         }
         let mut state = State::load(&mut transaction, judged).await?;
         let mut numbers = Numbers { keys: &persons.keys, reserved };

@@ -392,12 +392,21 @@ fn standing(row: &Row) -> Result<Standing, StoreError> {
 /// # Errors
 /// The store does not answer.
 pub async fn waiting(database: &Database, after: i64, most: u32) -> Result<Vec<(i64, Handed)>, StoreError> {
+    let read = |(id, handed): (i64, Option<Handed>)| Ok((id, handed.ok_or(StoreError::Unreadable { column: "content" })?));
+    waiting_as_read(database, after, most).await?.into_iter().map(read).collect()
+}
+
+/// The same; nothing of what cannot be read.
+pub(super) async fn waiting_as_read(
+    database: &Database,
+    after: i64,
+    most: u32,
+) -> Result<Vec<(i64, Option<Handed>)>, StoreError> {
     let list = sql("SELECT id, content FROM person_outbox WHERE what = 'PERSON' AND id > $1 ORDER BY id LIMIT $2");
     let rows = database.all(list.bind(after).bind(i64::from(most))).await?;
     let read = |row: &Row| {
         let content: Vec<u8> = row.get("content")?;
-        let handed = serde_json::from_slice(&content).map_err(|_| StoreError::Unreadable { column: "content" })?;
-        Ok((row.get("id")?, handed))
+        Ok((row.get("id")?, serde_json::from_slice(&content).ok()))
     };
     rows.iter().map(read).collect()
 }

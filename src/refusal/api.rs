@@ -108,6 +108,10 @@ refusals! { []
     ApiKeyPending, Caller, Later, Administrator, http 409, after 2,
         da: "Den første forespørgsel med denne Idempotency-Key er ikke besvaret endnu.", "Prøv igen om lidt; bliver den aldrig besvaret, så se efter, om den er udført, og brug en ny nøgle.",
         en: "The first request with this Idempotency-Key has not been answered yet.", "Try again shortly; if it never is, look whether it was carried out, and use a new key.";
+    /// A person was erased since the import with this key.
+    ApiKeyErased, Caller, AfterChange, Administrator, http 409,
+        da: "En person er slettet, siden importen med denne Idempotency-Key kom, og dens svar opbevares ikke længere; intet er importeret igen.", "Send personerne igen med en ny nøgle, uden dem, der er slettet; de øvrige besvares med UAENDRET.",
+        en: "A person was erased since the import with this Idempotency-Key came, and its answer is no longer kept; nothing was imported again.", "Send the persons again with a new key, without those who were erased; the others are answered UAENDRET.";
     /// A key that is none.
     ApiKeyInvalid, Caller, AfterChange, Administrator, http 400,
         da: "Idempotency-Key er ikke 1 til 64 tegn af A-Z, a-z, 0-9, - og _.", "Brug fx en UUID.",

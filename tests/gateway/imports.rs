@@ -420,6 +420,13 @@ fn a_request_sent_again_with_its_key_is_answered_as_the_first_and_another_is_not
         assert!(other.status == 422 && other.text().contains("ApiKeyReused"), "{}", other.text());
         let broken = house.as_json(&[("idempotency-key", "æ")], &[person("1001", 2)]).await;
         assert_eq!(broken.status, 400, "{}", broken.text());
+        // Once a person was erased the answer is not kept, and nobody is imported by the key again.
+        let store = Store::open(&Settings::sqlite(&house.dir.path().join("agreements.sqlite"))).await.unwrap();
+        let erased = hjemmel::store::sql("UPDATE person_key SET answer = ''");
+        assert_eq!(store.database().session().await.unwrap().execute(erased).await.unwrap(), 1);
+        store.close().await;
+        let erased = house.as_json(&key, &[person("1001", 1)]).await;
+        assert!(erased.status == 409 && erased.text().contains("ApiKeyErased"), "{}", erased.text());
         house.world.stop().await;
     });
 }

@@ -11,7 +11,7 @@ use hjemmel::files::content::ByInfRef;
 use hjemmel::files::core::Step;
 use hjemmel::files::home::Folder;
 use hjemmel::files::orders::Order;
-use hjemmel::persons::{PersonKeys, Persons};
+use hjemmel::persons::{PersonKeys, Persons, erase};
 use hjemmel::services::persons::contract::approved;
 use hjemmel::services::persons::door::Door;
 use hjemmel::services::persons::file::PersonFiles;
@@ -172,6 +172,43 @@ async fn a_table_and_xml_in_many_parts_are_answered_in_their_order_and_an_unread
 }
 
 #[tokio::test]
+async fn an_answer_leaves_a_file_of_its_name_that_another_sent_as_it_is() {
+    for world in worlds().await {
+        world.order(order(OTHER, SENDER)).await;
+        let other = world.home(OTHER).await;
+        put(&other, "p.csv.result.csv", b"another's").await.unwrap();
+        let trigger = trigger_to("p.csv.result.csv", 9, OTHER, &[SENDER], "");
+        put(&other, "p.csv.result.csv.trigger", trigger.as_bytes()).await.unwrap();
+        world.settle().await;
+        for n in [1, 2] {
+            assert!(send(&world, "p.csv", &table([n]), n.into()).await.contains("SUCCESS"), "{}", world.kind);
+            assert_eq!(result(&world, "p.csv").await, "another's", "{}", world.kind);
+        }
+        let names = list(&world.home(SENDER).await, Folder::In).await;
+        let answers = names.iter().filter(|name| name.ends_with(".result.csv") && *name != "p.csv.result.csv");
+        assert_eq!(answers.count(), 2, "{}: {names:?}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_no_longer_than_its_file_allows_and_says_of_how_many_persons_it_tells_nothing() {
+    for world in worlds().await {
+        let rows = 2_000;
+        assert!(
+            send(&world, "p.csv", &format!("CPRnummer\n{}", "x\n".repeat(rows)), 1).await.contains("SUCCESS"),
+            "{}",
+            world.kind
+        );
+        let answered = result(&world, "p.csv").await;
+        assert!(answered.len() <= 1024 * 1024, "{}: {}", world.kind, answered.len());
+        let (listed, last) = answered.trim_end().rsplit_once("\r\n").unwrap();
+        let listed: usize = listed.rsplit_once("\r\n").unwrap().1.split(';').next().unwrap().parse().unwrap();
+        let more = rows - listed;
+        assert!(last.contains(&format!("{more} personer mere er besvaret, heraf {more} AFVIST")), "{}: {last}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_breaks_off_or_has_no_agreement_is_refused_whole() {
     for world in worlds().await {
         let broken = format!("<Personer xmlns=\"{NS}\"><Person><CPRnummer>{}</CPRnummer></Person><Person>", cpr(1));
@@ -226,5 +263,53 @@ async fn a_file_of_persons_is_answered_once_and_creates_nobody_twice_wherever_a_
             assert!(answered.len() == 600 && answered.iter().all(|(status, _)| status == due), "{} {step:?}", world.kind);
             assert_eq!(list(&sender, Folder::In).await.len(), 2, "{} {step:?}: one answer, one receipt", world.kind);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_taken_in_again_brings_nobody_back_who_was_erased_meanwhile() {
+    for world in worlds().await {
+        let (armed, died) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let at_step = {
+            let (armed, died) = (armed.clone(), died.clone());
+            move |reached: Step| {
+                if reached == Step::Stored && armed.load(Ordering::SeqCst) && !died.swap(true, Ordering::SeqCst) {
+                    panic!("the node dies");
+                }
+            }
+        };
+        let files = files_in(&world.folder, world.parts.clone(), RULES, Some(Arc::new(at_step)));
+        let sender = home(&files, SENDER).await;
+        let header = HEADER.trim_end().to_owned() + ";Aktionskodedato\r\n";
+        let row = |n: u32, ended: &str| format!("{};{ended}\r\n", line(n).trim_end());
+        let content = format!("{header}{}{}{}", row(1, ""), row(2, "2020-01-01"), row(3, ""));
+        put(&sender, "p.csv", content.as_bytes()).await.unwrap();
+        let trigger = trigger_to("p.csv", content.len(), SENDER, &["ROUTING_V1_0_0"], &routing(INF_REF, 1));
+        put(&sender, "p.csv.trigger", trigger.as_bytes()).await.unwrap();
+        armed.store(true, Ordering::SeqCst);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !died.load(Ordering::SeqCst) {
+            assert!(std::time::Instant::now() < until, "{}: it is not taken in", world.kind);
+            files.work_once().await.unwrap();
+        }
+        // All three are in; one is erased before another node takes the file.
+        let store = Store::open(&world.store).await.unwrap();
+        let today = jiff::civil::date(2026, 11, 29);
+        assert_eq!(erase::over(&store, today, world.parts.clock.now()).await.unwrap(), 1, "{}", world.kind);
+        while !list(&sender, Folder::In).await.contains(&"p.csv.sftpreceipt".to_owned()) {
+            assert!(std::time::Instant::now() < until, "{}: no receipt", world.kind);
+            files.work_once().await.unwrap();
+            // Another takes the job when its lease has ended.
+            leases_end(&world.database).await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let receipt = get(&sender, "p.csv.sftpreceipt").await.unwrap();
+        assert!(receipt.contains("<ErrorCode>1050") && receipt.contains("slettet"), "{}: {receipt}", world.kind);
+        let there = world.database.all(hjemmel::store::sql("SELECT number FROM person_number")).await.unwrap();
+        assert_eq!(there.len(), 2, "{}: nobody came back", world.kind);
+        // Whoever sends anew has decided it.
+        assert!(send(&world, "q.csv", &table([1, 3]), 2).await.contains("SUCCESS"), "{}", world.kind);
+        let statuses: Vec<_> = told(&result(&world, "q.csv").await).into_iter().map(|(status, _)| status).collect();
+        assert_eq!(statuses, ["UAENDRET", "UAENDRET"], "{}", world.kind);
     }
 }

@@ -14,6 +14,7 @@ use hjemmel::decisions::By;
 use hjemmel::persons::erase::replay::{self, Logs};
 use hjemmel::persons::erase::{self, EraseError};
 use hjemmel::persons::{AT_ONCE, Answer, ImportError, PersonKeys, Persons, ResultFile, Row, Scope, Status, outbox, shown};
+use hjemmel::services::persons::keys::{self as import_keys, Known};
 use hjemmel::store::{Access, Database, copies};
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
@@ -43,9 +44,10 @@ on_both! {
     in_a_store_that_was_put_back_nobody_is_imported_before_every_log_was_read_for_erasures;
     a_log_that_is_not_whole_or_shorter_than_another_says_counts_as_unread;
     campus_is_told_of_everybody_whom_a_log_names_also_of_one_whom_the_copy_never_had;
-    an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person;
+    an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person_and_the_key_imports_nobody;
     a_managers_staff_number_is_looked_up_among_the_managers_employments;
     a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not;
+    what_cannot_be_read_of_one_institution_keeps_nobody_of_another_from_being_erased;
 }
 
 fn persons(database: &Database) -> Persons {
@@ -572,34 +574,37 @@ async fn campus_is_told_of_everybody_whom_a_log_names_also_of_one_whom_the_copy_
     assert_eq!(told, numbers.iter().map(|number| (*number, "SLET")).collect());
 }
 
-async fn an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person(kept: Kept) {
+async fn an_answer_that_is_given_again_for_its_key_goes_with_the_erased_person_and_the_key_imports_nobody(kept: Kept) {
     let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
     people::add(&store, &[(OWNER, Role::SystemOwner, Some(OWN))]).await;
     let (database, node) = (store.database(), Node::new());
     let persons = Persons::new(database.clone(), Arc::new(PersonKeys::new(&[7; 32])), node.name);
     let number = one(&persons, row(1, 1, &[])).await.1.unwrap();
-    let answered = [OWN, OTHER].map(|authority| {
-        format!(
-            "INSERT INTO person_key (system, authority, key, digest, answer, at_us)
-             VALUES ('{}', '{authority}', 'en-gang', 'ab', 'OPRETTET {number}', 1)",
-            Uuid::from_u128(2)
-        )
-    });
-    let authorities = async || {
-        let rows = database.all(hjemmel::store::sql("SELECT authority FROM person_key ORDER BY 1")).await.unwrap();
-        rows.iter().map(|row| row.get::<String>("authority").unwrap()).collect::<Vec<_>>()
+    let folder = node.folder.path();
+    let sealer = keys::sealer(&folder.join("pseudonym.key"), &folder.join("auditors.pub")).unwrap();
+    let key = |authority: &str, name: &str| {
+        import_keys::Key::new(&sealer, (Uuid::from_u128(2), authority.parse().unwrap(), Uuid::nil()), name, b"persons", at(NOW))
     };
-    for insert in &answered {
-        kept.execute(insert).await.unwrap();
+    let (own, other, under_way) = (key(OWN, "en-gang"), key(OTHER, "en-gang"), key(OWN, "nu"));
+    let answer = format!("OPRETTET {number}");
+    for answered in [&own, &other] {
+        assert_eq!(answered.claim(database).await.unwrap(), Known::Mine);
+        answered.answered(database, &answer).await.unwrap();
     }
+    assert_eq!(under_way.claim(database).await.unwrap(), Known::Mine);
     erase::erase(&store, By::Key(&signer(OWNER)), number, Uuid::nil(), &because(NOW)).await.unwrap();
-    assert_eq!(authorities().await, [OTHER], "another authority's answers stay");
+    assert_eq!(own.claim(database).await.unwrap(), Known::Erased, "nobody is imported again");
+    assert_eq!(other.claim(database).await.unwrap(), Known::Answered(answer.clone()), "another authority's answers stay");
+    // An import that was under way may have the person: its answer is not kept either.
+    under_way.answered(database, &answer).await.unwrap();
+    assert_eq!(under_way.claim(database).await.unwrap(), Known::Erased);
     // Nor does a copy's answer give the number of one whom the copy has not.
     node.write(&store, None).await;
-    kept.execute(&answered[0]).await.unwrap();
     put_back(database, "O. Drift", at(NOW)).await;
     replay::own(database, node.name, &node.logs(), at(NOW)).await.unwrap();
-    assert_eq!(authorities().await, [] as [&str; 0]);
+    assert_eq!(other.claim(database).await.unwrap(), Known::Erased);
+    let held = database.all(hjemmel::store::sql("SELECT key FROM person_key WHERE answer <> ''")).await.unwrap();
+    assert!(held.is_empty());
 }
 
 async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_is_not(kept: Kept) {
@@ -626,6 +631,21 @@ async fn a_person_whose_term_is_over_is_erased_and_one_with_another_employment_i
     }
     assert_eq!(there, [false, true, true, true]);
     assert_eq!(erase::over(&store, jiff::civil::date(2026, 12, 31), at(NOW)).await.unwrap(), 2);
+}
+
+async fn what_cannot_be_read_of_one_institution_keeps_nobody_of_another_from_being_erased(kept: Kept) {
+    let store = Store::open_to(Access::Make, &kept.settings).await.unwrap();
+    let database = store.database().clone();
+    let persons = persons(&database);
+    let boss = cpr(1);
+    let ended = ("Aktionskodedato", "2026-01-01");
+    one(&persons, row(1, 1, &[ended])).await;
+    one(&persons, row(1, 2, &[("LederCPRnummer", boss.as_str()), ("Medarbejdernummer", "broken")])).await;
+    let other = one(&persons, row(1, 3, &[ended, ("InstitutionsID1", "A2")])).await.1.unwrap();
+    kept.execute("UPDATE person SET content = 'x' WHERE staff = 'broken'").await.unwrap();
+    let day = jiff::civil::date(2026, 11, 29);
+    assert_eq!(erase::over(&store, day, at(NOW)).await.unwrap(), 1);
+    assert!(shown::with_number(&database, other).await.unwrap().is_empty());
 }
 
 async fn a_managers_staff_number_is_looked_up_among_the_managers_employments(kept: Kept) {

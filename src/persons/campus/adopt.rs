@@ -167,10 +167,11 @@ async fn numbers(database: &Database) -> Result<BTreeMap<Employment, Option<i64>
     }
     let mut after = 0;
     loop {
-        let page = outbox::waiting(database, after, PAGE).await?;
+        let page = outbox::waiting_as_read(database, after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = *last;
-        for (_, handed) in page {
+        // What cannot be read is given up when its turn comes, and is nobody's here.
+        for handed in page.into_iter().filter_map(|(_, handed)| handed) {
             add((handed.authority, handed.institution, handed.staff_number), handed.number);
         }
     }

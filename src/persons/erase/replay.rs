@@ -321,7 +321,7 @@ async fn erase_again(database: &Database, read: Read, at: Timestamp) -> Result<u
             outbox::erase(&mut transaction, *number, at).await?;
         }
         // It is not known any more in whose answers they stand.
-        transaction.execute(sql("DELETE FROM person_key")).await?;
+        transaction.execute(sql("UPDATE person_key SET answer = ''")).await?;
         count += gone.len() as u64;
         transaction.commit().await?;
     }

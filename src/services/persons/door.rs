@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::names::OPERATION;
@@ -71,6 +72,11 @@ impl Door {
     /// Begins to import what a call or a file has. Nothing is kept without the record.
     pub fn begin(&self, _recorded: &Durable, terms: Terms) -> Importing {
         Importing(self.persons.import(terms.0, self.clock.now()))
+    }
+
+    /// The same of a file that came at `came` and of which an attempt before may have imported some.
+    pub fn begin_again(&self, _recorded: &Durable, terms: Terms, came: Timestamp) -> Importing {
+        Importing(self.persons.import(terms.0, self.clock.now()).again(came))
     }
 
     /// Writes into a record what became of persons, and seals whom they are known as.

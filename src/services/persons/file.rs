@@ -4,8 +4,8 @@
 //! Who may send which institutions' persons is said by the same agreement as for calls, between the sending user's it-system and this
 //! service for the authority of the route order. A file takes the room of one part, whatever its length.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -16,8 +16,10 @@ use crate::audit::Durable;
 use crate::files::codes::Code;
 use crate::files::content::{Candidate, ContentRule, Judgement, Later, Passed, Passing, TakenIn, Taking};
 use crate::objects::Writing;
-use crate::persons::answer::ResultFile;
+use crate::persons::answer::{Answer, ResultFile, Status};
+use crate::persons::erase;
 use crate::persons::file::{FileError, Rows};
+use crate::persons::import::MOST as MOST_OF_FILE;
 use crate::refusal::{Detail, Party, Refusal};
 use crate::store::{StoreError, Transaction};
 
@@ -40,20 +42,92 @@ fn refused(da: &str, en: &str) -> Judgement {
 struct Pending(Arc<Mutex<Vec<u8>>>);
 
 impl Pending {
+    fn held(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.held())
+    }
+}
+
+/// So many bytes are kept for the line that says what is not listed.
+const LAST_LINE: u64 = 4096;
+
+/// The answers of a file, as many of the first as there is room for.
+struct Listed {
+    result: ResultFile<Pending>,
+    pending: Pending,
+    /// Bytes that may still be written.
+    room: u64,
+    /// How many persons are not listed, and how many of them were refused.
+    left_out: (u64, u64),
+}
+
+impl Listed {
+    fn new(room: u64) -> io::Result<Self> {
+        let pending = Pending::default();
+        let result = ResultFile::new(pending.clone())?;
+        Ok(Self { result, pending, room: room.saturating_sub(LAST_LINE), left_out: (0, 0) })
+    }
+
+    fn add(&mut self, answers: &[Answer]) -> io::Result<()> {
+        for answer in answers {
+            if self.left_out.0 == 0 {
+                self.result.flush()?;
+                let before = self.pending.held().len();
+                self.result.write(answer)?;
+                self.result.flush()?;
+                if self.pending.held().len() as u64 <= self.room {
+                    continue;
+                }
+                self.pending.held().truncate(before);
+            }
+            self.left_out.0 += 1;
+            self.left_out.1 += u64::from(answer.status == Status::Refused);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        let written = self.pending.take();
+        self.room = self.room.saturating_sub(written.len() as u64);
+        written
+    }
+
+    fn finish(mut self) -> io::Result<Vec<u8>> {
+        if let (more @ 1.., refused) = self.left_out {
+            self.result.left_out(more, refused)?;
+        }
+        Ok(self.result.finish()?.take())
     }
 }
 
 impl Write for Pending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.held().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Reads a file to its end; how many persons it has, `most` at most.
+fn counted(file: impl Read, most: u64) -> Result<u64, FileError> {
+    let (mut rows, mut found) = (Rows::open(file)?, 0);
+    while rows.next_row()?.is_some() {
+        found += 1;
+        if found > most {
+            let da = format!("filen har flere end {most} personer: del den i flere filer");
+            return Err(FileError::Content(Detail::new(
+                da,
+                format!("the file has more than {most} persons: divide it into several files"),
+            )));
+        }
+    }
+    Ok(found)
 }
 
 impl PersonFiles {
@@ -74,15 +148,18 @@ impl PersonFiles {
                 )),
             };
         }
+        if let Some(came) = candidate.again
+            && erase::any_since(self.door.persons.database(), candidate.sender_authority, came).await.map_err(passing)?
+        {
+            return Ok(refused(
+                "en af myndighedens personer er slettet, efter at filen kom, og en del af filen kan være taget ind, før platformen fejlede: \
+                 send den igen uden dem, der er slettet; de øvrige, der er taget ind, besvares med UAENDRET",
+                "a person of the authority was erased after the file came, and part of the file may have been taken in before the platform \
+                 failed: send it again without those who were erased; the others that were taken in are answered UAENDRET",
+            ));
+        }
         // To the end, so that a file that breaks off is refused whole.
-        let read = move || -> Result<u64, FileError> {
-            let mut rows = Rows::open(candidate.content.open().map_err(FileError::Io)?)?;
-            let mut found = 0;
-            while rows.next_row()?.is_some() {
-                found += 1;
-            }
-            Ok(found)
-        };
+        let read = move || counted(candidate.content.open().map_err(FileError::Io)?, MOST_OF_FILE);
         match tokio::task::spawn_blocking(read).await.map_err(passing)? {
             Ok(0) => Ok(refused("filen har ingen personer", "the file has no persons")),
             Ok(_) => Ok(Judgement::Passed(Box::new(Passed { warnings: Vec::new(), figures: None, memo: Box::new(()) }))),
@@ -94,6 +171,7 @@ impl PersonFiles {
     async fn taken(&self, candidate: Candidate, recorded: &Durable, answer: &mut Writing) -> Result<TakenIn, Passing> {
         // As it was judged, unless it was suspended meanwhile: then it is judged anew.
         let terms = self.terms(&candidate).await.map_err(|refusal| passing(refusal.code()))?;
+        let again = candidate.again;
         let (send, mut parts) = tokio::sync::mpsc::channel(1);
         let reading = tokio::task::spawn_blocking(move || -> Result<(), FileError> {
             let mut rows = Rows::open(candidate.content.open().map_err(FileError::Io)?)?;
@@ -105,20 +183,20 @@ impl PersonFiles {
                 }
             }
         });
-        let pending = Pending::default();
-        let mut result = ResultFile::new(pending.clone()).map_err(passing)?;
-        let (mut counted, mut importing) = (Counted::default(), self.door.begin(recorded, terms));
+        let mut listed = Listed::new(answer.room()).map_err(passing)?;
+        let mut importing = match again {
+            Some(came) => self.door.begin_again(recorded, terms, came),
+            None => self.door.begin(recorded, terms),
+        };
+        let mut counted = Counted::default();
         while let Some(rows) = parts.recv().await {
             let answers = importing.persons(rows).await.map_err(|refusal| passing(refusal.code()))?;
             counted.add(&answers);
-            for answered in &answers {
-                result.write(answered).map_err(passing)?;
-            }
-            answer.write(&pending.take()).await.map_err(passing)?;
+            listed.add(&answers).map_err(passing)?;
+            answer.write(&listed.take()).await.map_err(passing)?;
         }
         reading.await.map_err(passing)?.map_err(passing)?;
-        result.finish().map_err(passing)?;
-        answer.write(&pending.take()).await.map_err(passing)?;
+        answer.write(&listed.finish().map_err(passing)?).await.map_err(passing)?;
         Ok(TakenIn { about: counted.about, persons: counted.persons, persons_left_out: counted.left_out })
     }
 }
@@ -157,5 +235,42 @@ impl Taking for PersonFiles {
         answer: &'a mut Writing,
     ) -> Later<'a, Result<TakenIn, Passing>> {
         Box::pin(self.taken(candidate, recorded, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(row: u64) -> Answer {
+        Answer { row, status: Status::Refused, number: None, warnings: Vec::new(), errors: Vec::new() }
+    }
+
+    #[test]
+    fn a_file_with_one_person_too_many_is_refused_before_anybody_is_taken() {
+        let file = "CPRnummer\nx\nx\nx\n";
+        assert_eq!(counted(file.as_bytes(), 3).unwrap(), 3);
+        let Err(FileError::Content(what)) = counted(file.as_bytes(), 2) else { panic!("two are the most") };
+        assert!(what.da().contains("flere end 2 personer") && what.en().contains("more than 2 persons"), "{what:?}");
+    }
+
+    #[test]
+    fn a_list_ends_where_its_room_does_and_says_of_how_many_more_nothing_is_listed() {
+        let room = LAST_LINE + 1_000;
+        let (mut listed, mut written) = (Listed::new(room).unwrap(), Vec::new());
+        for part in 0..10 {
+            let answers: Vec<Answer> = (1..=20).map(|row| answer(part * 20 + row)).collect();
+            listed.add(&answers).unwrap();
+            written.extend(listed.take());
+        }
+        written.extend(listed.finish().unwrap());
+        assert!(written.len() as u64 <= room);
+        let text = String::from_utf8(written).unwrap();
+        let (lines, last) = text.trim_end().rsplit_once("\r\n").unwrap();
+        let listed = lines.lines().skip(1).count();
+        assert!((1..200).contains(&listed) && lines.ends_with(&format!("{listed};AFVIST;;;;;;;;")), "{lines}");
+        let more = 200 - listed;
+        assert!(last.contains(&format!("{more} personer mere er besvaret, heraf {more} AFVIST")), "{last}");
+        assert!(last.contains(&format!("{more} more persons were answered")), "{last}");
     }
 }

@@ -36,6 +36,8 @@ pub enum Known {
     Pending,
     /// This was answered.
     Answered(String),
+    /// It belongs to this import, and a person of the authority was erased since: the answer is not kept, and nothing is imported again.
+    Erased,
 }
 
 fn us(at: Timestamp) -> i64 {
@@ -74,16 +76,21 @@ impl Key {
             // It was freed this moment.
             None => Ok(Known::Pending),
             Some(row) if row.get::<String>("digest")? != self.digest => Ok(Known::Other),
-            Some(row) => Ok(row.maybe("answer")?.map_or(Known::Pending, Known::Answered)),
+            Some(row) => Ok(match row.maybe::<String>("answer")? {
+                None => Known::Pending,
+                Some(blank) if blank.is_empty() => Known::Erased,
+                Some(answer) => Known::Answered(answer),
+            }),
         }
     }
 
-    /// It was answered.
+    /// It was answered; where a person of the authority was erased meanwhile the answer is not kept.
     ///
     /// # Errors
     /// The store.
     pub async fn answered(&self, database: &Database, answer: &str) -> Result<(), StoreError> {
-        let answered = sql("UPDATE person_key SET answer = $1 WHERE system = $2 AND authority = $3 AND key = $4 AND digest = $5");
+        let answered = sql("UPDATE person_key SET answer = $1
+             WHERE system = $2 AND authority = $3 AND key = $4 AND digest = $5 AND answer IS NULL");
         let answered =
             answered.bind(answer).bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
         database.session().await?.execute(answered).await.map(drop)

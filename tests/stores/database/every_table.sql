@@ -113,8 +113,8 @@ INSERT INTO mailbox_past (sender, delivery, validation, transport, received_us)
 VALUES ('00000000-0000-4000-8000-000000000071', '00000000-0000-4000-8000-000000000078', 'AFVIST', 'KLAR', 1);
 INSERT INTO person_counter (id, key_id, last)
 VALUES (1, 'nøgle-1', 9223372036854775807);
-INSERT INTO person_institution (home, erase_after_months)
-VALUES ('99999981/101', NULL);
+INSERT INTO person_institution (home, erase_after_months, erased_us)
+VALUES ('99999981/101', NULL, 9223372036854775807);
 INSERT INTO person_number (pseudonym, number)
 VALUES (zeroblob(32), 1);
 INSERT INTO person (number, staff, home, user_key, email_key, inactive_from, manager, manager_waits, content)
