@@ -189,7 +189,7 @@ impl Change {
     }
 
     /// Whether an id stands for a system in what is others': an agreement that another side asked for, or that nobody knows who asked for,
-    /// a route to another authority, a connection of others, a user of files of theirs.
+    /// a route to another authority, a connection of others (as its receiver only once that side agreed), a user of files of theirs.
     ///
     /// # Errors
     /// As [`Change::system`].
@@ -201,6 +201,7 @@ impl Change {
              UNION ALL SELECT 1 FROM connection WHERE client = $1 AND authority <> $2 AND coalesce(client_supplier, '') <> $2
              UNION ALL SELECT 1 FROM connection
                  WHERE receiver = $1 AND receiver_authority <> $2 AND coalesce(receiver_supplier, '') <> $2
+                 AND consented_at IS NOT NULL
              LIMIT 1");
         Ok(self.connection().first(named.bind(id).bind(own.to_string())).await?.is_some())
     }

@@ -118,6 +118,9 @@ pub struct ConnectionView {
     pub ended_at: Option<Timestamp>,
     /// When the receiver's side agreed to it; null: nothing of the receiver's is shown or stated in it yet.
     pub consented_at: Option<Timestamp>,
+    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that is GODKENDT; null:
+    /// nothing of the authority's is shown or stated in it yet.
+    pub authority_consented_at: Option<Timestamp>,
 }
 
 impl ConnectionView {
@@ -150,6 +153,7 @@ impl ConnectionView {
             added_at: connection.added,
             ended_at: connection.ended,
             consented_at: connection.consented,
+            authority_consented_at: connection.authority_consented,
         }
     }
 }
@@ -498,7 +502,8 @@ pub async fn end(
     once(&api, &caller, &headers, digest(&["end connection", &id.to_string(), &if_match.0], &bytes), work).await
 }
 
-/// Agrees to a connection for the receiver's side: until then nothing of the receiver's is shown or stated in it.
+/// Agrees to a connection for the receiver's side, or for the client's authority where somebody else added it: until then nothing of
+/// that side's is shown or stated in it.
 #[utoipa::path(post, operation_id = "consentToConnection", path = "/api/v1/connections/{id}/consent", tag = "connections", request_body = EndingRequest,
     params(("id" = Uuid, Path, description = "The connection."),
         ("If-Match" = String, Header, description = "Its ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),

@@ -83,7 +83,7 @@ enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// Agree to one for the receiver's side: until then nothing of the receiver's is shown or stated in it
+    /// Agree to one for your side, the receiver's or the client's authority's: until then nothing of it is shown or stated in it
     Consent {
         /// Its id
         id: Uuid,
@@ -314,7 +314,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 decide::consent(store, By::Key(&signer), &known, &because, None).await
             };
             with_store(&settings, Access::Change, consent).await?;
-            writeln!(out, "{id} is agreed to for the receiver's side")?;
+            writeln!(out, "{id} is agreed to")?;
         }
         Command::State { id, task, reference, withdraw: _, party, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));

@@ -28,6 +28,9 @@ use crate::users::{Actor, User, Whose};
 /// The longest reference, in characters.
 pub const LONGEST_REFERENCE: usize = 200;
 
+/// The most connections that people of one authority or company have added and not ended.
+pub const MOST_OF_A_PARTY: i64 = 1_000;
+
 /// Why something was not decided on a connection. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
@@ -115,6 +118,7 @@ impl New {
             added: crate::store::value::to_microsecond(now),
             ended: None,
             consented: None,
+            authority_consented: None,
         })
     }
 }
@@ -140,17 +144,33 @@ fn decision<'a>(connection: &Connection, what: What, action: Action, whose: [Cvr
     Decision { what, action, whose: For::OneOf(whose), service: connection.service, because }
 }
 
-/// Whether one's agreements name a system: an authority's own, and those that a company asked for.
-async fn is_named(session: &mut Session, user: &User, system: Uuid) -> Result<bool, StoreError> {
+/// Whether one's agreements on a side name a system: an authority's own, and those that a company asked for. Only what a signatory
+/// approved and nobody has ended counts: anybody asks for whatever they like.
+async fn is_named(
+    session: &mut Session,
+    user: &User,
+    (side, system): (crate::agreements::Side, Uuid),
+    at: Timestamp,
+) -> Result<bool, StoreError> {
     let own = user.party.map(|cvr| cvr.to_string());
+    macro_rules! stands {
+        ($whose:literal) => {
+            concat!(
+                "SELECT 1 AS named FROM agreement WHERE side = $1 AND system = $2 AND (state IN ('GODKENDT', 'SUSPENDERET')
+                     OR state = 'OPSAGT' AND ends_at > $4) AND (valid_to IS NULL OR valid_to > $4) AND ",
+                $whose,
+                " LIMIT 1"
+            )
+        };
+    }
     let query = match user.side() {
-        Some(Side::Authority) => sql("SELECT 1 AS named FROM agreement
-             WHERE system = $1 AND authority = $2 AND state NOT IN ('AFVIST', 'TRUKKET') LIMIT 1"),
-        _ => sql("SELECT 1 AS named FROM decision JOIN agreement ON agreement.id = decision.subject_id
-             WHERE decision.subject = 'agreement' AND decision.to_state = 'ANMODET' AND agreement.system = $1
-             AND decision.party = $2 LIMIT 1"),
+        Some(Side::Authority) => sql(stands!("authority = $3")),
+        _ => sql(stands!(
+            "EXISTS (SELECT 1 FROM decision WHERE subject = 'agreement' AND subject_id = agreement.id AND to_state = 'ANMODET'
+                 AND party = $3)"
+        )),
     };
-    Ok(session.first(query.bind(system).bind(own)).await?.is_some())
+    Ok(session.first(query.bind(side.name()).bind(system).bind(own).bind(at)).await?.is_some())
 }
 
 /// Refuses systems and a receiver's supplier that are not the adder's to name. When the receiver's side has agreed: at once where the
@@ -166,13 +186,15 @@ async fn is_theirs(
     }
     let client = deciding.change.system(connection.client).await?;
     let own = client.as_ref().is_some_and(|client| client.party == user.party);
-    // A system in the register is its party's, and that of whoever's agreements name it.
+    // A system in the register is its party's, and that of whoever's agreements on the front name it: on the back any system that stands
+    // in no register may be asked for.
     let may_be_named = user.side() == Some(Side::Authority) || client.is_none();
-    let named = may_be_named && is_named(deciding.change.connection(), &user, connection.client).await?;
+    let of = (crate::agreements::Side::Front, connection.client);
+    let named = may_be_named && is_named(deciding.change.connection(), &user, of, at).await?;
     if !own && !named {
         return Err(refused(
-            "anvendersystemet er ikke registreret som jeres, og ingen af jeres aftaler nævner det; registrér det først",
-            "the client system is not registered as yours, and none of your agreements names it; register it first",
+            "anvendersystemet er ikke registreret som jeres, og ingen af jeres godkendte aftaler nævner det; registrér det først",
+            "the client system is not registered as yours, and none of your approved agreements names it; register it first",
         ));
     }
     let runs_it = client.and_then(|client| client.party).filter(|party| *party != connection.authority);
@@ -180,7 +202,7 @@ async fn is_theirs(
         return Err(refused("anvendersystemet er en anden leverandørs", "the client system is another supplier's"));
     }
     let Some(receiver) = connection.receiver else { return Ok(Some(at)) };
-    let is_receiver = speaks_for_receiver(deciding, connection, receiver).await?;
+    let is_receiver = speaks_for_receiver(deciding.change.connection(), &user, connection, at).await?;
     let receiver = deciding.change.system(receiver).await?.and_then(|receiver| receiver.party);
     if connection.receiver_supplier.is_some() && !is_receiver && connection.receiver_supplier != receiver {
         return Err(refused(
@@ -191,33 +213,73 @@ async fn is_theirs(
     Ok(is_receiver.then_some(at))
 }
 
-/// Whether whoever decides speaks for the system that receives: it is registered as theirs, or theirs is the receiver's authority and
-/// an agreement of it names the system, or it is in no register and nothing of another authority's names it. A route does not count:
-/// its authority writes any system into it alone.
-async fn speaks_for_receiver(deciding: &mut Deciding<'_>, connection: &Connection, receiver: Uuid) -> Result<bool, StoreError> {
-    let user = deciding.user().clone();
+/// Whose the register says that a system is.
+async fn holder_of(session: &mut Session, system: Uuid) -> Result<Option<Cvr>, StoreError> {
+    let row = session.first(sql("SELECT party FROM client_system WHERE id = $1").bind(system)).await?;
+    Ok(row.map(|row| row.maybe_parsed("party")).transpose()?.flatten())
+}
+
+/// Whether an id stands for a system in what is another authority's, which it may serve: an agreement that was not rejected or taken
+/// back, a route, a user of files, a connection.
+async fn serves_others(session: &mut Session, system: Uuid, own: Cvr) -> Result<bool, StoreError> {
+    let named =
+        sql("SELECT 1 AS named FROM agreement WHERE system = $1 AND authority <> $2 AND state NOT IN ('AFVIST', 'TRUKKET')
+         UNION ALL SELECT 1 FROM route WHERE system = $1 AND (receiver IS NULL OR receiver <> $2)
+         UNION ALL SELECT 1 FROM sftp_user WHERE system = $1 AND authority <> $2
+         UNION ALL SELECT 1 FROM connection WHERE client = $1 AND authority <> $2
+         UNION ALL SELECT 1 FROM connection WHERE receiver = $1 AND receiver_authority <> $2 AND consented_at IS NOT NULL
+         LIMIT 1");
+    Ok(session.first(named.bind(system).bind(own.to_string())).await?.is_some())
+}
+
+/// Whether a user speaks for the system that receives: it is registered as theirs, or theirs is the receiver's authority and
+/// an agreement of it that was approved names the system. What stands in no register as somebody's is spoken for so only where nothing
+/// of others names it: then the operators know whose it is. A route does not count: its authority writes any system into it alone.
+async fn speaks_for_receiver(
+    session: &mut Session,
+    user: &User,
+    connection: &Connection,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(receiver) = connection.receiver else { return Ok(true) };
     if user.side() == Some(Side::Operators) {
         return Ok(true);
     }
-    let holder = deciding.change.system(receiver).await?;
-    if user.party.is_some() && holder.as_ref().is_some_and(|holder| holder.party == user.party) {
+    let holder = holder_of(session, receiver).await?;
+    if user.party.is_some() && holder == user.party {
         return Ok(true);
     }
     if user.side() != Some(Side::Authority) || user.party != Some(connection.receiver_authority) {
         return Ok(false);
     }
-    let session = deciding.change.connection();
-    if is_named(session, &user, receiver).await? {
-        return Ok(true);
+    if holder.is_none() && serves_others(session, receiver, connection.receiver_authority).await? {
+        return Ok(false);
     }
-    let others =
-        sql("SELECT 1 AS named FROM agreement WHERE system = $1 AND authority <> $2 AND state NOT IN ('AFVIST', 'TRUKKET')
-         UNION ALL SELECT 1 FROM route WHERE system = $1 AND (receiver IS NULL OR receiver <> $2) LIMIT 1");
-    let others = others.bind(receiver).bind(connection.receiver_authority.to_string());
-    Ok(holder.is_none() && session.first(others).await?.is_none())
+    let (back, front) = (crate::agreements::Side::Back, crate::agreements::Side::Front);
+    Ok(is_named(session, user, (back, receiver), at).await? || is_named(session, user, (front, receiver), at).await?)
 }
 
-/// Agrees to a connection on behalf of the receiver's side: from then on its tasks are shown in it.
+/// Whether a user is the client's authority's, or an operator on its behalf.
+fn speaks_for_authority(user: &User, connection: &Connection) -> bool {
+    match user.side() {
+        Some(Side::Operators) => true,
+        Some(Side::Authority) => user.party == Some(connection.authority),
+        _ => false,
+    }
+}
+
+/// For which sides a user may agree to a connection that has not ended: the client's authority's, the receiver's.
+async fn open_to(session: &mut Session, user: &User, connection: &Connection, at: Timestamp) -> Result<(bool, bool), StoreError> {
+    if connection.ended.is_some() {
+        return Ok((false, false));
+    }
+    let authority = connection.authority_consented.is_none() && speaks_for_authority(user, connection);
+    let receiver = connection.consented.is_none() && speaks_for_receiver(session, user, connection, at).await?;
+    Ok((authority, receiver))
+}
+
+/// Agrees to a connection on behalf of whichever side is the user's, the receiver's or the client's authority's, and has not: from then
+/// on its tasks are shown in it.
 ///
 /// # Errors
 /// [`ConnectionError`]: a user who may not, or who does not speak for the system that receives; one that was agreed to or has ended.
@@ -242,35 +304,53 @@ async fn consent_once(
         Some(receiver) => store.system(receiver).await?.and_then(|receiver| receiver.party),
         None => None,
     };
-    let whose = [known.receiver_authority, receiver.or(known.receiver_supplier).unwrap_or(known.receiver_authority)];
+    let own = speaks_for_authority(by.who(store, because.at).await?.user(), known);
+    let whose = match own && known.authority_consented.is_none() {
+        true => [known.authority; 2],
+        false => [known.receiver_authority, receiver.or(known.receiver_supplier).unwrap_or(known.receiver_authority)],
+    };
     let what = on(known, Some("added".to_owned()), "consented".to_owned(), &text(known));
     let mut deciding = decision(known, what, Action::AddConnection, whose, because).begin(store, by).await?;
-    if let Some(receiver) = known.receiver
-        && !speaks_for_receiver(&mut deciding, known, receiver).await?
-    {
-        return Err(refused(
-            "modtagersystemet er en andens, og ingen af jeres aftaler nævner det; den, der har registreret det, bekræfter forbindelsen",
-            "the receiving system is another's, and none of your agreements names it; whoever registered it agrees to the connection",
-        ));
+    let user = deciding.user().clone();
+    let session = deciding.change.connection();
+    let now = connection(session, known.id).await?.ok_or(ConnectionError::NoSuch(known.id))?;
+    let (for_authority, for_receiver) = open_to(session, &user, &now, because.at).await?;
+    if !for_authority && !for_receiver {
+        return Err(match now.ended.is_some() || now.consented.is_some() {
+            true => refused("forbindelsen er bekræftet eller afsluttet", "the connection was agreed to already, or has ended"),
+            false => refused(
+                "modtagersystemet er en andens, eller ingen af jeres godkendte aftaler nævner det; den, der har registreret det, eller \
+                 driften bekræfter forbindelsen",
+                "the receiving system is another's, or none of your approved agreements names it; whoever registered it, or the \
+                 operators, agree to the connection",
+            ),
+        });
     }
-    let update = sql("UPDATE connection SET consented_at = $1 WHERE id = $2 AND consented_at IS NULL AND ended_at IS NULL");
-    if deciding.change.connection().execute(update.bind(because.at).bind(known.id)).await? == 0 {
-        return Err(refused("forbindelsen er bekræftet eller afsluttet", "the connection was agreed to already, or has ended"));
+    if for_receiver {
+        let update = sql("UPDATE connection SET consented_at = $1 WHERE id = $2").bind(because.at).bind(known.id);
+        session.execute(update).await?;
     }
-    let known = Connection { consented: Some(because.at), ..known.clone() };
+    // That its authority agreed is this decision.
+    let known = Connection {
+        consented: if for_receiver { Some(because.at) } else { now.consented },
+        authority_consented: if for_authority { Some(because.at) } else { now.authority_consented },
+        ..now
+    };
     deciding.keep(kept, &known).await?;
     Ok(known)
 }
 
-/// Whether a user may agree to a connection for the receiver's side.
-pub fn may_consent(actor: &Actor, connection: &Connection) -> bool {
-    let own = match actor.scope().whose {
-        Whose::Everybody => true,
-        Whose::Authority(own) => own == connection.receiver_authority,
-        Whose::Supplier(own) => Some(own) == connection.receiver_supplier,
-        Whose::Nobody => false,
-    };
-    own && connection.consented.is_none() && connection.ended.is_none() && actor.may(Action::AddConnection).is_ok()
+/// Whether a user may agree to a connection, for either side.
+///
+/// # Errors
+/// A store that does not answer.
+pub async fn may_consent(store: &Store, actor: &Actor, connection: &Connection, at: Timestamp) -> Result<bool, StoreError> {
+    if actor.may(Action::AddConnection).is_err() || !connection.is_seen_by(&actor.scope()) {
+        return Ok(false);
+    }
+    let mut session = store.database().session().await?;
+    let (authority, receiver) = open_to(&mut session, actor.user(), connection, at).await?;
+    Ok(authority || receiver)
 }
 
 /// Adds a connection between systems that are the adder's to name. Where the receiver is another's its side agrees before anything of it
@@ -288,6 +368,32 @@ pub async fn add(
     until_it_holds(async || add_once(store, by, connection, because, kept).await).await
 }
 
+/// The same, with whoever the receiving system is registered as: it sees the connection, and agrees to it.
+async fn with_its_holder(store: &Store, connection: &Connection) -> Result<Connection, StoreError> {
+    let holder = match connection.receiver {
+        Some(receiver) => store.system(receiver).await?.and_then(|receiver| receiver.party),
+        None => None,
+    };
+    let holder = holder.filter(|holder| *holder != connection.receiver_authority);
+    Ok(Connection { receiver_supplier: connection.receiver_supplier.or(holder), ..connection.clone() })
+}
+
+/// Refuses one more where a party has added as many as it may that have not ended: every round looks at all of them.
+async fn is_within_bounds(deciding: &mut Deciding<'_>) -> Result<(), ConnectionError> {
+    let Some(party) = deciding.user().party else { return Ok(()) };
+    let added = sql("SELECT count(*) AS added FROM connection WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM decision
+         WHERE subject = 'connection' AND subject_id = connection.id AND to_state = 'added' AND party = $1)");
+    let row = deciding.change.connection().first(added.bind(party.to_string())).await?;
+    let added: i64 = row.map(|row| row.get("added")).transpose()?.unwrap_or_default();
+    if added >= MOST_OF_A_PARTY {
+        return Err(refused(
+            format!("der er allerede oprettet {MOST_OF_A_PARTY} forbindelser for {party}; afslut dem, der ikke bruges"),
+            format!("{MOST_OF_A_PARTY} connections were added for {party} already; end those that are not used"),
+        ));
+    }
+    Ok(())
+}
+
 async fn add_once(
     store: &Store,
     by: By<'_>,
@@ -295,10 +401,12 @@ async fn add_once(
     because: &Because,
     kept: Option<Kept<'_, Connection>>,
 ) -> Result<(), ConnectionError> {
+    let connection = &with_its_holder(store, connection).await?;
     let what = on(connection, None, "added".to_owned(), &text(connection));
     let whose = [connection.authority, connection.client_supplier.unwrap_or(connection.authority)];
     let mut deciding = decision(connection, what, Action::AddConnection, whose, because).begin(store, by).await?;
     let consented = is_theirs(&mut deciding, connection, because.at).await?;
+    is_within_bounds(&mut deciding).await?;
     let session = deciding.change.connection();
     let alike =
         sql("SELECT id, receiver FROM connection WHERE ended_at IS NULL AND service = $1 AND environment = $2 AND authority = $3
@@ -410,12 +518,7 @@ async fn state_once(
             "the reference holds what looks like a CPR number; name a document or a case",
         ));
     }
-    if known.keeps_back(task) {
-        return Err(refused(
-            format!("{} er modtagersidens, og den har ikke bekræftet forbindelsen", task.id),
-            format!("{} is the receiver's side's, which has not agreed to the connection", task.id),
-        ));
-    }
+    is_shown(&known, task)?;
     let parties = known.must_state(task);
     if stating.party.is_some_and(|party| !parties.contains(&party)) {
         let who = parties.iter().map(Cvr::to_string).collect::<Vec<_>>().join(", ");
@@ -485,6 +588,22 @@ async fn state_once(
     Ok(after)
 }
 
+/// Refuses a task of a side that has not agreed to the connection.
+fn is_shown(known: &Connection, task: &Task) -> Result<(), ConnectionError> {
+    let id = &task.id;
+    match known.keeps_back(task) {
+        false => Ok(()),
+        true if known.consented.is_none() && task.is_of_the_receiver() => Err(refused(
+            format!("{id} er modtagersidens, og den har ikke bekræftet forbindelsen"),
+            format!("{id} is the receiver's side's, which has not agreed to the connection"),
+        )),
+        true => Err(refused(
+            format!("{id} er myndighedens, og den har ikke bekræftet forbindelsen"),
+            format!("{id} is the authority's, which has not agreed to the connection"),
+        )),
+    }
+}
+
 /// Whom a task is to be given to.
 #[derive(Debug, Clone)]
 pub struct Assigning {
@@ -532,7 +651,11 @@ async fn assign_once(
     let shown = format!("{}opgave: {}\ngivet til: {person}\nfrist: {due}\nbølge: {wave}\n", text(&known), task.id);
     let to = format!("{} assigned to {person} due {due} wave {wave}", task.id);
     let what = on(&known, None, to, &shown);
-    let whose = [known.whose(task), known.authority];
+    is_shown(&known, task)?;
+    let parties = known.must_state(task);
+    let mut each = parties.iter().copied();
+    let first = each.next().unwrap_or(known.authority);
+    let whose = [first, each.next().unwrap_or(first)];
     let mut deciding = decision(&known, what, Action::AssignTask, whose, because).begin(store, by).await?;
     if let Some(person) = assigning.person {
         let own = match user(deciding.change.connection(), person).await {
@@ -540,10 +663,13 @@ async fn assign_once(
             Err(UserError::NoSuchUser(_)) => None,
             Err(error) => return Err(DecideError::from(error).into()),
         };
-        if !own.is_some_and(|user| user.party.is_none_or(|party| known.parties().contains(&party))) {
+        // Of two authorities that both state it, each gives it to its own.
+        let giver = deciding.user().party;
+        let takes = |party: Cvr| parties.contains(&party) && giver.is_none_or(|giver| giver == party);
+        if !own.is_some_and(|user| user.party.is_none_or(takes)) {
             return Err(refused(
-                "opgaven gives til en bruger hos en af forbindelsens parter eller i driften",
-                "a task is given to a user of one of the connection's parties, or an operator",
+                "opgaven gives til en bruger hos den, hvis opgaven er, eller i driften",
+                "a task is given to a user of whoever it belongs to, or an operator",
             ));
         }
     }
@@ -600,6 +726,16 @@ fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uu
         *role == task.performer || *role == task.responsible || role.side() == Side::Operators || stands_in
     });
     by_role || given_to == Some(user.id)
+}
+
+/// Whether a user may give a task to somebody.
+pub fn may_assign(actor: &Actor, connection: &Connection, task: &Task) -> bool {
+    let own = match actor.scope().whose {
+        Whose::Everybody => true,
+        Whose::Authority(own) | Whose::Supplier(own) => connection.must_state(task).contains(&own),
+        Whose::Nobody => false,
+    };
+    own && connection.ended.is_none() && !connection.keeps_back(task) && actor.may(Action::AssignTask).is_ok()
 }
 
 /// For whom a user may state a task now: none where it is not ready, is seen by the gateway alone, or is another's.

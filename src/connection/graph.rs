@@ -109,6 +109,17 @@ impl Task {
         self.stage == Stage::Prerequisite && self.holds_back
     }
 
+    /// Whether it is the receiver's side's, or shows how that stands.
+    pub fn is_of_the_receiver(&self) -> bool {
+        self.party == Party::Receiver || self.seen.as_ref().is_some_and(Look::is_of_the_receiver)
+    }
+
+    /// Whether it is the client's authority's own, whatever its system is: done once for it, stated by it, or shown by what it has.
+    pub fn is_of_the_authority(&self) -> bool {
+        let shows = self.seen.as_ref().is_some_and(Look::is_of_the_authority);
+        self.party == Party::Authority || self.once == Once::Authority || self.both || shows
+    }
+
     /// Whose lane it stands in: by who does it, since an authority's supplier does some of its tasks.
     pub fn lane(&self) -> Lane {
         match (self.performer.side(), self.party) {
@@ -274,5 +285,21 @@ impl Look {
                 | Self::Monitored { of: System::Receiver, .. }
                 | Self::Subscription { of: System::Receiver }
         )
+    }
+
+    /// Whether it shows how the client's authority stands by itself, whatever system it is that connects.
+    pub fn is_of_the_authority(&self) -> bool {
+        let back = crate::agreements::Side::Back;
+        match self {
+            Self::Agreement { side } | Self::Approval { side } => *side == back,
+            Self::Users
+            | Self::Supplement
+            | Self::Mailbox
+            | Self::MailboxAliases
+            | Self::MailboxStreams
+            | Self::MailboxUser
+            | Self::MailboxFile => true,
+            _ => false,
+        }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::graph::{Graph, Lane, Once, Party, Task};
+use super::graph::{Graph, Lane, Once, Task};
 use super::standing::Uses;
 use crate::agreements::{Environment, Store};
 use crate::id::cvr::Cvr;
@@ -48,6 +48,9 @@ pub struct Connection {
     pub ended: Option<Timestamp>,
     /// When the receiver's side agreed to it; none: nothing of the receiver's is shown or stated in it yet.
     pub consented: Option<Timestamp>,
+    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that holds; none: nothing
+    /// of the authority's is shown or stated in it yet.
+    pub authority_consented: Option<Timestamp>,
 }
 
 impl Connection {
@@ -76,10 +79,9 @@ impl Connection {
         if task.both { [self.authority, self.receiver_authority].into() } else { [self.whose(task)].into() }
     }
 
-    /// Whether a task is of the receiver's side, or shows what is, and that side has not agreed to the connection.
+    /// Whether a task is of a side, or shows what is, that has not agreed to the connection.
     pub fn keeps_back(&self, task: &Task) -> bool {
-        let shows = task.seen.as_ref().is_some_and(|look| look.is_of_the_receiver());
-        self.consented.is_none() && (task.party == Party::Receiver || shows)
+        self.consented.is_none() && task.is_of_the_receiver() || self.authority_consented.is_none() && task.is_of_the_authority()
     }
 
     /// Everybody whose connection it is.
@@ -111,7 +113,9 @@ impl Connection {
     pub fn is_seen_by(&self, scope: &Scope) -> bool {
         let whose = match scope.whose {
             Whose::Everybody => true,
-            Whose::Authority(own) => own == self.authority || own == self.receiver_authority,
+            Whose::Authority(own) => {
+                own == self.authority || own == self.receiver_authority || Some(own) == self.receiver_supplier
+            }
             Whose::Supplier(own) => Some(own) == self.client_supplier || Some(own) == self.receiver_supplier,
             Whose::Nobody => false,
         };
@@ -174,7 +178,13 @@ pub struct Wanted {
 macro_rules! connections {
     () => {
         "SELECT id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier,
-             options, added_at, ended_at, consented_at FROM connection WHERE "
+             options, added_at, ended_at, consented_at,
+             coalesce((SELECT min(decided_at) FROM decision WHERE subject = 'connection' AND subject_id = connection.id
+                     AND to_state IN ('added', 'consented') AND (party IS NULL OR party = connection.authority)),
+                 (SELECT min(coalesce(decided_at, valid_from)) FROM agreement WHERE side = 'front' AND state = 'GODKENDT'
+                     AND system = connection.client AND authority = connection.authority AND service = connection.service
+                     AND environment = connection.environment)) AS authority_consented_at
+         FROM connection WHERE "
     };
 }
 
@@ -192,7 +202,7 @@ impl Store {
         };
         let cvr = |cvr: Option<Cvr>| cvr.map(|cvr| cvr.to_string());
         let mut page = Page::of(connections!())
-            .with_any("authority = ? OR receiver_authority = ?", cvr(authority))
+            .with_any("authority = ? OR receiver_authority = ? OR receiver_supplier = ?", cvr(authority))
             .with_any("client_supplier = ? OR receiver_supplier = ?", cvr(supplier))
             .with_any("authority = ? OR receiver_authority = ?", cvr(wanted.authority))
             .with_any("service = ?", wanted.service)
@@ -239,6 +249,7 @@ fn read(row: &Row) -> Result<Connection, StoreError> {
         added: row.get("added_at")?,
         ended: row.maybe("ended_at")?,
         consented: row.maybe("consented_at")?,
+        authority_consented: row.maybe("authority_consented_at")?,
     })
 }
 

@@ -24,14 +24,20 @@ const WEEK: i64 = 7;
 /// A store that does not answer, or holds what the model does not have.
 pub async fn tell(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
     let everybodys = Scope { whose: Whose::Everybody, services: Vec::new() };
-    let wanted = Wanted { limit: MOST, ..Wanted::default() };
+    let mut wanted = Wanted { limit: MOST, ..Wanted::default() };
     let mut told = 0;
-    for view in store.connection_views(&wanted, &everybodys, now).await? {
-        for shown in view.next() {
-            told += one(store, &view, shown, now).await?;
+    loop {
+        let views = store.connection_views(&wanted, &everybodys, now).await?;
+        for view in &views {
+            for shown in view.next() {
+                told += one(store, view, shown, now).await?;
+            }
+        }
+        match views.last().filter(|_| views.len() >= wanted.limit as usize) {
+            Some(last) => wanted.after = Some(last.connection.id),
+            None => return Ok(told),
         }
     }
-    Ok(told)
 }
 
 /// What is due of a task, the one that counts first, each with its mark.

@@ -186,7 +186,7 @@ impl By<'_> {
     }
 
     /// The user, where nothing is decided yet.
-    async fn who(self, store: &Store, now: Timestamp) -> Result<Actor, DecideError> {
+    pub(crate) async fn who(self, store: &Store, now: Timestamp) -> Result<Actor, DecideError> {
         match self {
             By::User(actor) => Ok(actor.clone()),
             By::Key(signer) => Ok(store.actor(signer.thumbprint(), None, now).await?),

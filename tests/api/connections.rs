@@ -30,6 +30,15 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     let path = format!("{CONNECTIONS}/{}", text(&value(&added), "id"));
     assert_eq!(added.header("location"), path);
     let get = async || value(&house.get(&house.signatory, &path).await);
+    // The company named the authority: nothing of it stands there before it has agreed.
+    let unasked = get().await;
+    assert_eq!((state_of(&unasked, "TA-USERS"), &unasked["connection"]["authority_consented_at"]), ("ready", &Value::Null));
+    let agrees = async |who: &Who| {
+        let headers = [("if-match", text(&unasked, "etag"))];
+        house.ask(who, "POST", &format!("{path}/consent"), &headers, Some(&json!({"reason": "sag 7"}))).await
+    };
+    is_problem(&agrees(&house.supplier).await, 403, "ApiOtherParty");
+    assert_eq!(agrees(&house.responsible).await.status, 200);
     let before = get().await;
     assert_eq!(state_of(&before, "TA-USERS"), "seen");
     assert_eq!(state_of(&before, "TA-FRONT-OK"), "waiting");
@@ -76,7 +85,7 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     let history = value(&house.get(&house.signatory, &format!("{path}/decisions")).await);
     let made: Vec<_> = history["items"].as_array().unwrap().iter().map(|made| text(made, "to").to_owned()).collect();
     let assigned = format!("TA-BACK-OK assigned to {} due 2027-01-31 wave 3", house.signatory.id);
-    assert_eq!(made, ["added", "TA-INSTRUCTION stated", &assigned, "TA-INSTRUCTION withdrawn"]);
+    assert_eq!(made, ["added", "consented", "TA-INSTRUCTION stated", &assigned, "TA-INSTRUCTION withdrawn"]);
     let picture = house.get(&house.signatory, &format!("{path}/picture")).await;
     assert_eq!(picture.header("content-type"), "image/svg+xml");
     assert!(picture.text().starts_with("<svg") && picture.text().contains("TA-BACK-OK"));

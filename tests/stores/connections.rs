@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::registered;
 use crate::agreements::routes::{decision, route};
-use crate::agreements::{FRONT, KORSBAEK_BACK, SERVICE, SYSTEM, both_sides, exttest};
+use crate::agreements::{FRONT, KORSBAEK_BACK, SERVICE, SYSTEM, agreement, both_sides, exttest};
 use crate::decides::Decides;
 use crate::kept::Kept;
 use crate::on_both;
@@ -48,6 +48,11 @@ on_both! {
     a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees_before_it_is_shown;
     an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own;
     what_was_seen_lost_after_it_was_stated_is_done_no_more;
+    what_was_asked_for_and_never_approved_makes_no_system_ones_own;
+    an_authority_that_a_company_names_unasked_shows_nothing_before_it_agrees;
+    whoever_a_receiving_system_is_registered_as_sees_the_connection_and_agrees_though_nobody_named_it;
+    a_task_is_given_to_somebody_by_whoever_it_belongs_to;
+    a_party_adds_so_many_connections_and_no_more;
 }
 
 async fn house(kept: &Kept) -> Store {
@@ -325,6 +330,188 @@ async fn an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own(kep
     store.import(&Import::parse(&again, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
     consents(responsible).await.unwrap();
     assert!(known().await.consented.is_some());
+}
+
+/// An agreement about a system that stands in no register.
+async fn agreed(store: &Store, id: u128, side: &str, authority: &str, system: Uuid, state: &str) {
+    let text = agreement(Uuid::from_u128(id), side, authority, state, "2026-01-01", "2027-01-01");
+    let text = text.replace(&SYSTEM.to_string(), &system.to_string());
+    store.import(&Import::parse(&text, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
+}
+
+async fn what_was_asked_for_and_never_approved_makes_no_system_ones_own(kept: Kept) {
+    let store = house(&kept).await;
+    let responsible = Key::PersonOperator;
+    people::add(&store, &[(responsible, Role::SystemResponsible, Some(KORSBAEK))]).await;
+    let adds = async |connection: &Connection| {
+        decide::add(&store, By::Key(&signer(responsible)), connection, &because(NOW), None)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let consented = async |receiver: Uuid| {
+        let connection = Connection { receiver: Some(receiver), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+        adds(&connection).await.unwrap();
+        let known = store.connection(connection.id).await.unwrap().unwrap();
+        let asked = decide::consent(&store, By::Key(&signer(responsible)), &known, &because(NOW), None).await;
+        assert_eq!(known.consented.is_none(), asked.unwrap_err().to_string().contains("another's"));
+        known.consented.is_some()
+    };
+    for (number, state) in ["ANMODET", "AFVIST", "TRUKKET"].into_iter().enumerate() {
+        let (id, system) = (100 + number as u128, Uuid::from_u128(200 + number as u128));
+        agreed(&store, id, "back", KORSBAEK, system, state).await;
+        assert!(!consented(system).await, "{state}");
+        let client = Connection { client: system, ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+        assert!(adds(&client).await.unwrap_err().contains("none of your approved agreements"), "{state}");
+    }
+    let (own, others) = (Uuid::from_u128(210), Uuid::from_u128(211));
+    agreed(&store, 110, "back", KORSBAEK, own, "GODKENDT").await;
+    assert!(consented(own).await, "an approved one does");
+    agreed(&store, 111, "back", KORSBAEK, others, "GODKENDT").await;
+    agreed(&store, 112, "back", OTHER, others, "GODKENDT").await;
+    assert!(!consented(others).await, "whose it is, where it is another's too, the operators know");
+    let client = Connection { client: own, ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+    assert!(adds(&client).await.unwrap_err().contains("none of your approved agreements"), "on the back anything is asked for");
+}
+
+async fn an_authority_that_a_company_names_unasked_shows_nothing_before_it_agrees(kept: Kept) {
+    let store = house(&kept).await;
+    let (supplier, responsible) = (Key::PersonSupplier, Key::PersonOperator);
+    people::add(
+        &store,
+        &[(supplier, Role::SupplierAdministrator, Some(COMPANY)), (responsible, Role::SystemResponsible, Some(KORSBAEK))],
+    )
+    .await;
+    let told = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    states(&store, &told, "FM002", None, OPERATOR).await.unwrap();
+    let client = Uuid::from_u128(9);
+    registered(&store, client, Key::IndexServer, COMPANY).await;
+    let of = |graph: &str| Connection {
+        client,
+        client_supplier: Some(COMPANY.parse().unwrap()),
+        ..new(graph, KORSBAEK, KORSBAEK, &[])
+    };
+    let (unasked, mailbox) = (of("sf1590a"), of("oedup"));
+    for connection in [&unasked, &mailbox] {
+        decide::add(&store, By::Key(&signer(supplier)), connection, &because(NOW), None).await.unwrap();
+    }
+    let partner = sql("INSERT INTO mailbox (id, number, environment, owner, state, legal_basis, purpose, email, phone, since_us)
+         VALUES ($1, 'PA00001', 'exttest', $2, 'AKTIV', 'lov', 'prøve', 'x@example.dk', '1', $3)");
+    let since = at("2026-11-29T09:00:00Z").as_microsecond();
+    write(&store, partner.bind(Uuid::from_u128(5)).bind(KORSBAEK).bind(since)).await;
+    for (connection, task) in
+        [(&unasked, "FM001"), (&unasked, "FM002"), (&unasked, "TF110"), (&unasked, "TF111"), (&mailbox, "OE-AGREEMENT")]
+    {
+        let shown = view(&store, connection).await;
+        let shown = shown.find(task).unwrap();
+        assert!(!shown.standing.state.is_done() && shown.statements.is_empty(), "{task}: {:?}", shown.standing);
+    }
+    let early = states(&store, &unasked, "FM002", None, OPERATOR).await.unwrap_err().to_string();
+    assert!(early.contains("the authority's, which has not agreed"), "{early}");
+    for connection in [&unasked, &mailbox] {
+        let known = store.connection(connection.id).await.unwrap().unwrap();
+        let itself = decide::consent(&store, By::Key(&signer(supplier)), &known, &because(NOW), None).await.unwrap_err();
+        assert!(matches!(itself, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{itself:?}");
+        let agreed = decide::consent(&store, By::Key(&signer(responsible)), &known, &because(NOW), None).await.unwrap();
+        assert!(agreed.authority_consented.is_some());
+    }
+    for (connection, task, state) in [(&unasked, "FM002", State::Stated), (&mailbox, "OE-AGREEMENT", State::Seen)] {
+        assert_eq!(stands(&store, connection, task).await, state, "{task}");
+    }
+    // An agreement of the authority's for the client system says the same.
+    let asked = Connection { client: Uuid::from_u128(12), ..of("terminaladgang") };
+    registered(&store, asked.client, Key::StsServer, COMPANY).await;
+    decide::add(&store, By::Key(&signer(supplier)), &asked, &because(NOW), None).await.unwrap();
+    assert!(!stands(&store, &asked, "TA-USERS").await.is_done());
+    agreed(&store, 120, "front", KORSBAEK, asked.client, "GODKENDT").await;
+    assert_eq!(stands(&store, &asked, "TA-USERS").await, State::Seen);
+}
+
+async fn whoever_a_receiving_system_is_registered_as_sees_the_connection_and_agrees_though_nobody_named_it(kept: Kept) {
+    let store = house(&kept).await;
+    let (ledgers, responsible) = (Key::Intruder, Key::PersonOperator);
+    people::add(
+        &store,
+        &[(ledgers, Role::SupplierAdministrator, Some(LEDGERS)), (responsible, Role::SystemResponsible, Some(KORSBAEK))],
+    )
+    .await;
+    registered(&store, LEDGER, Key::StsServer, LEDGERS).await;
+    let unnamed = new("sf1590a", KORSBAEK, KORSBAEK, &[]);
+    decide::add(&store, By::Key(&signer(responsible)), &unnamed, &because(NOW), None).await.unwrap();
+    let known = store.connection(unnamed.id).await.unwrap().unwrap();
+    assert_eq!(known.receiver_supplier, Some(LEDGERS.parse().unwrap()));
+    let may = async |key: Key| {
+        let actor = store.actor(signer(key).thumbprint(), None, at(NOW)).await.unwrap();
+        decide::may_consent(&store, &actor, &known, at(NOW)).await.unwrap()
+    };
+    assert_eq!((may(ledgers).await, may(responsible).await), (true, false), "no form that is always refused");
+    decide::consent(&store, By::Key(&signer(ledgers)), &known, &because(NOW), None).await.unwrap();
+}
+
+async fn a_task_is_given_to_somebody_by_whoever_it_belongs_to(kept: Kept) {
+    let store = house(&kept).await;
+    let (responsible, others) = (Key::PersonOperator, Key::PersonSupplier);
+    let people = [(responsible, Role::SystemResponsible, Some(KORSBAEK)), (others, Role::SystemResponsible, Some(OTHER))];
+    people::add(&store, &people).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, OTHER, &["straks"])).await;
+    let users = store.users().await.unwrap();
+    let user = |party: &str| users.iter().find(|user| user.party == Some(party.parse().unwrap())).unwrap().id;
+    let gives = async |key: Key, task: &str, party: &str| {
+        let assigning =
+            Assigning { connection: connection.id, task: task.to_owned(), person: Some(user(party)), due: None, wave: None };
+        decide::assign(&store, By::Key(&signer(key)), &assigning, &because(NOW), None).await
+    };
+    let taken = gives(responsible, "FB201", KORSBAEK).await.unwrap_err();
+    assert!(matches!(taken, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{taken:?}");
+    let strangers = gives(others, "FB201", KORSBAEK).await.unwrap_err().to_string();
+    assert!(strangers.contains("whoever it belongs to"), "{strangers}");
+    gives(others, "FB201", OTHER).await.unwrap();
+    gives(others, "TF105", OTHER).await.unwrap();
+    assert!(gives(others, "TF105", KORSBAEK).await.is_err(), "both state it, and each gives it to its own");
+    gives(responsible, "TF105", KORSBAEK).await.unwrap();
+    // Before the receiver has agreed nobody gives away what is its.
+    let offered = Connection { client: Uuid::from_u128(9), ..new("sf1590a", KORSBAEK, OTHER, &[]) };
+    registered(&store, offered.client, Key::IndexServer, KORSBAEK).await;
+    decide::add(&store, By::Key(&signer(responsible)), &offered, &because(NOW), None).await.unwrap();
+    let early = Assigning { connection: offered.id, task: "FB201".to_owned(), person: None, due: None, wave: Some(1) };
+    let early = decide::assign(&store, By::Key(&signer(others)), &early, &because(NOW), None).await.unwrap_err().to_string();
+    assert!(early.contains("has not agreed"), "{early}");
+}
+
+async fn a_party_adds_so_many_connections_and_no_more(kept: Kept) {
+    let store = house(&kept).await;
+    let supplier = Key::PersonSupplier;
+    people::add(&store, &[(supplier, Role::SupplierAdministrator, Some(COMPANY))]).await;
+    let client = Uuid::from_u128(9);
+    registered(&store, client, Key::IndexServer, COMPANY).await;
+    let of = || Connection {
+        client,
+        client_supplier: Some(COMPANY.parse().unwrap()),
+        receiver: Some(Uuid::new_v4()),
+        ..new("sf1590a", KORSBAEK, KORSBAEK, &[])
+    };
+    let adds = async |connection: &Connection| {
+        decide::add(&store, By::Key(&signer(supplier)), connection, &because(NOW), None).await.map_err(|error| error.to_string())
+    };
+    let first = of();
+    adds(&first).await.unwrap();
+    let mut transaction = store.database().begin_beside_others().await.unwrap();
+    for _ in 1..decide::MOST_OF_A_PARTY {
+        let id = Uuid::now_v7();
+        let connection =
+            sql("INSERT INTO connection (id, graph, service, environment, authority, client, receiver, receiver_authority,
+                 options, added_at)
+             VALUES ($1, 'sf1590a', $2, 'exttest', $3, $4, $5, $3, '', $6)");
+        let connection = connection.bind(id).bind(SERVICE).bind(KORSBAEK).bind(client).bind(Uuid::new_v4()).bind(at(NOW));
+        transaction.execute(connection).await.unwrap();
+        let decided = sql("INSERT INTO decision (id, subject, subject_id, to_state, party, reason, decided_at)
+             VALUES ($1, 'connection', $2, 'added', $3, 'sag 7', $4)");
+        transaction.execute(decided.bind(Uuid::now_v7()).bind(id).bind(COMPANY).bind(at(NOW))).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+    let more = adds(&of()).await.unwrap_err();
+    assert!(more.contains("end those that are not used"), "{more}");
+    decide::end(&store, By::Key(&signer(supplier)), &first, &because(NOW), None).await.unwrap();
+    adds(&of()).await.unwrap();
 }
 
 async fn what_was_seen_lost_after_it_was_stated_is_done_no_more(kept: Kept) {

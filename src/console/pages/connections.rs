@@ -140,8 +140,10 @@ struct ConnectionPage {
     may_end: bool,
     note: Option<Note>,
     ended: bool,
-    /// Whether the receiver's side has yet to agree, and whether this user may for it.
-    consent: Option<bool>,
+    /// Whether a side has yet to agree, and whether this user may for one.
+    awaits_receiver: bool,
+    awaits_authority: bool,
+    may_consent: bool,
 }
 
 struct TaskLine {
@@ -152,6 +154,7 @@ struct TaskLine {
     told: String,
     is_next: bool,
     given: Option<String>,
+    may_assign: bool,
 }
 
 /// A task that the user may state now, for one party.
@@ -197,6 +200,7 @@ async fn drawn(
             told: told(&frame, &shown.told(&view, &names, now)),
             is_next: shown.standing.state.is_next(),
             given: (!given.is_empty()).then(|| given.join(", ")),
+            may_assign: decide::may_assign(visit.actor(), connection, shown.task),
         }
     };
     // What the connection does not need stands in no picture and last in the list.
@@ -234,7 +238,7 @@ async fn drawn(
         reason: String::new(),
     });
     let (actor, open) = (visit.actor(), connection.ended.is_none());
-    let people = match open && actor.may(Action::AssignTask).is_ok() {
+    let people = match view.tasks.iter().any(|shown| decide::may_assign(actor, connection, shown.task)) {
         true => {
             let own = actor.user().party;
             let parties = connection.parties();
@@ -271,8 +275,9 @@ async fn drawn(
         may_end,
         note,
         ended: connection.ended.is_some(),
-        consent: (connection.consented.is_none() && connection.ended.is_none())
-            .then(|| decide::may_consent(visit.actor(), connection)),
+        awaits_receiver: open && connection.consented.is_none(),
+        awaits_authority: open && connection.authority_consented.is_none(),
+        may_consent: decide::may_consent(&console.store, visit.actor(), connection, now).await?,
         frame,
     })?;
     Ok((status, drawn).into_response())

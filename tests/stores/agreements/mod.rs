@@ -57,7 +57,7 @@ pub fn certificate() -> ClientSystem {
 }
 
 /// One agreement in the import format.
-fn agreement(id: Uuid, side: &str, authority: &str, state: &str, from: &str, to: &str) -> String {
+pub fn agreement(id: Uuid, side: &str, authority: &str, state: &str, from: &str, to: &str) -> String {
     format!(
         r#"
         [[agreement]]
