@@ -212,24 +212,37 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
         let shown = (system, store.system_certificates(id).await?);
         let system = change(store, By::Key(&signer), &shown, &changes, &because, None).await?;
         let struck = match &changes {
-            Changes::CertificateEnded(thumbprint) => named(store, id, thumbprint, now).await?,
+            Changes::CertificateEnded(thumbprint) => named(store, id, Some(thumbprint), now).await?,
+            Changes::Transferred(_) => named(store, id, None, now).await?,
             _ => Vec::new(),
         };
         Ok((system, store.system_certificates(id).await?, struck))
     })
     .await?;
     tell(&system, &certificates, &struck, out)?;
-    if !struck.is_empty() {
+    if let Changes::Transferred(_) = changes {
+        writeln!(
+            out,
+            "Its former holder's connections of it ended, and what it had asked for and nobody had answered is taken back."
+        )?;
+        writeln!(out, "These certificates and agreements go on: end those that are not the system's.")?;
+    } else if !struck.is_empty() {
         writeln!(out, "Calls with the certificate are refused from now on: these agreements name it.")?;
     }
     Ok(())
 }
 
-/// The open agreements of a system that name a certificate.
-async fn named(store: &Store, system: Uuid, thumbprint: &Thumbprint, now: Timestamp) -> Result<Vec<Agreement>, StoreError> {
+/// The open agreements of a system, where a certificate is given those that name it.
+async fn named(
+    store: &Store,
+    system: Uuid,
+    thumbprint: Option<&Thumbprint>,
+    now: Timestamp,
+) -> Result<Vec<Agreement>, StoreError> {
     let wanted = Agreements { system: Some(system), limit: u32::MAX, ..Agreements::default() };
     let mut found = store.page(&wanted).await?;
-    found.retain(|agreement| agreement.is_open(now) && agreement.certificates.contains(thumbprint));
+    let names = |agreement: &Agreement| thumbprint.is_none_or(|thumbprint| agreement.certificates.contains(thumbprint));
+    found.retain(|agreement| agreement.is_open(now) && names(agreement));
     Ok(found)
 }
 

@@ -3,10 +3,10 @@
 
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, Kept, record::What, shown, statement::SignError};
+use super::{Because, By, DecideError, Kept, agreement::what as of_line, record::What, shown, statement::SignError};
 use crate::{
     agreements::{
-        Change, Side, Store, Thumbprint,
+        Change, Side, State, Store, Thumbprint,
         request::{Wrong, names_a_person},
         system::{System, SystemCertificate},
     },
@@ -18,7 +18,7 @@ use crate::{
         credentials::Credentials,
         key::{Certificate, SigningKey},
     },
-    store::{StoreError, until_it_holds},
+    store::{StoreError, sql, until_it_holds},
     users::{
         Actor, Whose,
         rights::{Action, Role},
@@ -164,7 +164,7 @@ async fn register_once(
     sound(&name, &contact)?;
     let own = by.who(store, because.at).await?.user().party;
     let system = System { id, party: party.or(own), name, contact, made_at: because.at, changed_at: because.at };
-    let what = what(&system, &[], None, "registered");
+    let what = what(&system, &[], None, ("registered", ""));
     let actor = by.of(store, &what, because).await?;
     let role = actor.may(Action::ManageSystems)?;
     let mut change = store.change().await?;
@@ -191,9 +191,37 @@ async fn register_once(
     Ok(system)
 }
 
-fn what(system: &System, certificates: &[SystemCertificate], from: Option<&str>, to: &str) -> What {
-    let shown = Some(shown::sha256(&text(system, certificates)));
+/// What is decided on a system as it was shown: what is signed says what becomes of it.
+fn what(system: &System, certificates: &[SystemCertificate], from: Option<&str>, (to, becomes): (&str, &str)) -> What {
+    let shown = Some(shown::sha256(&(text(system, certificates) + becomes)));
     What { subject: Subject::System, id: system.id, from: from.map(str::to_owned), to: to.to_owned(), shown }
+}
+
+const REGISTERED: &str = "registered";
+
+/// From which state to which, and the line that is signed.
+fn of_certificate(what: &str, da: &str, thumbprint: &Thumbprint) -> (String, String, String) {
+    let line = format!("certifikat {da} (SHA-256): {thumbprint}\n");
+    (REGISTERED.to_owned(), format!("certificate {what} {thumbprint}"), line)
+}
+
+/// Ends the former holder's connections of a system, and takes back what it asked for and nobody has answered; what was decided so.
+async fn left_behind(
+    change: &mut Change,
+    system: Uuid,
+    former: Cvr,
+    name: &str,
+    because: &Because,
+) -> Result<Vec<What>, DecideError> {
+    let mut decided = crate::connection::decide::end_those_of(change.connection(), system, former, because.at).await?;
+    let waiting = sql("SELECT id FROM agreement WHERE system = $1 AND state = 'ANMODET' AND EXISTS (SELECT 1 FROM decision
+         WHERE subject = 'agreement' AND subject_id = agreement.id AND to_state = 'ANMODET' AND party = $2) ORDER BY id");
+    for row in change.connection().all(waiting.bind(system).bind(former.to_string())).await? {
+        let Some(line) = change.agreement(row.get("id")?).await? else { continue };
+        change.decide(line.id, Some(&line), State::Withdrawn, name, &because.reason, because.at).await?;
+        decided.push(of_line(&line, Some(State::Requested), State::Withdrawn));
+    }
+    Ok(decided)
 }
 
 /// What is changed of a system.
@@ -209,7 +237,8 @@ pub enum Changes {
     /// By an operator: a certificate that stands in the register as another system's, ended or not, is this one's. Agreements of the
     /// other no longer let it through.
     CertificateTaken(Thumbprint),
-    /// By an operator: it is this company's or authority's from now on.
+    /// By an operator: it is this company's or authority's from now on. The former's connections of it end, and so does what it asked
+    /// for and nobody has answered. Certificates and agreements stay: whoever transfers it ends those that are not the system's.
     Transferred(Cvr),
 }
 
@@ -274,17 +303,22 @@ async fn change_once(
     kept: Option<Kept<'_, System>>,
 ) -> Result<System, DecideError> {
     let (before, certificates) = shown;
-    let to = match changes {
+    let (from, to, becomes) = match changes {
         Changes::Named(name, contact) => {
             sound(name, contact)?;
-            "changed"
+            (REGISTERED.to_owned(), "changed".to_owned(), format!("nyt navn: {name}\nny kontakt: {contact}\n"))
         }
-        Changes::CertificateAdded(..) => "certificate added",
-        Changes::CertificateEnded(_) => "certificate ended",
-        Changes::CertificateTaken(_) => "certificate taken",
-        Changes::Transferred(_) => "transferred",
+        Changes::CertificateAdded(certificate, _) => {
+            of_certificate("added", "tilføjet", &Thumbprint::from(*certificate.thumbprint()))
+        }
+        Changes::CertificateEnded(thumbprint) => of_certificate("ended", "afsluttet", thumbprint),
+        Changes::CertificateTaken(thumbprint) => of_certificate("taken", "overtaget", thumbprint),
+        Changes::Transferred(party) => {
+            let former = before.party.map_or(REGISTERED.to_owned(), |former| format!("{REGISTERED} as {former}"));
+            (former, format!("transferred to {party}"), format!("ny part (CVR): {party}\n"))
+        }
     };
-    let what = what(before, certificates, Some("registered"), to);
+    let what = what(before, certificates, Some(&from), (&to, &becomes));
     let actor = by.of(store, &what, because).await?;
     let (mut change, role) = held(store, &actor, before, certificates).await?;
     let mut system = System { changed_at: because.at, ..before.clone() };
@@ -327,8 +361,9 @@ async fn change_once(
                 return Err(ApiRefusal::ApiConflict { what }.into());
             };
             let other = change.system(holder).await?.ok_or_else(not_found)?;
-            gave =
-                Some(self::what(&other, &change.system_certificates(holder).await?, Some("registered"), "certificate given up"));
+            let (from, to, becomes) = of_certificate("given up", "afgivet", thumbprint);
+            let had = change.system_certificates(holder).await?;
+            gave = Some(self::what(&other, &had, Some(&from), (&to, &becomes)));
             change.move_system_certificate(holder, system.id, *thumbprint, because.at).await?;
         }
         Changes::Transferred(party) => system.party = Some(*party),
@@ -337,6 +372,14 @@ async fn change_once(
     change.made_by(Some((&actor, role)), &what, because).await?;
     if let Some(gave) = gave {
         change.made_by(Some((&by.also(&actor, &gave, because)?, role)), &gave, because).await?;
+    }
+    if let (Changes::Transferred(party), Some(former)) = (changes, before.party)
+        && *party != former
+    {
+        let name = &actor.user().name;
+        for ended in left_behind(&mut change, before.id, former, name, because).await? {
+            change.made_by(Some((&by.also(&actor, &ended, because)?, role)), &ended, because).await?;
+        }
     }
     Kept::keep(kept, &mut change, &system).await?;
     change.commit().await?;

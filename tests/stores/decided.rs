@@ -1,10 +1,13 @@
 //! How decisions are signed, told and made again, whatever is decided.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::{Route, State, Store};
 use hjemmel::audit::Subject;
+use hjemmel::connection::decide::{self as connection, New};
+use hjemmel::decisions::system::{self, Changes};
 use hjemmel::decisions::{By, DecideError, agreement, route, user};
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::{self, Role as Key};
@@ -13,7 +16,7 @@ use sqlx::Executor;
 use uuid::Uuid;
 
 use crate::agreement_life::{
-    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIERS, content, decided, opened, refused, requested,
+    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIERS, SYSTEM, content, decided, opened, refused, requested,
 };
 use crate::kept::{Kept, on};
 use crate::on_both;
@@ -22,6 +25,8 @@ use crate::postgres::Cluster;
 
 on_both! {
     what_is_signed_of_a_route_names_the_certificates_of_its_answers;
+    what_is_signed_of_a_system_names_what_becomes_of_it;
+    whoever_a_system_is_taken_from_keeps_no_connection_of_it_and_no_request;
     a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says;
 }
 
@@ -51,6 +56,71 @@ async fn what_is_signed_of_a_route_names_the_certificates_of_its_answers(kept: K
         shown.push(store.made_on(Subject::Route, added.id).await.unwrap().remove(0).what.shown.unwrap());
     }
     assert_ne!(shown[0], shown[1], "one that is exchanged is not what was signed");
+}
+
+async fn what_is_signed_of_a_system_names_what_becomes_of_it(kept: Kept) {
+    let certificate = |key: Key| Changes::CertificateAdded(Box::new(people::certificate(key)), None);
+    let ways = [
+        [Changes::Transferred(KORSBAEK.parse().unwrap()), Changes::Transferred(OTHER.parse().unwrap())],
+        [certificate(Key::Korsbaek), certificate(Key::StsServer)],
+        [Changes::Named("A".to_owned(), "a@example.dk".to_owned()), Changes::Named("B".to_owned(), "a@example.dk".to_owned())],
+    ];
+    for ways in ways {
+        let mut signed = Vec::new();
+        for changes in ways {
+            let another = kept.another();
+            let store = opened(&another).await;
+            let shown = (store.system(SYSTEM).await.unwrap().unwrap(), store.system_certificates(SYSTEM).await.unwrap());
+            system::change(&store, By::Key(&signer(OPERATOR)), &shown, &changes, &because(NOW), None).await.unwrap();
+            signed.push(store.made_on(Subject::System, SYSTEM).await.unwrap().pop().unwrap().what);
+        }
+        assert_ne!(signed[0].shown, signed[1].shown, "one of them is not what was signed: {signed:?}");
+    }
+    let store = opened(&kept).await;
+    let shown = (store.system(SYSTEM).await.unwrap().unwrap(), store.system_certificates(SYSTEM).await.unwrap());
+    let transfer = Changes::Transferred(OTHER.parse().unwrap());
+    system::change(&store, By::Key(&signer(OPERATOR)), &shown, &transfer, &because(NOW), None).await.unwrap();
+    let made = store.made_on(Subject::System, SYSTEM).await.unwrap().pop().unwrap().what;
+    let former = format!("registered as {}", shown.0.party.unwrap());
+    assert_eq!((made.from, made.to), (Some(former), format!("transferred to {OTHER}")), "whose it was stays readable");
+}
+
+async fn whoever_a_system_is_taken_from_keeps_no_connection_of_it_and_no_request(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, lines) = requested(&store, content()).await;
+    let held =
+        agreement::decide(&store, By::Key(&signer(SIGNATORY)), &lines[0], State::Approved, &because(NOW), None).await.unwrap();
+    let shown = (store.system(SYSTEM).await.unwrap().unwrap(), store.system_certificates(SYSTEM).await.unwrap());
+    let new = New {
+        graph: "terminaladgang".to_owned(),
+        service: SERVICE,
+        environment: "prod".parse().unwrap(),
+        authority: KORSBAEK.parse().unwrap(),
+        client: SYSTEM,
+        client_supplier: shown.0.party,
+        receiver: None,
+        receiver_authority: None,
+        receiver_supplier: None,
+        options: BTreeSet::new(),
+    };
+    let own = new.clone().connection(at(NOW)).unwrap();
+    let others = New { client: Uuid::from_u128(78), ..new }.connection(at(NOW)).unwrap();
+    for connection in [&own, &others] {
+        connection::add(&store, By::Key(&signer(OPERATOR)), connection, &because(NOW), None).await.unwrap();
+    }
+    let transfer = Changes::Transferred(OTHER.parse().unwrap());
+    system::change(&store, By::Key(&signer(OPERATOR)), &shown, &transfer, &because(NOW), None).await.unwrap();
+    let ended = async |id: Uuid| store.connection(id).await.unwrap().unwrap().ended;
+    assert_eq!((ended(own.id).await, ended(others.id).await), (Some(at(NOW)), None));
+    let states: Vec<_> =
+        store.lines(request.id).await.unwrap().into_iter().map(|line| (line.id == held.id, line.state)).collect();
+    assert!(
+        states.iter().all(|(was_held, state)| *state == if *was_held { State::Approved } else { State::Withdrawn }),
+        "{states:?}"
+    );
+    assert_eq!(states.len(), lines.len());
+    let made = store.made_on(Subject::Connection, own.id).await.unwrap().pop().unwrap();
+    assert!(made.what.to == "ended" && made.signature.is_some(), "{made:?}");
 }
 
 async fn a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says(kept: Kept) {
