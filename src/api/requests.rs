@@ -29,7 +29,7 @@ use crate::services;
 use crate::text;
 use crate::users::keys::Key;
 use crate::users::rights::Action;
-use crate::users::{Actor, Whose};
+use crate::users::{Actor, Scope, Whose};
 
 /// The most of one request.
 const MOST: usize = 1000;
@@ -324,12 +324,14 @@ pub struct Filter {
     limit: Option<String>,
 }
 
-/// Which requests somebody sees: a supplier its own, an authority those that it made or is asked by.
+/// Which requests somebody sees: a supplier its own, an authority those that it made or is asked by; of the user's services alone.
 pub(crate) fn wanted(actor: &Actor) -> Result<Wanted, ApiRefusal> {
-    match actor.scope().whose {
-        Whose::Everybody => Ok(Wanted::default()),
-        Whose::Authority(own) => Ok(Wanted { authority: Some(own), ..Wanted::default() }),
-        Whose::Supplier(own) => Ok(Wanted { party: Some(own), ..Wanted::default() }),
+    let Scope { whose, services } = actor.scope();
+    let wanted = Wanted { services, ..Wanted::default() };
+    match whose {
+        Whose::Everybody => Ok(wanted),
+        Whose::Authority(own) => Ok(Wanted { authority: Some(own), ..wanted }),
+        Whose::Supplier(own) => Ok(Wanted { party: Some(own), ..wanted }),
         Whose::Nobody => Err(ApiRefusal::ApiInternal),
     }
 }

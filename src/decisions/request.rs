@@ -61,7 +61,7 @@ fn is_own(actor: &Actor, request: &Request) -> bool {
     }
 }
 
-/// A request that the user may see: its own side's, or one that asks its authority.
+/// A request that the user may see: its own side's, or one that asks its authority, for a service that is the user's.
 ///
 /// # Errors
 /// [`ApiRefusal::ApiNotFound`], also where it is another's.
@@ -70,10 +70,11 @@ pub async fn seen(store: &Store, actor: &Actor, id: Uuid) -> Result<Request, Dec
     let request = store.request(id).await?.ok_or_else(not_found)?;
     let asks = |own: Cvr| request.state != Standing::Draft && request.content.authorities.contains(&own);
     let is_asked = matches!(actor.scope().whose, Whose::Authority(own) if asks(own));
-    if is_own(actor, &request) || is_asked { Ok(request) } else { Err(not_found().into()) }
+    let of_services = request.content.asks_any_of(&actor.scope().services);
+    if (is_own(actor, &request) || is_asked) && of_services { Ok(request) } else { Err(not_found().into()) }
 }
 
-/// The lines that the user may see of it: an authority its own.
+/// The lines that the user may see of it: an authority its own, and a user of some services those.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -82,6 +83,8 @@ pub async fn lines_seen(store: &Store, actor: &Actor, request: &Request) -> Resu
     if let (false, Whose::Authority(own)) = (is_own(actor, request), actor.scope().whose) {
         lines.retain(|line| line.authority == own);
     }
+    let services = actor.scope().services;
+    lines.retain(|line| services.is_empty() || services.contains(&line.service));
     Ok(lines)
 }
 
@@ -131,12 +134,21 @@ async fn draft_once(
     Ok(request)
 }
 
+/// Refuses to change what asks for a service that is not the user's.
+fn changes_all_of(actor: &Actor, content: &Content) -> Result<(), DecideError> {
+    match content.asks_only_for(&actor.scope().services) {
+        true => Ok(()),
+        false => Err(ApiRefusal::ApiOtherParty.into()),
+    }
+}
+
 /// A draft as it was shown, which the user may write.
 async fn held(store: &Store, actor: &Actor, shown: &Request, to: Standing) -> Result<(Change, Role), DecideError> {
     let role = actor.may(Action::RequestAgreement)?;
     if !is_own(actor, shown) {
         return Err(not_found().into());
     }
+    changes_all_of(actor, &shown.content)?;
     let mut change = store.change().await?;
     let now = change.request(shown.id).await?.ok_or_else(not_found)?;
     if now != *shown {
@@ -174,6 +186,7 @@ async fn write_once(
     let request = Request { content, edition: shown.edition + 1, changed_at: because.at, ..shown.clone() };
     let what = what(&request, Some(Standing::Draft), Standing::Draft);
     let actor = by.of(store, &what, because).await?;
+    changes_all_of(&actor, &request.content)?;
     let (mut change, role) = held(store, &actor, shown, Standing::Draft).await?;
     change.write_draft(&request).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
@@ -338,6 +351,7 @@ async fn withdraw_once(
     if !is_own(&actor, shown) {
         return Err(not_found().into());
     }
+    changes_all_of(&actor, &shown.content)?;
     let mut change = store.change().await?;
     if change.request(shown.id).await?.as_ref() != Some(shown) {
         return Err(ApiRefusal::ApiPreconditionFailed.into());

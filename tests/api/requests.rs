@@ -1,8 +1,10 @@
 //! Requests over the API: one header, a line for each authority, whom each is shown to, and nothing done twice.
 
+use hjemmel::users::Kind;
+use hjemmel::users::rights::Role;
 use serde_json::{Value, json};
 
-use crate::house::{House, OTHER, OWN, SERVICE, SYSTEM, is_problem, text, thumbprint, value};
+use crate::house::{House, OTHER, OWN, SERVICE, SYSTEM, is_problem, text, thumbprint, user_for, value};
 
 fn form() -> Value {
     json!({
@@ -18,6 +20,50 @@ async fn decided(house: &House, request: &Value, decision: &str) -> crate::wire:
     let path = format!("/api/v1/requests/{}/decisions", text(request, "id"));
     let body = json!({"decision": decision, "reason": "sag 7", "shown": request["text_sha256"]});
     house.ask(&house.supplier, "POST", &path, &[("if-match", text(request, "etag"))], Some(&body)).await
+}
+
+#[tokio::test]
+async fn a_user_of_some_services_sees_and_changes_requests_of_those_alone() {
+    let house = House::build().await;
+    let of = |services: &[&str]| {
+        let mut form = form();
+        let parts = services.iter().map(|service| json!({"service": service, "side": "front", "scope": {}}));
+        form["services"] = parts.collect();
+        form
+    };
+    let another = "00000000-0000-4000-8000-00000000beef";
+    let mut drafts = Vec::new();
+    for form in [of(&[SERVICE]), of(&[another]), of(&[SERVICE, another])] {
+        let made = house.ask(&house.supplier, "POST", "/api/v1/requests", &[], Some(&form)).await;
+        assert_eq!(made.status, 201, "{}", made.text());
+        drafts.push(value(&made));
+    }
+    let party = house.store.user(house.supplier.id).await.unwrap().party.unwrap().to_string();
+    let own = vec![SERVICE.parse().unwrap()];
+    let (role, kind) = (Role::SupplierAdministrator, Kind::Person);
+    let limited = user_for(&house.store, (role.name(), kind), role, Some(&party), own).await;
+    let list = async |query: &str| {
+        let page = value(&house.get(&limited, &format!("/api/v1/requests{query}")).await);
+        page["items"].as_array().unwrap().iter().map(|one| text(one, "id").to_owned()).collect::<Vec<_>>()
+    };
+    let [own, others, both] = [0, 1, 2].map(|at| text(&drafts[at], "id").to_owned());
+    assert_eq!(list("").await, [own.clone(), both.clone()]);
+    assert_eq!(list("?limit=2").await, [own.clone(), both.clone()], "what is not shown takes no place");
+    let path = |id: &str| format!("/api/v1/requests/{id}");
+    is_problem(&house.get(&limited, &path(&others)).await, 404, "ApiNotFound");
+    assert_eq!(house.get(&limited, &path(&both)).await.status, 200);
+    let decides = async |draft: &Value| {
+        let body = json!({"decision": "withdraw", "reason": "sag 7", "shown": draft["text_sha256"]});
+        let path = format!("{}/decisions", path(text(draft, "id")));
+        house.ask(&limited, "POST", &path, &[("if-match", text(draft, "etag"))], Some(&body)).await
+    };
+    let writes = async |draft: &Value, form: &Value| {
+        house.ask(&limited, "PUT", &path(text(draft, "id")), &[("if-match", text(draft, "etag"))], Some(form)).await
+    };
+    is_problem(&writes(&drafts[2], &of(&[SERVICE])).await, 403, "ApiOtherParty");
+    is_problem(&decides(&drafts[2]).await, 403, "ApiOtherParty");
+    is_problem(&writes(&drafts[0], &of(&[another])).await, 403, "ApiOtherParty");
+    assert_eq!(decides(&drafts[0]).await.status, 200);
 }
 
 #[tokio::test]

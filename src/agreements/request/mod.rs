@@ -126,6 +126,17 @@ pub struct Wrong {
 }
 
 impl Content {
+    /// Whether it asks for one of these services, or for none yet. Empty: all.
+    pub fn asks_any_of(&self, services: &[Uuid]) -> bool {
+        let none = services.is_empty() || self.services.is_empty();
+        none || self.services.iter().any(|part| services.contains(&part.service))
+    }
+
+    /// Whether it asks for these services alone. Empty: all.
+    pub fn asks_only_for(&self, services: &[Uuid]) -> bool {
+        services.is_empty() || self.services.iter().all(|part| services.contains(&part.service))
+    }
+
     /// What is missing or wrong, all of it: it can be requested where that is nothing.
     pub fn wrong(&self, vocabulary: &Vocabulary) -> Vec<Wrong> {
         let mut found = self.wrong_texts();

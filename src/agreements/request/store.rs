@@ -42,6 +42,8 @@ pub struct Wanted {
     pub party: Option<Cvr>,
     /// Those that ask this authority, and those that it made itself.
     pub authority: Option<Cvr>,
+    /// Those that ask for one of these services, and drafts that name none yet. Empty: all.
+    pub services: Vec<Uuid>,
     /// Where they stand.
     pub state: Option<Standing>,
     /// After this one.
@@ -68,11 +70,27 @@ impl Store {
         rows.iter().map(read_agreement).collect()
     }
 
-    /// The requests wanted. The conditions are the query's, so that what may not be seen is not read either.
+    /// The requests wanted. Whose they are is the query's condition, so that what may not be seen is not read either; the services stand
+    /// in what each says.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn requests(&self, wanted: &Wanted) -> Result<Vec<Request>, StoreError> {
+        let (mut wanted, limit) = (wanted.clone(), wanted.limit as usize);
+        let mut found = Vec::new();
+        loop {
+            let read = self.requests_of_any_service(&wanted).await?;
+            let last = read.last().filter(|_| read.len() >= limit).map(|request| request.id);
+            found.extend(read.into_iter().filter(|request| request.content.asks_any_of(&wanted.services)));
+            if last.is_none() || found.len() >= limit {
+                found.truncate(limit);
+                return Ok(found);
+            }
+            wanted.after = last;
+        }
+    }
+
+    async fn requests_of_any_service(&self, wanted: &Wanted) -> Result<Vec<Request>, StoreError> {
         let (mut condition, mut values) = ("TRUE".to_owned(), Vec::<Value>::new());
         if let Some(party) = wanted.party {
             values.push(party.to_string().into());
