@@ -317,7 +317,7 @@ mod tests {
     #[tokio::test]
     async fn who_waits_too_long_is_told_that_nobody_knows() {
         let dir = tempfile::tempdir().unwrap();
-        let settings = Settings { patience: Duration::from_millis(20), ..Settings::sqlite(&dir.path().join("a.sqlite")) };
+        let settings = Settings { patience: Duration::from_secs(1), ..Settings::sqlite(&dir.path().join("a.sqlite")) };
         let database = Database::open(&settings, Access::Make).await.unwrap();
         struct Never;
         impl Write for Never {

@@ -278,7 +278,7 @@ mod tests {
         let uri = format!("https://localhost:{}/", stub.address().port()).parse().unwrap();
         let outbound = Outbound::new(OutboundSettings::new(vec![for_tests().root().clone()])).unwrap();
         for _ in 0..20 {
-            let soon = Instant::now() + Duration::from_secs(10);
+            let soon = Instant::now() + Duration::from_secs(60);
             let mut answer = outbound.post(&uri, HeaderMap::new(), Bytes::new(), soon).await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK);
             let first = answer.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();

@@ -290,7 +290,7 @@ impl World {
             on_behalf_of: None,
         };
         let transport =
-            Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(10) };
+            Https { outbound: outbound(&self.pki, None)?, uri: self.sts_address.clone(), timeout: Duration::from_secs(60) };
         Ok(StsClient::new(settings, transport, self.clock.clone()).issue(cvr, entity_id).await?)
     }
 
@@ -420,7 +420,7 @@ fn sts_config(
 async fn fetch_metadata(pki: &DevPki, sts: &Uri, file: &Path) -> Result<(), WorldError> {
     let authority = sts.authority().ok_or("the token service has no address")?;
     let uri: Uri = format!("https://{authority}{}", sts::METADATA_PATH).parse()?;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let metadata = outbound(pki, None)?.get(&uri, deadline).await?.into_body().collect().await?.to_bytes();
     Ok(std::fs::write(file, metadata)?)
 }

@@ -89,7 +89,7 @@ async fn a_call_under_way_ends_on_the_connection_that_another_gave_up() {
 async fn a_peer_that_answers_no_ping_is_given_up_while_a_call_waits() {
     let mut peer = http2(&[Answers, IsGone, Answers]).await;
     let second = Duration::from_secs(1);
-    let pinged = ConnectionLimits { ping_interval: second / 10, ping_timeout: second / 2, ..ConnectionLimits::default() };
+    let pinged = ConnectionLimits { ping_interval: second / 10, ping_timeout: second * 2, ..ConnectionLimits::default() };
     let (client, counts) = limited(pinged);
     is_ok(&client, peer.address).await;
     let began = Instant::now();
@@ -104,7 +104,7 @@ async fn a_peer_that_answers_no_ping_is_given_up_while_a_call_waits() {
 async fn an_idle_connection_is_pinged_too_and_kept_while_the_peer_answers() {
     let peer = http2(&[Answers]).await;
     let second = Duration::from_secs(1);
-    let pinged = ConnectionLimits { ping_interval: second / 20, ping_timeout: second, ..ConnectionLimits::default() };
+    let pinged = ConnectionLimits { ping_interval: second / 20, ping_timeout: second * 60, ..ConnectionLimits::default() };
     let (client, counts) = limited(pinged);
     is_ok(&client, peer.address).await;
     while peer.pings.load(Ordering::SeqCst) < 3 {

@@ -91,7 +91,7 @@ async fn peer(role: Role, script: &'static [Does]) -> Peer {
 fn client() -> Outbound {
     let settings = OutboundSettings {
         credentials: Some(for_tests().credentials(Role::GatewayClient).unwrap().clone()),
-        connect_timeout: Duration::from_secs(1),
+        connect_timeout: PATIENT,
         ..OutboundSettings::new(vec![for_tests().root().clone()])
     };
     Outbound::new(settings).unwrap()
@@ -104,8 +104,8 @@ async fn call(client: &Outbound, address: SocketAddr, patience: Duration) -> Res
     Ok((status, response.into_body().collect().await?.to_bytes()))
 }
 
-const SOON: Duration = Duration::from_secs(1);
-const PATIENT: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(3);
+const PATIENT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_connection_is_used_for_several_calls() {
@@ -176,7 +176,7 @@ async fn the_deadline_holds_for_the_head_and_for_every_byte_of_the_body() {
         let began = Instant::now();
         let error = call(&client(), peer.address, SOON).await.unwrap_err();
         assert!(matches!(error, OutboundError::Timeout), "{error}");
-        assert!(began.elapsed() < SOON * 4);
+        assert!(began.elapsed() < SOON * 10);
         assert_eq!(peer.requests.load(Ordering::SeqCst), 1, "a slow peer is not asked twice");
     }
 }

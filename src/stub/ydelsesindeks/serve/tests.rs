@@ -96,7 +96,7 @@ async fn world() -> World {
     let transport = Https {
         outbound: outbound.clone(),
         uri: format!("https://localhost:{}{STS_PATH}", sts.address().port()).parse().unwrap(),
-        timeout: Duration::from_secs(5),
+        timeout: Duration::from_secs(20),
     };
     let settings = StsSettings {
         to: STS.into(),
@@ -146,7 +146,7 @@ impl World {
 
     async fn ask(&self, person: &str) -> (u16, String) {
         let token = self.tokens.token("11111111", INDEX).await.unwrap();
-        let answer = self.post(self.request(&token, Role::GatewayClient, person), 10).await.unwrap();
+        let answer = self.post(self.request(&token, Role::GatewayClient, person), 60).await.unwrap();
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -188,7 +188,7 @@ async fn a_search_is_answered_signed_related_and_with_its_transaction() {
 async fn only_a_caller_with_a_token_for_the_index_and_its_key_is_let_in() {
     let world = world().await;
     let refused = async |token: &Token, signer| {
-        let answer = world.post(world.request(token, signer, demo::UDK_ONLY), 10).await.unwrap();
+        let answer = world.post(world.request(token, signer, demo::UDK_ONLY), 60).await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(text.to_vec()).unwrap())
@@ -201,7 +201,7 @@ async fn only_a_caller_with_a_token_for_the_index_and_its_key_is_let_in() {
     }
     let altered = String::from_utf8(world.request(&good, Role::GatewayClient, demo::UDK_ONLY).to_vec()).unwrap();
     let altered = altered.replace(demo::UDK_ONLY, demo::BOTH);
-    let answer = world.post(altered.into(), 10).await.unwrap();
+    let answer = world.post(altered.into(), 60).await.unwrap();
     assert_eq!(answer.status(), 500, "a body altered after signing");
 }
 
@@ -243,16 +243,16 @@ async fn every_fault_mode_does_what_it_says() {
     let token = world.tokens.token("11111111", INDEX).await.unwrap();
     let post = async |seconds| world.post(world.request(&token, Role::GatewayClient, demo::UDK_ONLY), seconds).await;
     set("cut");
-    assert!(post(10).await.unwrap().into_body().collect().await.is_err(), "the connection breaks half-way");
+    assert!(post(60).await.unwrap().into_body().collect().await.is_err(), "the connection breaks half-way");
     set("reset");
-    assert!(matches!(post(10).await, Err(OutboundError::Broken(_) | OutboundError::Protocol(_))));
+    assert!(matches!(post(60).await, Err(OutboundError::Broken(_) | OutboundError::Protocol(_))));
     set("hang");
     assert!(matches!(post(1).await, Err(OutboundError::Timeout)));
     set("slow=2");
     assert!(matches!(post(1).await, Err(OutboundError::Timeout)));
-    assert!(post(10).await.is_ok());
+    assert!(post(60).await.is_ok());
     let header_of = async |name: header::HeaderName| {
-        let answer = post(10).await.unwrap();
+        let answer = post(60).await.unwrap();
         (answer.status().as_u16(), answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned()))
     };
     set("wrong-content-type");
@@ -262,7 +262,7 @@ async fn every_fault_mode_does_what_it_says() {
     set("redirect");
     assert_eq!(header_of(header::LOCATION).await, (307, Some("https://127.0.0.1:9/elsewhere".into())));
     set("garbage");
-    let body = post(10).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    let body = post(60).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert!(std::str::from_utf8(&body).is_err());
     set("honest");
     world.holds(&world.ask(demo::UDK_ONLY).await.1).unwrap();
@@ -281,13 +281,13 @@ async fn a_long_answer_streams_and_what_was_digested_is_what_was_sent() {
 async fn the_token_service_serves_its_metadata_and_fails_over_tls_as_told() {
     let world = world().await;
     let uri = format!("https://localhost:{}/metadata", world._sts.address().port()).parse().unwrap();
-    let answer = world.outbound.get(&uri, Instant::now() + Duration::from_secs(5)).await.unwrap();
+    let answer = world.outbound.get(&uri, Instant::now() + Duration::from_secs(60)).await.unwrap();
     let metadata = answer.into_body().collect().await.unwrap().to_bytes();
     let issuer = Issuer::from_metadata(metadata, None, world.clock.now()).unwrap();
     assert_eq!((issuer.entity_id(), issuer.certificates()), (STS, &[certificate(Role::StsSigning)][..]));
     for (mode, refusal) in [
         (StsMode::Down, Refusal::StsUnavailable),
-        (StsMode::Slow(Duration::from_secs(6)), Refusal::StsUnavailable),
+        (StsMode::Slow(Duration::from_secs(60)), Refusal::StsUnavailable),
         (StsMode::Fault(104), Refusal::StsRefused { fault: "104".into() }),
     ] {
         world.sts_mode.set(mode);
