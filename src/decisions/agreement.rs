@@ -526,8 +526,8 @@ pub(super) fn of_agreement(error: AgreementError) -> DecideError {
     }
 }
 
-/// The versions before end where the one that was approved begins: until then they hold, and no longer than their own period. Those that nobody answered are taken back. The
-/// same person decides it.
+/// The versions before end where the one that was approved begins: until then they hold, and no longer than their own period. Those that
+/// nobody answered are taken back. The same person decides it.
 pub(super) async fn replaced(
     change: &mut Change,
     by: By<'_>,

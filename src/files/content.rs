@@ -65,9 +65,8 @@ pub trait ContentRule: Send + Sync {
 
 /// Takes files in: nobody else receives them, and their sender gets an answer file.
 pub trait Taking: Send + Sync {
-    /// Takes in a file that was judged and whose admission is on disk, and writes the answer, which has the room
-    /// that `answer` gives. Where the process dies before its end it is
-    /// done again from the beginning.
+    /// Takes in a file that was judged and whose admission is on disk, and writes the answer, which has the room that `answer` gives. Where
+    /// the process dies before its end it is done again from the beginning.
     fn take<'a>(
         &'a self,
         candidate: Candidate,
