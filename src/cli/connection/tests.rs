@@ -78,7 +78,11 @@ async fn a_connection_is_added_shown_in_words_stated_given_to_somebody_and_expor
     assert!(shown.contains("waits for FB201"), "{shown}");
     assert!(shown.contains("not needed here FB204"), "{shown}");
 
-    let waits = types(dir, Some("R. Ansvarlig"), &["state", id, "FB202", "--reference", "aftale 1"]).await.unwrap_err();
+    let state = ["state", id, "FB202", "--reference", "aftale 1"];
+    let theirs = types(dir, Some("R. Ansvarlig"), &state).await.unwrap_err();
+    assert_eq!(theirs, "FB202 is the receiver's side's, which has not agreed to the connection");
+    types(dir, Some("O. Drift"), &["consent", id]).await.unwrap();
+    let waits = types(dir, Some("R. Ansvarlig"), &state).await.unwrap_err();
     assert_eq!(waits, "FB202 waits for FB201");
     let role = types(dir, Some("A. Prøve"), &["state", id, "FB201", "--reference", "aftale 1"]).await.unwrap_err();
     assert!(role.contains("system owner"), "{role}");
