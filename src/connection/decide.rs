@@ -476,26 +476,6 @@ async fn end_once(
     Ok(ended)
 }
 
-/// Ends the connections in which a system is a party's, which had it until now; what was decided so.
-pub(crate) async fn end_those_of(
-    session: &mut Session,
-    system: Uuid,
-    party: Cvr,
-    at: Timestamp,
-) -> Result<Vec<What>, StoreError> {
-    let own =
-        sql("SELECT id FROM connection WHERE ended_at IS NULL AND (client = $1 AND coalesce(client_supplier, authority) = $2
-         OR receiver = $1 AND coalesce(receiver_supplier, receiver_authority) = $2) ORDER BY id");
-    let mut decided = Vec::new();
-    for row in session.all(own.bind(system).bind(party.to_string())).await? {
-        let Some(known) = connection(session, row.get("id")?).await? else { continue };
-        let end = sql("UPDATE connection SET ended_at = $1 WHERE id = $2").bind(at).bind(known.id);
-        session.execute(end).await?;
-        decided.push(on(&known, Some("added".to_owned()), "ended".to_owned(), &text(&known)));
-    }
-    Ok(decided)
-}
-
 /// That a task is done, or is not after all.
 #[derive(Debug, Clone)]
 pub struct Stating {

@@ -205,15 +205,26 @@ fn of_certificate(what: &str, da: &str, thumbprint: &Thumbprint) -> (String, Str
     (REGISTERED.to_owned(), format!("certificate {what} {thumbprint}"), line)
 }
 
-/// Ends the former holder's connections of a system, and takes back what it asked for and nobody has answered; what was decided so.
+/// Ends the former holder's connections of a system, and takes back what it asked for and nobody has answered; what was decided so, by
+/// whoever was shown the transfer.
 async fn left_behind(
     change: &mut Change,
-    system: Uuid,
+    transfer: &What,
     former: Cvr,
     name: &str,
     because: &Because,
 ) -> Result<Vec<What>, DecideError> {
-    let mut decided = crate::connection::decide::end_those_of(change.connection(), system, former, because.at).await?;
+    let (system, mut decided) = (transfer.id, Vec::new());
+    let own =
+        sql("SELECT id FROM connection WHERE ended_at IS NULL AND (client = $1 AND coalesce(client_supplier, authority) = $2
+         OR receiver = $1 AND coalesce(receiver_supplier, receiver_authority) = $2) ORDER BY id");
+    for row in change.connection().all(own.bind(system).bind(former.to_string())).await? {
+        let id: Uuid = row.get("id")?;
+        let end = sql("UPDATE connection SET ended_at = $1 WHERE id = $2").bind(because.at).bind(id);
+        change.connection().execute(end).await?;
+        let (subject, from) = (Subject::Connection, Some("added".to_owned()));
+        decided.push(What { subject, id, from, to: "ended".to_owned(), shown: transfer.shown.clone() });
+    }
     let waiting = sql("SELECT id FROM agreement WHERE system = $1 AND state = 'ANMODET' AND EXISTS (SELECT 1 FROM decision
          WHERE subject = 'agreement' AND subject_id = agreement.id AND to_state = 'ANMODET' AND party = $2) ORDER BY id");
     for row in change.connection().all(waiting.bind(system).bind(former.to_string())).await? {
@@ -377,7 +388,7 @@ async fn change_once(
         && *party != former
     {
         let name = &actor.user().name;
-        for ended in left_behind(&mut change, before.id, former, name, because).await? {
+        for ended in left_behind(&mut change, &what, former, name, because).await? {
             change.made_by(Some((&by.also(&actor, &ended, because)?, role)), &ended, because).await?;
         }
     }
