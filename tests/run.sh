@@ -57,7 +57,7 @@ part() { say "$1" && "${@:2}" || failed+=("$1"); }
 # keeps another waiting.
 lints() {
   until grep -qsE '^ *Running |^error' target/suite.log; do sleep 1; done
-  nice -n 19 cargo clippy --locked --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" nice -n 19 cargo doc --locked --no-deps --quiet
+  nice -n 19 cargo clippy --locked --quiet --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" nice -n 19 cargo doc --locked --no-deps --quiet
 }
 
 dependencies() {
