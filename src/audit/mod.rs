@@ -31,9 +31,9 @@ pub mod writer;
 
 pub use about::{
     About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, AskedFor, Counts, FinanceFigures,
-    PolicyRef, Window,
+    PolicyRef, Subject, Window,
 };
-pub use decided::{Decided, Subject};
+pub use decided::Decided;
 pub use record::{Binding, Outcome, Record};
 pub use seal::{Auditors, DeliveryMark, Marker, Sealed, Sealer};
 pub use writer::{Audit, AuditSettings, Durable, OpenRecord, Stats};

@@ -2,6 +2,8 @@
 //!
 //! A service begins its variant in the first step that is its own ([`About::from`]) and fills it in through the accessor of
 //! that variant, which gives nothing in the record of another service.
+//!
+//! Beside it stands what decisions are on ([`Subject`]), for some of it is a single service's too.
 
 use std::borrow::Cow;
 
@@ -11,6 +13,7 @@ mod file;
 mod finance;
 mod import;
 mod passthrough;
+mod subject;
 mod terminaladgang;
 
 pub use self::counts::Counts;
@@ -18,6 +21,7 @@ pub use self::file::AboutFile;
 pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::import::AboutPersons;
 pub use self::passthrough::AboutPassThrough;
+pub use self::subject::Subject;
 pub use self::terminaladgang::{AboutTerminalAdgang, AskedFor, PolicyRef, Window};
 use super::seal::{DeliveryMark, Sealed};
 use super::wire::{Flat, NotARecord};

@@ -1,0 +1,105 @@
+//! What decisions are on: what every service has, and what single services have decided in their own rooms.
+
+use serde::{Deserialize, Serialize};
+
+/// What was decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A service agreement.
+    Agreement,
+    /// A route.
+    Route,
+    /// A user.
+    User,
+    /// A version of a value list.
+    Sortiment,
+    /// Who gets the versions of value lists.
+    SortimentSubscription,
+    /// A time within which an authority's deliveries may be tests.
+    Trial,
+    /// A user of the SFTP service.
+    SftpUser,
+    /// A route order, the agreement for files.
+    FileOrder,
+    /// A file that is handed over.
+    Transfer,
+    /// The store itself, that it was put back from a copy.
+    Store,
+    /// A partner agreement.
+    Mailbox,
+    /// A user of mailboxes.
+    MailboxUser,
+    /// What was asked for on partner agreements and their users.
+    MailboxRequest,
+    /// A file in a mailbox.
+    MailboxFile,
+    /// What waits to be handed on of persons.
+    PersonQueue,
+    /// A person whom an institution imported; its id is the running number.
+    Person,
+    /// A request for agreements.
+    AgreementRequest,
+    /// A client system.
+    System,
+    /// A connection to a service, and its tasks.
+    Connection,
+}
+
+impl Subject {
+    /// Every subject.
+    pub const ALL: [Self; 19] = [
+        Self::Agreement,
+        Self::Route,
+        Self::User,
+        Self::Sortiment,
+        Self::SortimentSubscription,
+        Self::Trial,
+        Self::SftpUser,
+        Self::FileOrder,
+        Self::Transfer,
+        Self::Store,
+        Self::Mailbox,
+        Self::MailboxUser,
+        Self::MailboxRequest,
+        Self::MailboxFile,
+        Self::PersonQueue,
+        Self::Person,
+        Self::AgreementRequest,
+        Self::System,
+        Self::Connection,
+    ];
+
+    /// The name in the store, in records and on screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Agreement => "agreement",
+            Subject::Route => "route",
+            Subject::User => "user",
+            Subject::Sortiment => "sortiment",
+            Subject::SortimentSubscription => "sortiment_subscription",
+            Subject::Trial => "trial",
+            Subject::SftpUser => "sftp_user",
+            Subject::FileOrder => "file_order",
+            Subject::Transfer => "transfer",
+            Subject::Store => "store",
+            Subject::Mailbox => "mailbox",
+            Subject::MailboxUser => "mailbox_user",
+            Subject::MailboxRequest => "mailbox_request",
+            Subject::MailboxFile => "mailbox_file",
+            Subject::PersonQueue => "person_queue",
+            Subject::Person => "person",
+            Subject::AgreementRequest => "agreement_request",
+            Subject::System => "system",
+            Subject::Connection => "connection",
+        }
+    }
+}
+
+impl std::str::FromStr for Subject {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|subject| subject.name() == text).ok_or(())
+    }
+}
