@@ -3,10 +3,10 @@
 #
 # Guessed:  whiteSpace is "collapse" for every type but strings (XML Schema Part 2, § 4.3.6), so a date on a line of its own is as valid as
 #           a number on a line of its own.
-# Happens:  of xs:date, xs:dateTime and the other dates it refuses white space in front and behind; of xs:time and xs:duration it takes it in front
+# Happens:  of xs:date, xs:dateTime and xs:gYear it refuses white space in front and behind; of xs:time and xs:duration it takes it in front
 #           and refuses it behind; of xs:decimal, xs:integer and xs:boolean it takes both. With a pattern the same date is taken again: then the
 #           white space is taken away first. xmllint 2.9.14 refuses it around xs:int and its kin too, which 2.14.6 takes. The JDK takes all of them.
-# Product:  the gateway takes them, and hands them on as they were signed. A receiver that judges by libxml2 (lxml, PHP, Nokogiri, xmllint) refuses
+# Product:  the gateway takes them, and hands them on as they were signed. A receiver that judges by libxml2 (lxml, xmllint; PHP and Nokogiri have the same) refuses
 #           what is valid: docs/clients/finance-ledger.md.
 #
 # Needs java, python3 and xmllint. Exit 0: it still does so. Exit 1: it does something else. Exit 2: a tool is missing.

@@ -6,7 +6,7 @@
 #           value that it has read and sends on becomes empty too. strong-soap 5.0.10 writes an xs:date as a day with "Z" (for midnight
 #           in Copenhagen the day before), and in a type made from xs:date, or an xs:string, the milliseconds since 1970.
 # Product:  in an import of persons an empty field clears, so that a Date as Aktionskodedato makes a person active whom it was to end, and
-#           the answer says OPDATERET or UAENDRET. docs/clients/persons.md says: dates as text. Elsewhere the schema refuses it (RequestInvalid).
+#           the answer says OPDATERET or UAENDRET. docs/clients/persons.md says: dates as text. Elsewhere the schema refuses it (RequestInvalid, SchemaViolated).
 #
 # Needs node and npm. Exit 0: it still does so. Exit 1: it does something else. Exit 2: a tool is missing.
 set -euo pipefail
