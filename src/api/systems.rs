@@ -17,7 +17,7 @@ use super::page::{self, after, limit};
 use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use crate::agreements::Thumbprint;
 use crate::agreements::system::{System, SystemCertificate, Wanted};
-use crate::decisions::system::{self as decisions, Changes};
+use crate::decisions::system::{self as decisions, Changed, Changes};
 use crate::decisions::{Because, By, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::api::ApiRefusal;
@@ -103,6 +103,33 @@ pub struct SystemSummary {
     /// What it is called.
     #[schema(max_length = 1000)]
     pub name: String,
+}
+
+/// What of a system goes on though it was given to another.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GoesOnView {
+    /// `sftp-user`, `sftp-key`, `file-order` or `value-list-subscription`.
+    #[schema(max_length = 30)]
+    pub kind: &'static str,
+    /// A user's name, a key's user and fingerprint, or an id.
+    #[schema(max_length = 400)]
+    pub name: String,
+}
+
+/// A system that was changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChangedSystem {
+    /// Its id.
+    pub id: Uuid,
+    /// The company or authority whose it is.
+    #[schema(max_length = 8)]
+    pub party: Option<String>,
+    /// What it is called.
+    #[schema(max_length = 1000)]
+    pub name: String,
+    /// Where it was given to another: what goes on beside its certificates and agreements, until somebody ends it; empty else.
+    #[schema(max_items = 100000)]
+    pub goes_on: Vec<GoesOnView>,
 }
 
 /// Where the page begins.
@@ -307,7 +334,7 @@ fn certificate(pem: &str) -> Result<Certificate, ApiRefusal> {
     params(("id" = Uuid, Path, description = "The system."),
         ("If-Match" = String, Header, description = "The system's ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
-    responses((status = 200, description = "Its id: what it is now is read by it.", body = SystemSummary), WriteProblems))]
+    responses((status = 200, description = "Its id: what it is now is read by it.", body = ChangedSystem), WriteProblems))]
 pub async fn change(
     State(api): State<Api>,
     caller: Caller,
@@ -322,11 +349,12 @@ pub async fn change(
         let shown = decisions::seen(&own.store, &actor, id).await.map_err(of_decision)?;
         IfMatch(matching).holds(&decisions::etag(&shown.0, &shown.1))?;
         let because = Because::new(reason, own.clock.now());
-        let answer = |system: &System| {
+        let answer = |Changed { system, goes_on }: &Changed| {
             let (party, name) = (system.party.map(|cvr| cvr.to_string()), system.name.clone());
-            Answer::new(StatusCode::OK, &SystemSummary { id: system.id, party, name })
+            let goes_on = goes_on.iter().map(|one| GoesOnView { kind: one.kind(), name: one.name() }).collect();
+            Answer::new(StatusCode::OK, &ChangedSystem { id: system.id, party, name, goes_on })
         };
-        let kept = |system: &System| answer(system)?.kept();
+        let kept = |changed: &Changed| answer(changed)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
         let changed = decisions::change(&own.store, By::User(&actor), &shown, &changes, &because, kept).await;
         let changed = changed.map_err(of_decision)?;

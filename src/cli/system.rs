@@ -12,7 +12,7 @@ use crate::agreements::page::Wanted as Agreements;
 use crate::agreements::system::{System, SystemCertificate, Wanted};
 use crate::agreements::{Agreement, Store, Thumbprint};
 use crate::clock::Clock;
-use crate::decisions::system::{Changes, New, change, prove, register};
+use crate::decisions::system::{Changed, Changes, GoesOn, New, change, prove, register};
 use crate::decisions::{Because, By, DecideError};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
@@ -207,25 +207,32 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
         Command::EndCertificate { id, thumbprint, decide } => (id, Changes::CertificateEnded(thumbprint), decide),
     };
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
-    let (system, certificates, struck) = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
-        let system = store.system(id).await?.ok_or_else(nothing).map_err(DecideError::from)?;
-        let shown = (system, store.system_certificates(id).await?);
-        let system = change(store, By::Key(&signer), &shown, &changes, &because, None).await?;
-        let struck = match &changes {
-            Changes::CertificateEnded(thumbprint) => named(store, id, Some(thumbprint), now).await?,
-            Changes::Transferred(_) => named(store, id, None, now).await?,
-            _ => Vec::new(),
-        };
-        Ok((system, store.system_certificates(id).await?, struck))
-    })
-    .await?;
+    let (Changed { system, goes_on }, certificates, struck) =
+        with_store::<_, CommandError>(&settings, Access::Change, async |store| {
+            let system = store.system(id).await?.ok_or_else(nothing).map_err(DecideError::from)?;
+            let shown = (system, store.system_certificates(id).await?);
+            let changed = change(store, By::Key(&signer), &shown, &changes, &because, None).await?;
+            let struck = match &changes {
+                Changes::CertificateEnded(thumbprint) => named(store, id, Some(thumbprint), now).await?,
+                Changes::Transferred(_) => named(store, id, None, now).await?,
+                _ => Vec::new(),
+            };
+            Ok((changed, store.system_certificates(id).await?, struck))
+        })
+        .await?;
     tell(&system, &certificates, &struck, out)?;
     if let Changes::Transferred(_) = changes {
         writeln!(
             out,
             "Its former holder's connections of it ended, and what it had asked for and nobody had answered is taken back."
         )?;
-        writeln!(out, "These certificates and agreements go on: end those that are not the system's.")?;
+        for one in &goes_on {
+            writeln!(out, "{:13} {}", told(one), one.name())?;
+        }
+        writeln!(
+            out,
+            "These certificates, agreements, users, keys, orders and subscriptions go on: end those that are not the system's."
+        )?;
     } else if !struck.is_empty() {
         writeln!(out, "Calls with the certificate are refused from now on: these agreements name it.")?;
     }
@@ -244,6 +251,15 @@ async fn named(
     let names = |agreement: &Agreement| thumbprint.is_none_or(|thumbprint| agreement.certificates.contains(thumbprint));
     found.retain(|agreement| agreement.is_open(now) && names(agreement));
     Ok(found)
+}
+
+fn told(one: &GoesOn) -> &'static str {
+    match one {
+        GoesOn::SftpUser(_) => "SFTP user",
+        GoesOn::SftpKey(..) => "SFTP key",
+        GoesOn::FileOrder(_) => "file order",
+        GoesOn::Subscription(_) => "subscription",
+    }
 }
 
 fn nothing() -> ApiRefusal {

@@ -1,6 +1,7 @@
 //! Decisions on client systems: to register one, to change its name and whom to ask, and its certificates. Whose a system is decides
 //! who may: the company's administrator, or the authority's people for its systems; the operators any.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Because, By, DecideError, Kept, agreement::what as of_line, record::What, shown, statement::SignError};
@@ -11,6 +12,7 @@ use crate::{
         system::{System, SystemCertificate},
     },
     audit::Subject,
+    clock::civil_day,
     id::cvr::Cvr,
     refusal::{Detail, api::ApiRefusal},
     signature::{
@@ -18,7 +20,7 @@ use crate::{
         credentials::Credentials,
         key::{Certificate, SigningKey},
     },
-    store::{StoreError, sql, until_it_holds},
+    store::{Session, StoreError, sql, until_it_holds},
     users::{
         Actor, Whose,
         rights::{Action, Role},
@@ -235,6 +237,86 @@ async fn left_behind(
     Ok(decided)
 }
 
+/// What of a system goes on when it is given to another, beside its certificates and agreements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GoesOn {
+    /// A user of files, by name.
+    SftpUser(String),
+    /// A key of one: its user's name, and its fingerprint.
+    SftpKey(String, String),
+    /// An order of files, asked for, approved or suspended, at either end.
+    FileOrder(Uuid),
+    /// A subscription to value lists.
+    Subscription(Uuid),
+}
+
+impl GoesOn {
+    /// What kind of thing it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SftpUser(_) => "sftp-user",
+            Self::SftpKey(..) => "sftp-key",
+            Self::FileOrder(_) => "file-order",
+            Self::Subscription(_) => "value-list-subscription",
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> String {
+        match self {
+            Self::SftpUser(name) => name.clone(),
+            Self::SftpKey(user, fingerprint) => format!("{user} SHA256:{fingerprint}"),
+            Self::FileOrder(id) | Self::Subscription(id) => id.to_string(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let what = match self {
+            Self::SftpUser(_) => "SFTP-bruger",
+            Self::SftpKey(..) => "SFTP-nøgle",
+            Self::FileOrder(_) => "rutebestilling",
+            Self::Subscription(_) => "abonnement på værdilister",
+        };
+        format!("fortsætter: {what} {}\n", self.name())
+    }
+}
+
+async fn going_on(session: &mut Session, system: Uuid, now: Timestamp) -> Result<Vec<GoesOn>, StoreError> {
+    let (us, mut found) = (now.as_microsecond(), Vec::new());
+    let users = sql("SELECT name FROM sftp_user WHERE system = $1 AND NOT disabled AND (valid_to_us IS NULL OR valid_to_us > $2)
+         ORDER BY name");
+    for row in session.all(users.bind(system).bind(us)).await? {
+        found.push(GoesOn::SftpUser(row.get("name")?));
+    }
+    let keys =
+        sql("SELECT u.name AS name, k.fingerprint AS fingerprint FROM sftp_key AS k JOIN sftp_user AS u ON u.id = k.sftp_user
+         WHERE u.system = $1 AND NOT u.disabled AND (u.valid_to_us IS NULL OR u.valid_to_us > $2)
+         AND NOT k.disabled AND (k.valid_to_us IS NULL OR k.valid_to_us > $2) ORDER BY u.name, k.fingerprint");
+    for row in session.all(keys.bind(system).bind(us)).await? {
+        found.push(GoesOn::SftpKey(row.get("name")?, row.get("fingerprint")?));
+    }
+    let orders = sql("SELECT id FROM file_order WHERE state IN ('ANMODET', 'GODKENDT', 'SUSPENDERET')
+         AND (valid_to IS NULL OR valid_to > $2) AND (sender IN (SELECT id FROM sftp_user WHERE system = $1)
+             OR recipient IN (SELECT id FROM sftp_user WHERE system = $1)) ORDER BY id");
+    for row in session.all(orders.bind(system).bind(civil_day(now).unwrap_or_default())).await? {
+        found.push(GoesOn::FileOrder(row.get("id")?));
+    }
+    let subscriptions = sql("SELECT id FROM sortiment_subscription WHERE system = $1 AND ended_at IS NULL ORDER BY id");
+    for row in session.all(subscriptions.bind(system)).await? {
+        found.push(GoesOn::Subscription(row.get("id")?));
+    }
+    Ok(found)
+}
+
+/// A system that was changed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// As it is now.
+    pub system: System,
+    /// Where it was given to another: what of it goes on all the same, until whoever knows ends it. Empty else.
+    pub goes_on: Vec<GoesOn>,
+}
+
 /// What is changed of a system.
 #[derive(Debug, Clone)]
 pub enum Changes {
@@ -249,7 +331,8 @@ pub enum Changes {
     /// other no longer let it through.
     CertificateTaken(Thumbprint),
     /// By an operator: it is this company's or authority's from now on. The former's connections of it end, and so does what it asked
-    /// for and nobody has answered. Certificates and agreements stay: whoever transfers it ends those that are not the system's.
+    /// for and nobody has answered. Certificates, agreements and what else [`GoesOn`] stay, which what is signed names: whoever transfers
+    /// it ends those that are not the system's.
     Transferred(Cvr),
 }
 
@@ -300,8 +383,8 @@ pub async fn change(
     shown: &(System, Vec<SystemCertificate>),
     changes: &Changes,
     because: &Because,
-    kept: Option<Kept<'_, System>>,
-) -> Result<System, DecideError> {
+    kept: Option<Kept<'_, Changed>>,
+) -> Result<Changed, DecideError> {
     until_it_holds(async || change_once(store, by, shown, changes, because, kept).await).await
 }
 
@@ -311,9 +394,13 @@ async fn change_once(
     shown: &(System, Vec<SystemCertificate>),
     changes: &Changes,
     because: &Because,
-    kept: Option<Kept<'_, System>>,
-) -> Result<System, DecideError> {
+    kept: Option<Kept<'_, Changed>>,
+) -> Result<Changed, DecideError> {
     let (before, certificates) = shown;
+    let goes_on = match changes {
+        Changes::Transferred(_) => going_on(&mut store.database().session().await?, before.id, because.at).await?,
+        _ => Vec::new(),
+    };
     let (from, to, becomes) = match changes {
         Changes::Named(name, contact) => {
             sound(name, contact)?;
@@ -326,7 +413,8 @@ async fn change_once(
         Changes::CertificateTaken(thumbprint) => of_certificate("taken", "overtaget", thumbprint),
         Changes::Transferred(party) => {
             let former = before.party.map_or(REGISTERED.to_owned(), |former| format!("{REGISTERED} as {former}"));
-            (former, format!("transferred to {party}"), format!("ny part (CVR): {party}\n"))
+            let stays: String = goes_on.iter().map(GoesOn::text).collect();
+            (former, format!("transferred to {party}"), format!("ny part (CVR): {party}\n{stays}"))
         }
     };
     let what = what(before, certificates, Some(&from), (&to, &becomes));
@@ -377,7 +465,12 @@ async fn change_once(
             gave = Some(self::what(&other, &had, Some(&from), (&to, &becomes)));
             change.move_system_certificate(holder, system.id, *thumbprint, because.at).await?;
         }
-        Changes::Transferred(party) => system.party = Some(*party),
+        Changes::Transferred(party) => {
+            if going_on(change.connection(), before.id, because.at).await? != goes_on {
+                return Err(ApiRefusal::ApiPreconditionFailed.into());
+            }
+            system.party = Some(*party);
+        }
     }
     change.write_system(&system).await?;
     change.made_by(Some((&actor, role)), &what, because).await?;
@@ -392,9 +485,10 @@ async fn change_once(
             change.made_by(Some((&by.also(&actor, &ended, because)?, role)), &ended, because).await?;
         }
     }
-    Kept::keep(kept, &mut change, &system).await?;
+    let changed = Changed { system, goes_on };
+    Kept::keep(kept, &mut change, &changed).await?;
     change.commit().await?;
-    Ok(system)
+    Ok(changed)
 }
 
 async fn held(

@@ -7,9 +7,10 @@ use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::{Route, State, Store};
 use hjemmel::audit::Subject;
 use hjemmel::connection::decide::{self as connection, New};
-use hjemmel::decisions::system::{self, Changes};
+use hjemmel::decisions::system::{self, Changes, GoesOn};
 use hjemmel::decisions::{By, DecideError, agreement, route, user};
 use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::store::sql;
 use hjemmel::stub::pki::{self, Role as Key};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor;
@@ -27,6 +28,7 @@ on_both! {
     what_is_signed_of_a_route_names_the_certificates_of_its_answers;
     what_is_signed_of_a_system_names_what_becomes_of_it;
     whoever_a_system_is_taken_from_keeps_no_connection_of_it_and_no_request;
+    what_of_a_system_goes_on_is_named_to_whoever_transfers_it_and_in_what_is_signed;
     a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says;
 }
 
@@ -110,7 +112,7 @@ async fn whoever_a_system_is_taken_from_keeps_no_connection_of_it_and_no_request
     }
     let transfer = Changes::Transferred(OTHER.parse().unwrap());
     system::change(&store, By::Key(&signer(OPERATOR)), &shown, &transfer, &because(NOW), None).await.unwrap();
-    let ended = async |id: Uuid| store.connection(id).await.unwrap().unwrap().ended;
+    let ended = async |id: Uuid| store.connection(id, at(NOW)).await.unwrap().unwrap().ended;
     assert_eq!((ended(own.id).await, ended(others.id).await), (Some(at(NOW)), None));
     let states: Vec<_> =
         store.lines(request.id).await.unwrap().into_iter().map(|line| (line.id == held.id, line.state)).collect();
@@ -121,6 +123,59 @@ async fn whoever_a_system_is_taken_from_keeps_no_connection_of_it_and_no_request
     assert_eq!(states.len(), lines.len());
     let made = store.made_on(Subject::Connection, own.id).await.unwrap().pop().unwrap();
     assert!(made.what.to == "ended" && made.signature.is_some(), "{made:?}");
+}
+
+async fn what_of_a_system_goes_on_is_named_to_whoever_transfers_it_and_in_what_is_signed(kept: Kept) {
+    let mut signed = Vec::new();
+    for (kept, has) in [(&kept, true), (&kept.another(), false)] {
+        let store = opened(kept).await;
+        let one = Uuid::from_u128;
+        let since = at(NOW).as_microsecond();
+        let user =
+            sql("INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, added_us)
+             VALUES ($1, $2, 'prod', $3, $4, $5, 1000, $5, $6)");
+        let key = sql("INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, added_us)
+             VALUES ($1, $2, 'x', 'x', $3, $4)");
+        let order = sql(
+            "INSERT INTO file_order (id, state, sender, recipient, sender_authority, recipient_authority, inf_ref, legal_basis,
+                 purpose, valid_from, largest_bytes, keep_days, alarm_hours, delete_days)
+             VALUES ($1, $2, $3, $4, $5, $5, 'X', 'lov', 'prøve', $6, 1000, 0, 1, 11)",
+        );
+        let subscription = sql("INSERT INTO sortiment_subscription (id, service, authority, system, structure, subscribed_at)
+             VALUES ($1, $2, $3, $4, 2, $5)");
+        let mut written = Vec::new();
+        if has {
+            written
+                .push(user.clone().bind(one(1)).bind("afsender".to_owned()).bind(SYSTEM).bind(KORSBAEK).bind(false).bind(since));
+            let another = user.bind(one(2)).bind("modtager".to_owned()).bind(one(78)).bind(OTHER).bind(false).bind(since);
+            written.push(another);
+            // One in use, one taken out.
+            written.push(key.clone().bind(one(1)).bind("aa".to_owned()).bind(false).bind(since));
+            written.push(key.bind(one(1)).bind("bb".to_owned()).bind(true).bind(since));
+            for (id, state) in [(3, "GODKENDT"), (4, "AFVIST")] {
+                let order = order.clone().bind(one(id)).bind(state.to_owned()).bind(one(1)).bind(one(2)).bind(KORSBAEK);
+                written.push(order.bind(jiff::civil::date(2026, 11, 1)));
+            }
+            written.push(subscription.bind(one(5)).bind(SERVICE).bind(KORSBAEK).bind(SYSTEM).bind(at(NOW)));
+        }
+        let mut transaction = store.database().begin_beside_others().await.unwrap();
+        for query in written {
+            transaction.execute(query).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        let shown = (store.system(SYSTEM).await.unwrap().unwrap(), store.system_certificates(SYSTEM).await.unwrap());
+        let transfer = Changes::Transferred(OTHER.parse().unwrap());
+        let changed = system::change(&store, By::Key(&signer(OPERATOR)), &shown, &transfer, &because(NOW), None).await.unwrap();
+        let all = [
+            GoesOn::SftpUser("afsender".to_owned()),
+            GoesOn::SftpKey("afsender".to_owned(), "aa".to_owned()),
+            GoesOn::FileOrder(one(3)),
+            GoesOn::Subscription(one(5)),
+        ];
+        assert_eq!(changed.goes_on, if has { all.to_vec() } else { Vec::new() });
+        signed.push(store.made_on(Subject::System, SYSTEM).await.unwrap().pop().unwrap().what.shown);
+    }
+    assert_ne!(signed[0], signed[1], "what goes on is signed");
 }
 
 async fn a_reminder_is_sent_once_within_an_hour_whatever_the_clock_says(kept: Kept) {

@@ -246,9 +246,9 @@ async fn change(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let because = Because::new(line("reason", "Begrundelse", "Reason")?, console.clock.now());
     let changed = decisions::change(&console.store, By::User(visit.actor()), &shown, &changes, &because, None).await;
     match changed.map_err(of_decision) {
-        Ok(system) => {
+        Ok(changed) => {
             console.decided.notify_one();
-            Ok(visit.done_at(&format!("/systems/{}", system.id)))
+            Ok(visit.done_at(&format!("/systems/{}", changed.system.id)))
         }
         Err(ApiRefusal::ApiPreconditionFailed) => {
             let now = seen(&console, visit, &id).await?;
