@@ -20,10 +20,12 @@ use super::page;
 use super::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use super::value_lists::change::EndingRequest;
 use crate::agreements::Environment;
+use crate::connection::consent;
 use crate::connection::decide::{self, Assigning, ConnectionError, LONGEST_REFERENCE, New, Stating};
+use crate::connection::graph::Consenting;
 use crate::connection::picture;
 use crate::connection::shown::{Names, Shown, View};
-use crate::connection::store::{Connection, Wanted};
+use crate::connection::store::{Assignment, Connection, Wanted};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, Kept};
 use crate::id::cvr::Cvr;
@@ -118,8 +120,8 @@ pub struct ConnectionView {
     pub ended_at: Option<Timestamp>,
     /// When the receiver's side agreed to it; null: nothing of the receiver's is shown or stated in it yet.
     pub consented_at: Option<Timestamp>,
-    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that is GODKENDT; null:
-    /// nothing of the authority's is shown or stated in it yet.
+    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that its signatory approved
+    /// and that holds; null: nothing of the authority's is shown or stated in it yet.
     pub authority_consented_at: Option<Timestamp>,
 }
 
@@ -196,7 +198,8 @@ pub struct TaskView {
     /// The same in English.
     #[schema(max_length = 120)]
     pub text_en: String,
-    /// `not-needed`, `waiting`, `ready`, `stated`, `seen` or `fell-back`.
+    /// `not-needed`, `kept-back` (a side whose it is has not agreed to the connection), `waiting`, `ready`, `stated`, `seen` or
+    /// `fell-back`.
     #[schema(max_length = 10)]
     pub state: &'static str,
     /// Since when it could be done, is done, or is done no longer.
@@ -204,7 +207,7 @@ pub struct TaskView {
     /// What it waits for.
     #[schema(max_items = 200)]
     pub waits_for: Vec<&'static str>,
-    /// The CVR number of the authority or company whose it is.
+    /// The CVR number of the authority or company whose it is; of what both authorities state, whose turn it is.
     #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
     pub whose: String,
     /// The role that answers for it.
@@ -221,7 +224,26 @@ pub struct TaskView {
     /// What was stated.
     #[schema(max_items = 2)]
     pub statements: Vec<StatementView>,
-    /// The user to whom it is given.
+    /// The user to whom it is given, by whoever's turn it is.
+    pub person: Option<Uuid>,
+    /// By when.
+    #[schema(value_type = Option<String>, format = Date, max_length = 10)]
+    pub due: Option<Date>,
+    /// In which wave.
+    #[schema(minimum = 1, maximum = 999)]
+    pub wave: Option<i64>,
+    /// The same of each that has given it to somebody: what both authorities state, each gives to its own.
+    #[schema(max_items = 2)]
+    pub given: Vec<GivenView>,
+}
+
+/// Whom one of those whose a task is has given it to.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct GivenView {
+    /// By whom, by CVR number.
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub party: String,
+    /// To which user.
     pub person: Option<Uuid>,
     /// By when.
     #[schema(value_type = Option<String>, format = Date, max_length = 10)]
@@ -231,9 +253,15 @@ pub struct TaskView {
     pub wave: Option<i64>,
 }
 
+impl GivenView {
+    fn of((party, given): (&Cvr, &Assignment)) -> Self {
+        Self { party: party.to_string(), person: given.person, due: given.due, wave: given.wave }
+    }
+}
+
 impl TaskView {
     fn of(view: &View, shown: &Shown) -> Self {
-        let task = shown.task;
+        let (task, given) = (shown.task, shown.assignment());
         Self {
             id: task.id.clone(),
             text_da: task.text.da().to_owned(),
@@ -256,9 +284,10 @@ impl TaskView {
                     stated_at: said.at,
                 })
                 .collect(),
-            person: shown.assignment.person,
-            due: shown.assignment.due,
-            wave: shown.assignment.wave,
+            person: given.person,
+            due: given.due,
+            wave: given.wave,
+            given: shown.given.iter().map(GivenView::of).collect(),
         }
     }
 }
@@ -389,7 +418,7 @@ pub struct ConnectionRequest {
     #[serde(default)]
     #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
     pub receiver_authority: Option<String>,
-    /// The company that runs it; left out: its authority itself.
+    /// The company that runs it; left out: whoever the system is registered as, else its authority itself.
     #[serde(default)]
     #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
     pub receiver_supplier: Option<String>,
@@ -440,7 +469,7 @@ impl ConnectionRequest {
 /// Adds a connection.
 #[utoipa::path(post, operation_id = "addConnection", path = "/api/v1/connections", tag = "connections", request_body = ConnectionRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
-    responses((status = 201, description = "The connection; its tasks are at its address.", body = AddedConnection,
+    responses((status = 201, description = "The connection; its tasks are at its address.", body = NewConnection,
         headers(("Location" = String, description = "Its address."))), WriteProblems))]
 pub async fn add(
     State(api): State<Api>,
@@ -455,17 +484,32 @@ pub async fn add(
         let because = Because::new(reason, own.clock.now());
         let connection = value.connection(because.at)?;
         let place = format!("/api/v1/connections/{}", connection.id);
-        let answer = Answer::new(StatusCode::CREATED, &AddedConnection { id: connection.id })?.location(place);
-        let kept = |_: &Connection| answer.kept();
+        let answer = |added: &Connection| {
+            let supplier = added.receiver_supplier.map(|cvr| cvr.to_string());
+            let added = NewConnection { id: added.id, receiver_supplier: supplier };
+            Ok::<_, ApiRefusal>(Answer::new(StatusCode::CREATED, &added)?.location(place.clone()))
+        };
+        let kept = |added: &Connection| answer(added)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        decide::add(&own.store, By::User(&actor), &connection, &because, kept).await.map_err(of_connection)?;
+        let added = decide::add(&own.store, By::User(&actor), &connection, &because, kept).await.map_err(of_connection)?;
         own.decided.notify_one();
-        Ok(answer)
+        answer(&added)
     };
     once(&api, &caller, &headers, digest(&["add connection"], &bytes), work).await
 }
 
 /// A connection that was added.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NewConnection {
+    /// Its id.
+    pub id: Uuid,
+    /// Who was written in as the company that runs the receiving system: as said, or whoever that is registered as; null: its authority
+    /// itself.
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub receiver_supplier: Option<String>,
+}
+
+/// A connection that was decided on.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AddedConnection {
     /// Its id.
@@ -502,9 +546,22 @@ pub async fn end(
     once(&api, &caller, &headers, digest(&["end connection", &id.to_string(), &if_match.0], &bytes), work).await
 }
 
+/// That a side agrees to a connection.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentRequest {
+    /// For which side: `authority`, the client's, or `receiver`. Left out: for whichever is the user's own. An operator says.
+    #[serde(default)]
+    #[schema(max_length = 9)]
+    pub side: Option<String>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 1000)]
+    pub reason: String,
+}
+
 /// Agrees to a connection for the receiver's side, or for the client's authority where somebody else added it: until then nothing of
 /// that side's is shown or stated in it.
-#[utoipa::path(post, operation_id = "consentToConnection", path = "/api/v1/connections/{id}/consent", tag = "connections", request_body = EndingRequest,
+#[utoipa::path(post, operation_id = "consentToConnection", path = "/api/v1/connections/{id}/consent", tag = "connections", request_body = ConsentRequest,
     params(("id" = Uuid, Path, description = "The connection."),
         ("If-Match" = String, Header, description = "Its ETag.", max_length = 200, pattern = "^\"[0-9a-f]{64}\"$"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same request sent again with it is not done again.", max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
@@ -515,9 +572,13 @@ pub async fn consent(
     Id(id): Id,
     if_match: IfMatch,
     headers: HeaderMap,
-    Json { value, bytes }: Json<EndingRequest>,
+    Json { value, bytes }: Json<ConsentRequest>,
 ) -> Result<Answer, ApiRefusal> {
     let reason = line("reason", &value.reason)?;
+    let read = |side: &str| {
+        parsed::<Consenting>("side", side, "det er ikke authority eller receiver", "it is not authority or receiver")
+    };
+    let side = value.side.as_deref().map(read).transpose()?;
     let (own, actor, matching) = (api.clone(), caller.0.clone(), if_match.0.clone());
     let work = |key: Option<Key>| async move {
         let view = seen(&own, &actor, id).await?;
@@ -526,7 +587,8 @@ pub async fn consent(
         let answer = Answer::new(StatusCode::OK, &AddedConnection { id })?;
         let kept = |_: &Connection| answer.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        decide::consent(&own.store, By::User(&actor), &view.connection, &because, kept).await.map_err(of_connection)?;
+        let agreed = consent::consent(&own.store, By::User(&actor), (&view.connection, side), &because, kept).await;
+        agreed.map_err(of_connection)?;
         own.decided.notify_one();
         Ok(answer)
     };
@@ -651,7 +713,11 @@ pub struct AssignmentRequest {
     /// The task.
     #[schema(min_length = 1, max_length = 32)]
     pub task: String,
-    /// A user of one of the parties, or an operator.
+    /// By which authority, where both state it and an operator gives it; left out: the user's own, or the person's.
+    #[serde(default)]
+    #[schema(pattern = "^[0-9]{8}$", max_length = 8)]
+    pub party: Option<String>,
+    /// A user of the party, or an operator.
     #[serde(default, deserialize_with = "maybe_uuid")]
     pub person: Option<Uuid>,
     /// By when.
@@ -689,6 +755,7 @@ pub async fn assign(
     let assigning = Assigning {
         connection: id,
         task: within("task", &value.task, 32)?.to_owned(),
+        party: maybe_cvr("party", value.party.as_deref())?,
         person: value.person,
         due: value.due.as_deref().map(|day| civil("due", day)).transpose()?,
         wave: value.wave,

@@ -18,10 +18,11 @@ use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::{Environment, Store};
 use crate::clock::Clock;
 use crate::connection::decide::{self, Assigning, ConnectionError, LONGEST_REFERENCE, New, Stating};
+use crate::connection::graph::Consenting;
 use crate::connection::shown::{Names, View, waited};
 use crate::connection::standing::State;
-use crate::connection::store::{MOST, Wanted};
-use crate::connection::{export, graphs, load, picture};
+use crate::connection::store::{Assignment, MOST, Wanted};
+use crate::connection::{consent, export::Table, graphs, load, picture};
 use crate::decisions::{Because, By};
 use crate::id::cvr::Cvr;
 use crate::refusal::Detail;
@@ -87,6 +88,9 @@ enum Command {
     Consent {
         /// Its id
         id: Uuid,
+        /// For which side: authority (the client's) or receiver; left out: for whichever is your own. An operator says
+        #[arg(long = "for", value_name = "SIDE")]
+        side: Option<Consenting>,
         #[command(flatten)]
         why: Why,
     },
@@ -117,6 +121,9 @@ enum Command {
         /// The user, by name or id (`hjemmel user list`)
         #[arg(long, value_name = "USER")]
         to: Option<String>,
+        /// By which authority, where both state it and an operator gives it
+        #[arg(long = "for", value_name = "CVR")]
+        party: Option<Cvr>,
         /// By when, as 2027-01-31
         #[arg(long, value_name = "DAY")]
         due: Option<Date>,
@@ -189,7 +196,7 @@ struct Add {
     /// Its authority; left out: the same
     #[arg(long, value_name = "CVR")]
     receiver_authority: Option<Cvr>,
-    /// The company that runs it; left out: its authority itself
+    /// The company that runs it; left out: whoever the system is registered as, else its authority itself
     #[arg(long, value_name = "CVR")]
     receiver_supplier: Option<Cvr>,
     /// What it uses, with commas between
@@ -295,26 +302,35 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             };
             let connection = new.connection(now)?;
             let add = async |store: &Store| decide::add(store, By::Key(&signer), &connection, &because, None).await;
-            with_store(&settings, Access::Change, add).await?;
-            writeln!(out, "{} is added; `hjemmel connection show {}` says what is next", connection.id, connection.id)?;
+            let added = with_store(&settings, Access::Change, add).await?;
+            writeln!(out, "{} is added; `hjemmel connection show {}` says what is next", added.id, added.id)?;
+            if let Some(supplier) = added.receiver_supplier {
+                writeln!(out, "The receiving system's supplier is {supplier}")?;
+            }
+            for side in added.awaits() {
+                writeln!(out, "It waits for {} to agree to it", side.told().en())?;
+            }
         }
         Command::End { id, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));
             let end = async |store: &Store| {
-                let known = store.connection(id).await?.ok_or(ConnectionError::NoSuch(id))?;
+                let known = store.connection(id, now).await?.ok_or(ConnectionError::NoSuch(id))?;
                 decide::end(store, By::Key(&signer), &known, &because, None).await
             };
             with_store(&settings, Access::Change, end).await?;
             writeln!(out, "{id} is ended")?;
         }
-        Command::Consent { id, why } => {
+        Command::Consent { id, side, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));
             let consent = async |store: &Store| {
-                let known = store.connection(id).await?.ok_or(ConnectionError::NoSuch(id))?;
-                decide::consent(store, By::Key(&signer), &known, &because, None).await
+                let known = store.connection(id, now).await?.ok_or(ConnectionError::NoSuch(id))?;
+                consent::consent(store, By::Key(&signer), (&known, side), &because, None).await
             };
-            with_store(&settings, Access::Change, consent).await?;
+            let agreed = with_store(&settings, Access::Change, consent).await?;
             writeln!(out, "{id} is agreed to")?;
+            for side in agreed.awaits() {
+                writeln!(out, "It waits for {} to agree to it", side.told().en())?;
+            }
         }
         Command::State { id, task, reference, withdraw: _, party, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));
@@ -327,14 +343,14 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             one_task(&view, &stating.task, &names, now, out)?;
             next(&view, &names, Lang::En, now, out)?;
         }
-        Command::Assign { id, task, to, due, wave, why } => {
+        Command::Assign { id, task, to, party, due, wave, why } => {
             let (signer, because) = (why.person.signer()?, Because::new(why.reason, now));
             let assign = async |store: &Store| {
                 let person = match &to {
                     Some(to) => Some(user(&store.users().await?, to)?.id),
                     None => None,
                 };
-                let assigning = Assigning { connection: id, task: task.clone(), person, due, wave };
+                let assigning = Assigning { connection: id, task: task.clone(), party, person, due, wave };
                 Ok::<_, CommandError>(decide::assign(store, By::Key(&signer), &assigning, &because, None).await?)
             };
             with_store(&settings, Access::Change, assign).await?;
@@ -343,25 +359,27 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
         }
         Command::Look { which } => {
             let wanted = wanted(&place, which, now)?;
-            let look = async |store: &Store| look::look(store, &store.connections(&wanted, &all()).await?, now, out).await;
+            let look = async |store: &Store| {
+                let connections = store.every_connection(&wanted, &all(), now).await?;
+                look::look(store, &connections, now, out).await
+            };
             if with_store(&settings, Access::Change, look).await? > 0 {
                 return Ok(ExitCode::FAILURE);
             }
         }
         Command::Export { which, output } => {
             let wanted = wanted(&place, which, now)?;
-            let read = async |store: &Store| {
-                let views = store.connection_views(&wanted, &all(), now).await?;
-                Ok::<_, StoreError>((views, Names::of(store).await?))
-            };
-            let (views, names) = with_store(&settings, Access::Look, read).await?;
-            match output {
+            let write = async |store: &Store| match output {
                 Some(path) => {
-                    let written = File::create(&path).and_then(|file| export::csv(&views, &names, file));
-                    written.map_err(|error| CommandError::File { path, error })?;
+                    let file = File::create(&path).map_err(|error| CommandError::File { path: path.clone(), error })?;
+                    export(store, &wanted, now, file).await.map_err(|error| match error {
+                        CommandError::Output(error) => CommandError::File { path, error },
+                        error => error,
+                    })
                 }
-                None => export::csv(&views, &names, out)?,
-            }
+                None => export(store, &wanted, now, out).await,
+            };
+            with_store(&settings, Access::Look, write).await?;
         }
         Command::Graphs { .. } => {}
     }
@@ -401,9 +419,35 @@ fn user<'u>(users: &'u [User], named: &str) -> Result<&'u User, CommandError> {
     }
 }
 
+/// Writes every connection that is wanted, however many there are, some at a time.
+async fn export(store: &Store, wanted: &Wanted, now: Timestamp, out: impl Write) -> Result<(), CommandError> {
+    let (names, mut table, mut wanted) = (Names::of(store).await?, Table::begun(out)?, wanted.clone());
+    loop {
+        let views = store.connection_views(&wanted, &all(), now).await?;
+        table.add(&views, &names)?;
+        match views.last().filter(|_| views.len() >= wanted.limit as usize) {
+            Some(last) => wanted.after = Some(last.connection.id),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Lists every connection that is wanted, however many there are: of each no more is kept than its lines.
 async fn list(store: &Store, wanted: &Wanted, lang: Lang, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
-    let mut views = store.connection_views(wanted, &all(), now).await?;
-    if views.is_empty() {
+    let (names, mut wanted, mut lines) = (Names::of(store).await?, wanted.clone(), Vec::new());
+    loop {
+        let views = store.connection_views(&wanted, &all(), now).await?;
+        for view in &views {
+            let mut told = Vec::new();
+            line(view, &names, lang, now, &mut told)?;
+            lines.push((view.waits_since(), told));
+        }
+        match views.last().filter(|_| views.len() >= wanted.limit as usize) {
+            Some(last) => wanted.after = Some(last.connection.id),
+            None => break,
+        }
+    }
+    if lines.is_empty() {
         lang.say(
             out,
             "",
@@ -412,18 +456,21 @@ async fn list(store: &Store, wanted: &Wanted, lang: Lang, now: Timestamp, out: &
         )?;
         return Ok(());
     }
-    let names = Names::of(store).await?;
     // The longest wait first; what waits for nobody last.
-    views.sort_by_cached_key(View::waits_since);
-    for view in &views {
-        let connection = &view.connection;
-        let (done, of) = view.done();
-        let head = format!("{}  {:14}  {}", connection.id, connection.graph, names.party(connection.authority));
-        lang.say(out, "", &format!("{head}: {done} af {of}"), &format!("{head}: {done} of {of}"))?;
-        let told = longest(view, &names, now);
-        lang.say(out, "    ", told.da(), told.en())?;
+    lines.sort_by_key(|(since, _)| *since);
+    for (_, told) in &lines {
+        out.write_all(told)?;
     }
     Ok(())
+}
+
+fn line(view: &View, names: &Names, lang: Lang, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    let connection = &view.connection;
+    let (done, of) = view.done();
+    let head = format!("{}  {:14}  {}", connection.id, connection.graph, names.party(connection.authority));
+    lang.say(out, "", &format!("{head}: {done} af {of}"), &format!("{head}: {done} of {of}"))?;
+    let told = longest(view, names, now);
+    lang.say(out, "    ", told.da(), told.en())
 }
 
 /// The longest wait of a connection, and whose it is.
@@ -432,7 +479,7 @@ fn longest(view: &View, names: &Names, now: Timestamp) -> Detail {
     let Some(first) = next.first().filter(|_| view.connection.ended.is_none()) else {
         return match view.connection.ended {
             Some(_) => Detail::new("afsluttet", "ended"),
-            None => Detail::new("færdig", "finished"),
+            None => view.awaits_told().unwrap_or_else(|| Detail::new("færdig", "finished")),
         };
     };
     let waited = first.standing.since.map_or_else(|| Detail::name("-"), |since| waited(since, now));
@@ -483,13 +530,13 @@ pub(super) fn written(view: &View, names: &Names, lang: Lang, now: Timestamp, ou
             let told = shown.told(view, names, now);
             lang.say(out, "               ", told.da(), told.en())?;
         }
-        let given = &shown.assignment;
-        if given.person.is_some() || given.due.is_some() || given.wave.is_some() {
+        for (party, given) in shown.given.iter().filter(|(_, given)| **given != Assignment::default()) {
             let person = given.person.map_or_else(|| "-".to_owned(), |person| names.user(person));
             let due = given.due.map_or_else(|| "-".to_owned(), |due| due.to_string());
             let wave = given.wave.map_or_else(|| "-".to_owned(), |wave| wave.to_string());
-            let da = format!("givet til {person}, frist {due}, bølge {wave}");
-            lang.say(out, "               ", &da, &format!("given to {person}, due {due}, wave {wave}"))?;
+            let by = |word: &str| if task.both { format!(" {word} {}", names.party(*party)) } else { String::new() };
+            let da = format!("givet til {person}{}, frist {due}, bølge {wave}", by("hos"));
+            lang.say(out, "               ", &da, &format!("given to {person}{}, due {due}, wave {wave}", by("of")))?;
         }
     }
     Ok(())
@@ -497,8 +544,14 @@ pub(super) fn written(view: &View, names: &Names, lang: Lang, now: Timestamp, ou
 
 fn next(view: &View, names: &Names, lang: Lang, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     let next = view.next();
-    if next.is_empty() {
+    if let Some(waits) = view.awaits_told() {
+        let (da, en) = (format!("Forbindelsen {}.", waits.da()), format!("The connection {}.", waits.en()));
+        lang.say(out, "  ", &da, &en)?;
+    } else if next.is_empty() {
         return lang.say(out, "  ", "Alt er udført.", "Everything is done.");
+    }
+    if next.is_empty() {
+        return Ok(());
     }
     lang.say(out, "  ", "Næste:", "Next:")?;
     for shown in next {

@@ -130,7 +130,7 @@ pub async fn run(args: &Args, clock: &Clock, out: &mut impl Write) -> Result<Exi
 /// Keeps that a connection's test was accepted, where the call came by its own agreement.
 pub(super) async fn mark(store: &Store, id: Uuid, record: &Record, now: Timestamp) -> Result<View, CommandError> {
     let none = || CommandError::NoConnection(id);
-    let connection = store.connection(id).await?.filter(|known| known.ended.is_none()).ok_or_else(none)?;
+    let connection = store.connection(id, now).await?.filter(|known| known.ended.is_none()).ok_or_else(none)?;
     let agreement = match record.front_agreement {
         Some(agreement) => store.get(agreement).await.map_err(|error| match error {
             AgreementError::Store(error) => CommandError::Store(error),

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::graph::{Once, Task};
+use super::consent::{is_named, speaks_for_receiver};
+use super::graph::{Consenting, Once, Task};
 use super::shown::{Shown, View, views};
 use super::standing::State;
 use super::store::{Connection, connection};
@@ -28,8 +29,8 @@ use crate::users::{Actor, User, Whose};
 /// The longest reference, in characters.
 pub const LONGEST_REFERENCE: usize = 200;
 
-/// The most connections that people of one authority or company have added and not ended.
-pub const MOST_OF_A_PARTY: i64 = 1_000;
+/// The most connections that people of one authority or company have added and not ended: of 98 authorities with 100 systems each.
+pub const MOST_OF_A_PARTY: i64 = 98 * 100;
 
 /// Why something was not decided on a connection. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ impl From<StoreError> for ConnectionError {
     }
 }
 
-fn refused(da: impl Into<String>, en: impl Into<String>) -> ConnectionError {
+pub(super) fn refused(da: impl Into<String>, en: impl Into<String>) -> ConnectionError {
     ConnectionError::Refused(Detail::new(da, en))
 }
 
@@ -123,7 +124,7 @@ impl New {
     }
 }
 
-fn text(connection: &Connection) -> String {
+pub(super) fn text(connection: &Connection) -> String {
     let Connection { id, graph, service, environment, authority, client, receiver_authority, .. } = connection;
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     format!(
@@ -136,41 +137,18 @@ fn text(connection: &Connection) -> String {
     )
 }
 
-fn on(connection: &Connection, from: Option<String>, to: String, shown: &str) -> What {
+pub(super) fn on(connection: &Connection, from: Option<String>, to: String, shown: &str) -> What {
     What { subject: Subject::Connection, id: connection.id, from, to, shown: Some(sha256(shown)) }
 }
 
-fn decision<'a>(connection: &Connection, what: What, action: Action, whose: [Cvr; 2], because: &'a Because) -> Decision<'a> {
+pub(super) fn decision<'a>(
+    connection: &Connection,
+    what: What,
+    action: Action,
+    whose: [Cvr; 2],
+    because: &'a Because,
+) -> Decision<'a> {
     Decision { what, action, whose: For::OneOf(whose), service: connection.service, because }
-}
-
-/// Whether one's agreements on a side name a system: an authority's own, and those that a company asked for. Only what a signatory
-/// approved and nobody has ended counts: anybody asks for whatever they like.
-async fn is_named(
-    session: &mut Session,
-    user: &User,
-    (side, system): (crate::agreements::Side, Uuid),
-    at: Timestamp,
-) -> Result<bool, StoreError> {
-    let own = user.party.map(|cvr| cvr.to_string());
-    macro_rules! stands {
-        ($whose:literal) => {
-            concat!(
-                "SELECT 1 AS named FROM agreement WHERE side = $1 AND system = $2 AND (state IN ('GODKENDT', 'SUSPENDERET')
-                     OR state = 'OPSAGT' AND ends_at > $4) AND (valid_to IS NULL OR valid_to > $4) AND ",
-                $whose,
-                " LIMIT 1"
-            )
-        };
-    }
-    let query = match user.side() {
-        Some(Side::Authority) => sql(stands!("authority = $3")),
-        _ => sql(stands!(
-            "EXISTS (SELECT 1 FROM decision WHERE subject = 'agreement' AND subject_id = agreement.id AND to_state = 'ANMODET'
-                 AND party = $3)"
-        )),
-    };
-    Ok(session.first(query.bind(side.name()).bind(system).bind(own).bind(at)).await?.is_some())
 }
 
 /// Refuses systems and a receiver's supplier that are not the adder's to name. When the receiver's side has agreed: at once where the
@@ -190,7 +168,7 @@ async fn is_theirs(
     // in no register may be asked for.
     let may_be_named = user.side() == Some(Side::Authority) || client.is_none();
     let of = (crate::agreements::Side::Front, connection.client);
-    let named = may_be_named && is_named(deciding.change.connection(), &user, of, at).await?;
+    let named = may_be_named && is_named(deciding.change.connection(), (user.side(), user.party), of, at).await?;
     if !own && !named {
         return Err(refused(
             "anvendersystemet er ikke registreret som jeres, og ingen af jeres godkendte aftaler nævner det; registrér det først",
@@ -213,148 +191,8 @@ async fn is_theirs(
     Ok(is_receiver.then_some(at))
 }
 
-/// Whose the register says that a system is.
-async fn holder_of(session: &mut Session, system: Uuid) -> Result<Option<Cvr>, StoreError> {
-    let row = session.first(sql("SELECT party FROM client_system WHERE id = $1").bind(system)).await?;
-    Ok(row.map(|row| row.maybe_parsed("party")).transpose()?.flatten())
-}
-
-/// Whether an id stands for a system in what is another authority's, which it may serve: an agreement that was not rejected or taken
-/// back, a route, a user of files, a connection.
-async fn serves_others(session: &mut Session, system: Uuid, own: Cvr) -> Result<bool, StoreError> {
-    let named =
-        sql("SELECT 1 AS named FROM agreement WHERE system = $1 AND authority <> $2 AND state NOT IN ('AFVIST', 'TRUKKET')
-         UNION ALL SELECT 1 FROM route WHERE system = $1 AND (receiver IS NULL OR receiver <> $2)
-         UNION ALL SELECT 1 FROM sftp_user WHERE system = $1 AND authority <> $2
-         UNION ALL SELECT 1 FROM connection WHERE client = $1 AND authority <> $2
-         UNION ALL SELECT 1 FROM connection WHERE receiver = $1 AND receiver_authority <> $2 AND consented_at IS NOT NULL
-         LIMIT 1");
-    Ok(session.first(named.bind(system).bind(own.to_string())).await?.is_some())
-}
-
-/// Whether a user speaks for the system that receives: it is registered as theirs, or theirs is the receiver's authority and
-/// an agreement of it that was approved names the system. What stands in no register as somebody's is spoken for so only where nothing
-/// of others names it: then the operators know whose it is. A route does not count: its authority writes any system into it alone.
-async fn speaks_for_receiver(
-    session: &mut Session,
-    user: &User,
-    connection: &Connection,
-    at: Timestamp,
-) -> Result<bool, StoreError> {
-    let Some(receiver) = connection.receiver else { return Ok(true) };
-    if user.side() == Some(Side::Operators) {
-        return Ok(true);
-    }
-    let holder = holder_of(session, receiver).await?;
-    if user.party.is_some() && holder == user.party {
-        return Ok(true);
-    }
-    if user.side() != Some(Side::Authority) || user.party != Some(connection.receiver_authority) {
-        return Ok(false);
-    }
-    if holder.is_none() && serves_others(session, receiver, connection.receiver_authority).await? {
-        return Ok(false);
-    }
-    let (back, front) = (crate::agreements::Side::Back, crate::agreements::Side::Front);
-    Ok(is_named(session, user, (back, receiver), at).await? || is_named(session, user, (front, receiver), at).await?)
-}
-
-/// Whether a user is the client's authority's, or an operator on its behalf.
-fn speaks_for_authority(user: &User, connection: &Connection) -> bool {
-    match user.side() {
-        Some(Side::Operators) => true,
-        Some(Side::Authority) => user.party == Some(connection.authority),
-        _ => false,
-    }
-}
-
-/// For which sides a user may agree to a connection that has not ended: the client's authority's, the receiver's.
-async fn open_to(session: &mut Session, user: &User, connection: &Connection, at: Timestamp) -> Result<(bool, bool), StoreError> {
-    if connection.ended.is_some() {
-        return Ok((false, false));
-    }
-    let authority = connection.authority_consented.is_none() && speaks_for_authority(user, connection);
-    let receiver = connection.consented.is_none() && speaks_for_receiver(session, user, connection, at).await?;
-    Ok((authority, receiver))
-}
-
-/// Agrees to a connection on behalf of whichever side is the user's, the receiver's or the client's authority's, and has not: from then
-/// on its tasks are shown in it.
-///
-/// # Errors
-/// [`ConnectionError`]: a user who may not, or who does not speak for the system that receives; one that was agreed to or has ended.
-pub async fn consent(
-    store: &Store,
-    by: By<'_>,
-    known: &Connection,
-    because: &Because,
-    kept: Option<Kept<'_, Connection>>,
-) -> Result<Connection, ConnectionError> {
-    until_it_holds(async || consent_once(store, by, known, because, kept).await).await
-}
-
-async fn consent_once(
-    store: &Store,
-    by: By<'_>,
-    known: &Connection,
-    because: &Because,
-    kept: Option<Kept<'_, Connection>>,
-) -> Result<Connection, ConnectionError> {
-    let receiver = match known.receiver {
-        Some(receiver) => store.system(receiver).await?.and_then(|receiver| receiver.party),
-        None => None,
-    };
-    let own = speaks_for_authority(by.who(store, because.at).await?.user(), known);
-    let whose = match own && known.authority_consented.is_none() {
-        true => [known.authority; 2],
-        false => [known.receiver_authority, receiver.or(known.receiver_supplier).unwrap_or(known.receiver_authority)],
-    };
-    let what = on(known, Some("added".to_owned()), "consented".to_owned(), &text(known));
-    let mut deciding = decision(known, what, Action::AddConnection, whose, because).begin(store, by).await?;
-    let user = deciding.user().clone();
-    let session = deciding.change.connection();
-    let now = connection(session, known.id).await?.ok_or(ConnectionError::NoSuch(known.id))?;
-    let (for_authority, for_receiver) = open_to(session, &user, &now, because.at).await?;
-    if !for_authority && !for_receiver {
-        return Err(match now.ended.is_some() || now.consented.is_some() {
-            true => refused("forbindelsen er bekræftet eller afsluttet", "the connection was agreed to already, or has ended"),
-            false => refused(
-                "modtagersystemet er en andens, eller ingen af jeres godkendte aftaler nævner det; den, der har registreret det, eller \
-                 driften bekræfter forbindelsen",
-                "the receiving system is another's, or none of your approved agreements names it; whoever registered it, or the \
-                 operators, agree to the connection",
-            ),
-        });
-    }
-    if for_receiver {
-        let update = sql("UPDATE connection SET consented_at = $1 WHERE id = $2").bind(because.at).bind(known.id);
-        session.execute(update).await?;
-    }
-    // That its authority agreed is this decision.
-    let known = Connection {
-        consented: if for_receiver { Some(because.at) } else { now.consented },
-        authority_consented: if for_authority { Some(because.at) } else { now.authority_consented },
-        ..now
-    };
-    deciding.keep(kept, &known).await?;
-    Ok(known)
-}
-
-/// Whether a user may agree to a connection, for either side.
-///
-/// # Errors
-/// A store that does not answer.
-pub async fn may_consent(store: &Store, actor: &Actor, connection: &Connection, at: Timestamp) -> Result<bool, StoreError> {
-    if actor.may(Action::AddConnection).is_err() || !connection.is_seen_by(&actor.scope()) {
-        return Ok(false);
-    }
-    let mut session = store.database().session().await?;
-    let (authority, receiver) = open_to(&mut session, actor.user(), connection, at).await?;
-    Ok(authority || receiver)
-}
-
-/// Adds a connection between systems that are the adder's to name. Where the receiver is another's its side agrees before anything of it
-/// is shown or stated.
+/// Adds a connection between systems that are the adder's to name, and gives it as it was written: whoever the receiving system is
+/// registered as is its supplier. Where the receiver is another's its side agrees before anything of it is shown or stated.
 ///
 /// # Errors
 /// [`ConnectionError`]: a user who may not, another's system, or one that is there.
@@ -364,7 +202,7 @@ pub async fn add(
     connection: &Connection,
     because: &Because,
     kept: Option<Kept<'_, Connection>>,
-) -> Result<(), ConnectionError> {
+) -> Result<Connection, ConnectionError> {
     until_it_holds(async || add_once(store, by, connection, because, kept).await).await
 }
 
@@ -400,7 +238,7 @@ async fn add_once(
     connection: &Connection,
     because: &Because,
     kept: Option<Kept<'_, Connection>>,
-) -> Result<(), ConnectionError> {
+) -> Result<Connection, ConnectionError> {
     let connection = &with_its_holder(store, connection).await?;
     let what = on(connection, None, "added".to_owned(), &text(connection));
     let whose = [connection.authority, connection.client_supplier.unwrap_or(connection.authority)];
@@ -440,7 +278,14 @@ async fn add_once(
     .bind(connection.added)
     .bind(consented);
     session.execute(insert).await?;
-    Ok(deciding.keep(kept, connection).await?)
+    let written = super::store::connection(session, connection.id, because.at).await?;
+    let written = written.ok_or(ConnectionError::NoSuch(connection.id))?;
+    // That its authority agreed is this decision, where it is its own people's or the operators'.
+    let agreed = deciding.user().party.is_none_or(|party| party == connection.authority);
+    let authority_consented = written.authority_consented.or(agreed.then_some(because.at));
+    let written = Connection { authority_consented, ..written };
+    deciding.keep(kept, &written).await?;
+    Ok(written)
 }
 
 /// Ends a connection: it is no longer looked after. Agreements and routes stay as they are.
@@ -510,7 +355,7 @@ async fn state_once(
     because: &Because,
     kept: Option<Kept<'_, View>>,
 ) -> Result<View, ConnectionError> {
-    let known = store.connection(stating.connection).await?.ok_or(ConnectionError::NoSuch(stating.connection))?;
+    let known = store.connection(stating.connection, because.at).await?.ok_or(ConnectionError::NoSuch(stating.connection))?;
     let task = task_of(&known, &stating.task)?;
     if stating.reference.as_deref().is_some_and(names_a_person) {
         return Err(refused(
@@ -542,7 +387,7 @@ async fn state_once(
     let party = party_of(&deciding, stating.party, &parties, task)?;
     let before = one(&mut deciding, stating.connection, because.at).await?;
     let now = before.find(&task.id).ok_or(ConnectionError::NoSuch(stating.connection))?;
-    if !may_do(deciding.user(), &before.connection, task, now.assignment.person) {
+    if !may_do(deciding.user(), &before.connection, task, now.given_by(party).person) {
         let mut roles = vec![super::shown::role(task.performer), super::shown::role(task.responsible)];
         roles.dedup();
         let told = |words: fn(&Detail) -> &str, or: &str| roles.iter().map(words).collect::<Vec<_>>().join(or);
@@ -590,18 +435,20 @@ async fn state_once(
 
 /// Refuses a task of a side that has not agreed to the connection.
 fn is_shown(known: &Connection, task: &Task) -> Result<(), ConnectionError> {
-    let id = &task.id;
-    match known.keeps_back(task) {
-        false => Ok(()),
-        true if known.consented.is_none() && task.is_of_the_receiver() => Err(refused(
+    let (id, kept_back) = (&task.id, known.kept_back(task));
+    if kept_back.contains(&Consenting::Receiver) {
+        return Err(refused(
             format!("{id} er modtagersidens, og den har ikke bekræftet forbindelsen"),
             format!("{id} is the receiver's side's, which has not agreed to the connection"),
-        )),
-        true => Err(refused(
+        ));
+    }
+    if kept_back.contains(&Consenting::Authority) {
+        return Err(refused(
             format!("{id} er myndighedens, og den har ikke bekræftet forbindelsen"),
             format!("{id} is the authority's, which has not agreed to the connection"),
-        )),
+        ));
     }
+    Ok(())
 }
 
 /// Whom a task is to be given to.
@@ -611,6 +458,8 @@ pub struct Assigning {
     pub connection: Uuid,
     /// The task.
     pub task: String,
+    /// By which of those whose it is, where both authorities state it; none: the user's own, or the person's.
+    pub party: Option<Cvr>,
     /// A user; none: nobody.
     pub person: Option<Uuid>,
     /// By when.
@@ -619,7 +468,7 @@ pub struct Assigning {
     pub wave: Option<i64>,
 }
 
-/// Gives a task to somebody, with a day and a wave. It replaces what was said before.
+/// Gives a task to somebody, with a day and a wave. It replaces what was said before. What both authorities state each gives to its own.
 ///
 /// # Errors
 /// [`ConnectionError`]: a user who may not, or a person of somebody else.
@@ -640,7 +489,7 @@ async fn assign_once(
     because: &Because,
     kept: Option<Kept<'_, View>>,
 ) -> Result<View, ConnectionError> {
-    let known = store.connection(assigning.connection).await?.ok_or(ConnectionError::NoSuch(assigning.connection))?;
+    let known = store.connection(assigning.connection, because.at).await?.ok_or(ConnectionError::NoSuch(assigning.connection))?;
     let task = task_of(&known, &assigning.task)?;
     if assigning.wave.is_some_and(|wave| !(1..=999).contains(&wave)) {
         return Err(refused("en bølge er 1 til 999", "a wave is 1 to 999"));
@@ -648,42 +497,62 @@ async fn assign_once(
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let (person, due) = (or_dash(assigning.person.map(|id| id.to_string())), or_dash(assigning.due.map(|day| day.to_string())));
     let wave = or_dash(assigning.wave.map(|wave| wave.to_string()));
-    let shown = format!("{}opgave: {}\ngivet til: {person}\nfrist: {due}\nbølge: {wave}\n", text(&known), task.id);
-    let to = format!("{} assigned to {person} due {due} wave {wave}", task.id);
-    let what = on(&known, None, to, &shown);
     is_shown(&known, task)?;
     let parties = known.must_state(task);
+    let giver = by.who(store, because.at).await?.user().party;
+    let taker = match assigning.person {
+        Some(person) => known_user(&mut store.database().session().await?, person).await?.and_then(|user| user.party),
+        None => None,
+    };
+    let only = if parties.len() == 1 { parties.first().copied() } else { None };
+    let party = [assigning.party, only, giver, taker].into_iter().flatten().find(|party| parties.contains(party));
+    // Of two whose it is, which gave it stands in the decision too.
+    let of = party.filter(|_| task.both).map_or_else(String::new, |party| format!(" for {party}"));
+    let shown = format!("{}opgave: {}{of}\ngivet til: {person}\nfrist: {due}\nbølge: {wave}\n", text(&known), task.id);
+    let to = format!("{}{of} assigned to {person} due {due} wave {wave}", task.id);
+    let what = on(&known, None, to, &shown);
     let mut each = parties.iter().copied();
-    let first = each.next().unwrap_or(known.authority);
-    let whose = [first, each.next().unwrap_or(first)];
+    let first = party.or(each.next()).unwrap_or(known.authority);
+    let whose = [first, party.or(each.next()).unwrap_or(first)];
     let mut deciding = decision(&known, what, Action::AssignTask, whose, because).begin(store, by).await?;
+    let Some(party) = party.filter(|party| assigning.party.is_none_or(|said| said == *party)) else {
+        let who = parties.iter().map(Cvr::to_string).collect::<Vec<_>>().join(", ");
+        return Err(refused(
+            format!("{} oplyses af begge myndigheder; angiv, hvem af {who} der giver den", task.id),
+            format!("{} is stated by both authorities; say which of {who} gives it", task.id),
+        ));
+    };
     if let Some(person) = assigning.person {
-        let own = match user(deciding.change.connection(), person).await {
-            Ok(user) => Some(user).filter(|user| user.holds(because.at)),
-            Err(UserError::NoSuchUser(_)) => None,
-            Err(error) => return Err(DecideError::from(error).into()),
-        };
-        // Of two authorities that both state it, each gives it to its own.
-        let giver = deciding.user().party;
-        let takes = |party: Cvr| parties.contains(&party) && giver.is_none_or(|giver| giver == party);
-        if !own.is_some_and(|user| user.party.is_none_or(takes)) {
+        let own = known_user(deciding.change.connection(), person).await?.filter(|user| user.holds(because.at));
+        if !own.is_some_and(|user| user.party.is_none_or(|own| own == party)) {
             return Err(refused(
                 "opgaven gives til en bruger hos den, hvis opgaven er, eller i driften",
                 "a task is given to a user of whoever it belongs to, or an operator",
             ));
         }
     }
-    let upsert = sql("INSERT INTO connection_task (connection, task, person, due, wave) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (connection, task) DO UPDATE SET person = excluded.person, due = excluded.due, wave = excluded.wave")
-    .bind(known.id)
-    .bind(&task.id)
-    .bind(assigning.person)
-    .bind(assigning.due)
-    .bind(assigning.wave);
+    let upsert =
+        sql("INSERT INTO connection_task_given (connection, task, party, person, due, wave) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (connection, task, party) DO UPDATE SET person = excluded.person, due = excluded.due, wave = excluded.wave")
+        .bind(known.id)
+        .bind(&task.id)
+        .bind(party.to_string())
+        .bind(assigning.person)
+        .bind(assigning.due)
+        .bind(assigning.wave);
     deciding.change.connection().execute(upsert).await?;
     let after = one(&mut deciding, assigning.connection, because.at).await?;
     deciding.keep(kept, &after).await?;
     Ok(after)
+}
+
+/// A user; none: there is no such.
+async fn known_user(session: &mut Session, person: Uuid) -> Result<Option<User>, DecideError> {
+    match user(session, person).await {
+        Ok(user) => Ok(Some(user)),
+        Err(UserError::NoSuchUser(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn task_of(connection: &Connection, id: &str) -> Result<&'static Task, ConnectionError> {
@@ -697,7 +566,7 @@ fn task_of(connection: &Connection, id: &str) -> Result<&'static Task, Connectio
 
 async fn one(deciding: &mut Deciding<'_>, id: Uuid, now: Timestamp) -> Result<View, ConnectionError> {
     let session = deciding.change.connection();
-    let connection = connection(session, id).await?.ok_or(ConnectionError::NoSuch(id))?;
+    let connection = connection(session, id, now).await?.ok_or(ConnectionError::NoSuch(id))?;
     let (views, _) = views(session, vec![connection], now).await?;
     views.into_iter().next().ok_or(ConnectionError::NoSuch(id))
 }
@@ -728,44 +597,41 @@ fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uu
     by_role || given_to == Some(user.id)
 }
 
-/// Whether a user may give a task to somebody.
-pub fn may_assign(actor: &Actor, connection: &Connection, task: &Task) -> bool {
-    let own = match actor.scope().whose {
+/// For whom a user may give a task to somebody: of those whose it is.
+pub fn assigns(actor: &Actor, connection: &Connection, task: &Task) -> BTreeSet<Cvr> {
+    if connection.ended.is_some() || connection.keeps_back(task) || actor.may(Action::AssignTask).is_err() {
+        return BTreeSet::new();
+    }
+    let own = |party: &Cvr| match actor.scope().whose {
         Whose::Everybody => true,
-        Whose::Authority(own) | Whose::Supplier(own) => connection.must_state(task).contains(&own),
+        Whose::Authority(own) | Whose::Supplier(own) => own == *party,
         Whose::Nobody => false,
     };
-    own && connection.ended.is_none() && !connection.keeps_back(task) && actor.may(Action::AssignTask).is_ok()
+    connection.must_state(task).into_iter().filter(own).collect()
 }
 
 /// For whom a user may state a task now: none where it is not ready, is seen by the gateway alone, or is another's.
 pub fn may_state(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
-    let may = actor.may(Action::StateTask).is_ok()
-        && shown.task.stated
-        && !view.connection.keeps_back(shown.task)
-        && shown.standing.state.is_next()
-        && may_do(actor.user(), &view.connection, shown.task, shown.assignment.person);
-    let own = |party: &Cvr| match actor.scope().whose {
+    let may = shown.task.stated && !view.connection.keeps_back(shown.task) && shown.standing.state.is_next();
+    shown.unstated.iter().copied().filter(|party| may && does_for(actor, view, shown, *party)).collect()
+}
+
+/// Whether a user does a task for a party.
+fn does_for(actor: &Actor, view: &View, shown: &Shown, party: Cvr) -> bool {
+    let own = match actor.scope().whose {
         Whose::Everybody => true,
-        Whose::Authority(own) | Whose::Supplier(own) => own == *party,
+        Whose::Authority(own) | Whose::Supplier(own) => own == party,
         Whose::Nobody => false,
     };
-    shown.unstated.iter().copied().filter(|party| may && own(party)).collect()
+    own && actor.may(Action::StateTask).is_ok()
+        && may_do(actor.user(), &view.connection, shown.task, shown.given_by(party).person)
 }
 
 /// For whom a user may take back what was stated of a task.
 pub fn may_withdraw(actor: &Actor, view: &View, shown: &Shown) -> Vec<Cvr> {
-    let may = actor.may(Action::StateTask).is_ok()
-        && shown.task.stated
-        && matches!(shown.standing.state, State::Stated)
-        && may_do(actor.user(), &view.connection, shown.task, shown.assignment.person);
-    let own = |party: &Cvr| match actor.scope().whose {
-        Whose::Everybody => true,
-        Whose::Authority(own) | Whose::Supplier(own) => own == *party,
-        Whose::Nobody => false,
-    };
+    let may = shown.task.stated && matches!(shown.standing.state, State::Stated);
     let stated = view.connection.must_state(shown.task);
-    stated.into_iter().filter(|party| may && !shown.unstated.contains(party) && own(party)).collect()
+    stated.into_iter().filter(|party| may && !shown.unstated.contains(party) && does_for(actor, view, shown, *party)).collect()
 }
 
 fn may_be_stated(view: &View, shown: &Shown, party: Cvr) -> Result<(), ConnectionError> {
@@ -779,6 +645,10 @@ fn may_be_stated(view: &View, shown: &Shown, party: Cvr) -> Result<(), Connectio
     match &shown.standing.state {
         State::NotNeeded => Err(refused(format!("{id} er ikke nødvendig her"), format!("{id} is not needed here"))),
         State::Stated | State::Seen => Err(refused(format!("{id} er udført"), format!("{id} is done"))),
+        State::KeptBack(_) => Err(refused(
+            format!("{id} venter på, at forbindelsen bekræftes"),
+            format!("{id} waits for the connection to be agreed to"),
+        )),
         State::Waiting(_) | State::FellBack { .. } if !shown.standing.state.is_next() => {
             let waits = view.waits(shown).join(", ");
             Err(refused(format!("{id} venter på {waits}"), format!("{id} waits for {waits}")))

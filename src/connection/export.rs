@@ -30,18 +30,37 @@ const COLUMNS: [&str; 21] = [
     "reference",
 ];
 
-/// A line a task, with the names of the columns first; those that a connection does not need too.
-///
-/// # Errors
-/// What cannot be written.
-pub fn csv(views: &[View], names: &Names, out: impl io::Write) -> io::Result<()> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-    writer.write_record(COLUMNS)?;
-    for view in views {
+/// A table that is written some connections at a time.
+pub struct Table<W: io::Write>(csv::Writer<W>);
+
+impl<W: io::Write> Table<W> {
+    /// Begins it, with the names of the columns.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn begun(out: W) -> io::Result<Self> {
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        writer.write_record(COLUMNS)?;
+        Ok(Self(writer))
+    }
+
+    /// Writes a line a task; those that a connection does not need too.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn add(&mut self, views: &[View], names: &Names) -> io::Result<()> {
+        for view in views {
+            self.rows(view, names)?;
+        }
+        self.0.flush()
+    }
+
+    fn rows(&mut self, view: &View, names: &Names) -> io::Result<()> {
         let connection = &view.connection;
         for shown in &view.tasks {
             let task = shown.task;
             let references: Vec<&str> = shown.statements.iter().map(|said| said.reference.as_str()).collect();
+            let given = shown.assignment();
             let row: [String; 21] = [
                 connection.id.to_string(),
                 connection.graph.clone(),
@@ -60,13 +79,13 @@ pub fn csv(views: &[View], names: &Names, out: impl io::Write) -> io::Result<()>
                 shown.standing.state.name().to_owned(),
                 shown.standing.since.map(|since| since.to_string()).unwrap_or_default(),
                 view.waits(shown).join(" "),
-                shown.assignment.person.map(|person| names.user(person)).unwrap_or_default(),
-                shown.assignment.due.map(|due| due.to_string()).unwrap_or_default(),
-                shown.assignment.wave.map(|wave| wave.to_string()).unwrap_or_default(),
+                given.person.map(|person| names.user(person)).unwrap_or_default(),
+                given.due.map(|due| due.to_string()).unwrap_or_default(),
+                given.wave.map(|wave| wave.to_string()).unwrap_or_default(),
                 references.join("; "),
             ];
-            writer.write_record(row.iter().map(|text| cell(text)))?;
+            self.0.write_record(row.iter().map(|text| cell(text)))?;
         }
+        Ok(())
     }
-    writer.flush()
 }

@@ -1,5 +1,7 @@
 //! A graph: the tasks of connecting to one service, as data. `load` makes one, and refuses what could never be finished.
 
+use std::str::FromStr;
+
 use crate::refusal::Detail;
 use crate::users::rights::{Role, Side};
 
@@ -109,9 +111,9 @@ impl Task {
         self.stage == Stage::Prerequisite && self.holds_back
     }
 
-    /// Whether it is the receiver's side's, or shows how that stands.
+    /// Whether it is the receiver's side's, is stated by it too, or shows how that stands.
     pub fn is_of_the_receiver(&self) -> bool {
-        self.party == Party::Receiver || self.seen.as_ref().is_some_and(Look::is_of_the_receiver)
+        self.party == Party::Receiver || self.both || self.seen.as_ref().is_some_and(Look::is_of_the_receiver)
     }
 
     /// Whether it is the client's authority's own, whatever its system is: done once for it, stated by it, or shown by what it has.
@@ -153,6 +155,45 @@ pub enum Lane {
     ReceiverAuthority,
     /// The supplier of the receiving system.
     ReceiverSupplier,
+}
+
+/// One of the two sides that agree to a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Consenting {
+    /// The client's authority.
+    Authority,
+    /// The receiver's.
+    Receiver,
+}
+
+impl Consenting {
+    /// The name in the API and at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Receiver => "receiver",
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub fn told(self) -> Detail {
+        match self {
+            Self::Authority => Detail::new("myndigheden", "the authority"),
+            Self::Receiver => Detail::new("modtagersiden", "the receiver's side"),
+        }
+    }
+}
+
+impl FromStr for Consenting {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "authority" => Ok(Self::Authority),
+            "receiver" => Ok(Self::Receiver),
+            _ => Err("a side is authority or receiver"),
+        }
+    }
 }
 
 /// When a task comes.

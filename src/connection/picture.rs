@@ -3,7 +3,7 @@
 //! It has no style sheet and no script, so that it can stand in a page with a strict content security policy. Whoever does not
 //! see it has its title, its description and a title for each task; a page shows the same as a list beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::graph::Lane;
@@ -100,6 +100,7 @@ fn colours(state: &State) -> (&'static str, &'static str) {
         State::Seen => ("#c8e6c9", "#1b5e20"),
         State::Ready => ("#fff3c4", "#8a5a00"),
         State::FellBack { .. } => ("#ffdcd6", "#a32100"),
+        State::KeptBack(_) => ("#e8e4f4", "#4b3a8a"),
         State::Waiting(_) | State::NotNeeded => ("#f2f2f2", "#5a5a5a"),
     }
 }
@@ -113,7 +114,13 @@ fn draw(out: &mut String, view: &View, names: &Names, words: Words, layout: &Lay
     );
     let next: Vec<&str> = view.next().into_iter().map(|shown| shown.task.id.as_str()).collect();
     let next = if next.is_empty() { "–".to_owned() } else { next.join(", ") };
-    let description = Detail::new(format!("Næste: {next}."), format!("Next: {next}."));
+    let description = match view.awaits_told() {
+        Some(waits) => Detail::new(
+            format!("Næste: {next}. Forbindelsen {}.", waits.da()),
+            format!("Next: {next}. The connection {}.", waits.en()),
+        ),
+        None => Detail::new(format!("Næste: {next}."), format!("Next: {next}.")),
+    };
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
@@ -158,7 +165,7 @@ fn task(out: &mut String, (x, y): (usize, usize), shown: &Shown, words: Words) {
     let (fill, edge) = colours(state);
     let is_next = state.is_next();
     let stroke = if is_next { 3 } else { 1 };
-    let dashes = if matches!(state, State::Waiting(_)) { " stroke-dasharray=\"4 3\"" } else { "" };
+    let dashes = if matches!(state, State::Waiting(_) | State::KeptBack(_)) { " stroke-dasharray=\"4 3\"" } else { "" };
     let told = state.told();
     let mark = if is_next { words(&Detail::new(" · NÆSTE", " · NEXT")).to_owned() } else { String::new() };
     let _ = write!(
@@ -184,6 +191,7 @@ fn legend(out: &mut String, words: Words) {
         State::Ready,
         State::FellBack { why: Detail::name(""), waits: Vec::new() },
         State::Waiting(Vec::new()),
+        State::KeptBack(BTreeSet::new()),
     ];
     for (at, state) in states.iter().enumerate() {
         let (fill, edge) = colours(state);

@@ -1,11 +1,11 @@
 //! Connections as they are shown: each task as it stands, what is next, whose that is, and how long it has waited.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::graph::{Graph, Task};
+use super::graph::{Consenting, Graph, Task};
 use super::sight::Seen;
 use super::standing::{self, Known, Sight, Standing, State};
 use super::store::{self, Assignment, Connection, Statement, Wanted};
@@ -34,14 +34,14 @@ pub struct Shown {
     pub task: &'static Task,
     /// Where it stands.
     pub standing: Standing,
-    /// Whose it is.
+    /// Whose it is; of what both authorities state, whose turn it is.
     pub whose: Cvr,
     /// What was stated of it.
     pub statements: Vec<Statement>,
-    /// For whom it is not stated yet; empty where it is done, or seen by the gateway alone.
+    /// For whom it is not stated yet; empty where it is done, kept back, or seen by the gateway alone.
     pub unstated: BTreeSet<Cvr>,
-    /// Whom it is given to.
-    pub assignment: Assignment,
+    /// Whom each whose it is has given it to.
+    pub given: BTreeMap<Cvr, Assignment>,
 }
 
 /// Connections as they stand, in the order given. It asks each table once, however many there are.
@@ -56,7 +56,7 @@ pub(super) async fn views(
     let graph = |connection: &Connection| connection.graph().ok_or(StoreError::Unreadable { column: "graph" });
     let graphs = connections.iter().map(graph).collect::<Result<Vec<_>, _>>()?;
     let statements = store::statements(session, &connections).await?;
-    let mut assignments = store::assignments(session, &connections).await?;
+    let assignments = store::assignments(session, &connections).await?;
     let both: Vec<(&Connection, &Graph)> = connections.iter().zip(graphs.iter().copied()).collect();
     let seen = Seen::look(session, &both, now).await?;
     let asked = seen.asked + 2;
@@ -93,6 +93,7 @@ pub(super) async fn views(
                 Known {
                     sight: sight(&connection, task),
                     stated: all.then(|| said.iter().map(|statement| statement.at).max()).flatten(),
+                    kept_back: connection.kept_back(task),
                 }
             })
             .collect();
@@ -102,16 +103,14 @@ pub(super) async fn views(
             .iter()
             .zip(standings)
             .zip(said)
-            .map(|((task, standing), statements)| Shown {
-                task,
-                whose: connection.whose(task),
-                unstated: match task.stated && !standing.state.is_done() && standing.state != State::NotNeeded {
+            .map(|((task, standing), statements)| {
+                let unstated = match standing.state.is_open() && task.stated {
                     true => unstated(&connection, task, &statements),
                     false => BTreeSet::new(),
-                },
-                assignment: assignments.remove(&(connection.id, task.id.clone())).unwrap_or_default(),
-                standing,
-                statements,
+                };
+                let own = connection.whose(task);
+                let whose = if unstated.contains(&own) { own } else { unstated.first().copied().unwrap_or(own) };
+                Shown { task, whose, unstated, given: assignments.of(&connection, task), standing, statements }
             })
             .collect();
         views.push(View { connection, graph, tasks });
@@ -134,17 +133,17 @@ impl Store {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn connection_view(&self, id: Uuid, now: Timestamp) -> Result<Option<View>, StoreError> {
-        let Some(connection) = self.connection(id).await? else { return Ok(None) };
+        let Some(connection) = self.connection(id, now).await? else { return Ok(None) };
         let (views, _) = views(&mut self.database().session().await?, vec![connection], now).await?;
         Ok(views.into_iter().next())
     }
 
-    /// The connections wanted that somebody may see, as they stand.
+    /// The connections wanted that somebody may see, as they stand: `limit` at most, the first that were added.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn connection_views(&self, wanted: &Wanted, scope: &Scope, now: Timestamp) -> Result<Vec<View>, StoreError> {
-        let connections = self.connections(wanted, scope).await?;
+        let connections = self.connections(wanted, scope, now).await?;
         if connections.is_empty() {
             return Ok(Vec::new());
         }
@@ -169,6 +168,21 @@ impl View {
         let mut next: Vec<&Shown> = self.tasks.iter().filter(|shown| shown.standing.state.is_next()).collect();
         next.sort_by_key(|shown| shown.standing.since);
         next
+    }
+
+    /// The sides that must agree before it goes on; none where it has ended.
+    pub fn awaits(&self) -> BTreeSet<Consenting> {
+        let kept_back = self.tasks.iter().filter_map(|shown| match &shown.standing.state {
+            State::KeptBack(sides) if self.connection.ended.is_none() => Some(sides),
+            _ => None,
+        });
+        kept_back.flatten().copied().collect()
+    }
+
+    /// What it waits for where it waits for a side to agree to it.
+    pub fn awaits_told(&self) -> Option<Detail> {
+        let sides: Vec<Detail> = self.awaits().into_iter().map(Consenting::told).collect();
+        (!sides.is_empty()).then(|| waits_for_consent(&sides))
     }
 
     /// Since when somebody could go on: the longest wait. Never where nobody can.
@@ -219,7 +233,23 @@ impl Names {
     }
 }
 
+fn waits_for_consent(sides: &[Detail]) -> Detail {
+    let all = |words: fn(&Detail) -> &str, and: &str| sides.iter().map(words).collect::<Vec<_>>().join(and);
+    let (da, en) = (all(Detail::da, " og "), all(Detail::en, " and "));
+    Detail::new(format!("venter på, at {da} bekræfter forbindelsen"), format!("waits for {en} to agree to the connection"))
+}
+
 impl Shown {
+    /// Whom a party has given it to.
+    pub fn given_by(&self, party: Cvr) -> Assignment {
+        self.given.get(&party).cloned().unwrap_or_default()
+    }
+
+    /// Whom it is given to by whoever's turn it is.
+    pub fn assignment(&self) -> Assignment {
+        self.given_by(self.whose)
+    }
+
     /// Where it stands and what that means, in a sentence.
     pub fn told(&self, view: &View, names: &Names, now: Timestamp) -> Detail {
         let role = role(self.task.performer);
@@ -228,6 +258,7 @@ impl Shown {
         let (da, en) = waited.as_ref().map_or(("", ""), |waited| (waited.da(), waited.en()));
         match &self.standing.state {
             State::NotNeeded => self.standing.state.told(),
+            State::KeptBack(sides) => waits_for_consent(&sides.iter().map(|side| side.told()).collect::<Vec<_>>()),
             State::Waiting(_) => {
                 let waits = view.waits(self).join(", ");
                 Detail::new(format!("venter på {waits}"), format!("waits for {waits}"))

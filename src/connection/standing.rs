@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::graph::{Graph, Stage, Task, Where};
+use super::graph::{Consenting, Graph, Stage, Task, Where};
 use crate::refusal::Detail;
 
 /// What a connection uses, and between whom it is.
@@ -23,6 +23,8 @@ pub struct Known {
     pub sight: Sight,
     /// When it was stated by all who must.
     pub stated: Option<Timestamp>,
+    /// The sides that have not agreed to the connection and whose it is: nothing is known of it then, and nobody can do it.
+    pub kept_back: BTreeSet<Consenting>,
 }
 
 /// What the gateway sees of a task.
@@ -54,6 +56,8 @@ impl Sight {
 pub enum State {
     /// The connection does not need it.
     NotNeeded,
+    /// Its sides agree to the connection first: whether it is done is not shown, and nobody states it.
+    KeptBack(BTreeSet<Consenting>),
     /// Others come first.
     Waiting(Vec<usize>),
     /// It can be done now.
@@ -76,6 +80,7 @@ impl State {
     pub fn name(&self) -> &'static str {
         match self {
             State::NotNeeded => "not-needed",
+            State::KeptBack(_) => "kept-back",
             State::Waiting(_) => "waiting",
             State::Ready => "ready",
             State::Stated => "stated",
@@ -88,6 +93,7 @@ impl State {
     pub fn told(&self) -> Detail {
         match self {
             State::NotNeeded => Detail::new("ikke nødvendig her", "not needed here"),
+            State::KeptBack(_) => Detail::new("mangler bekræftelse", "not agreed to"),
             State::Waiting(_) => Detail::new("venter", "waiting"),
             State::Ready => Detail::new("klar", "ready"),
             State::Stated => Detail::new("oplyst udført", "stated"),
@@ -99,6 +105,11 @@ impl State {
     /// Whether it is done.
     pub fn is_done(&self) -> bool {
         matches!(self, State::Stated | State::Seen)
+    }
+
+    /// Whether it is still to be done, and nobody's consent keeps it back.
+    pub fn is_open(&self) -> bool {
+        !self.is_done() && !matches!(self, State::NotNeeded | State::KeptBack(_))
     }
 
     /// Whether somebody can do it now.
@@ -143,6 +154,9 @@ pub fn of(graph: &Graph, uses: &Uses, known: &[Known], begun: Timestamp) -> Vec<
             return Standing { state: State::NotNeeded, since: None };
         }
         let known = known.get(place).unwrap_or(&NOTHING);
+        if !known.kept_back.is_empty() {
+            return Standing { state: State::KeptBack(known.kept_back.clone()), since: None };
+        }
         if let Some(since) = done_since(known) {
             let state = if matches!(known.sight, Sight::Done(_)) { State::Seen } else { State::Stated };
             return Standing { state, since };
@@ -168,11 +182,12 @@ pub fn is_finished(standings: &[Standing]) -> bool {
     standings.iter().all(|standing| standing.state == State::NotNeeded || standing.state.is_done())
 }
 
-static NOTHING: Known = Known { sight: Sight::Nothing, stated: None };
+static NOTHING: Known = Known { sight: Sight::Nothing, stated: None, kept_back: BTreeSet::new() };
 
-/// Since when a task is done, if it is. What is seen goes before what is stated: it is true by itself. So does what was seen lost since.
+/// Since when a task is done, if it is. What is kept back is not, as far as anybody is shown. What is seen goes before what is stated: it is true by itself. So does what was seen lost since.
 fn done_since(known: &Known) -> Option<Option<Timestamp>> {
     match (&known.sight, known.stated) {
+        _ if !known.kept_back.is_empty() => None,
         (Sight::Done(since), _) => Some(*since),
         (sight, Some(stated)) if !sight.is_lost_after(stated) => Some(Some(stated)),
         _ => None,

@@ -1,12 +1,12 @@
 //! What the store keeps of connections: which there are, what persons state of their tasks, and whom they are given to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use uuid::Uuid;
 
-use super::graph::{Graph, Lane, Once, Task};
+use super::graph::{Consenting, Graph, Lane, Once, Task};
 use super::standing::Uses;
 use crate::agreements::{Environment, Store};
 use crate::id::cvr::Cvr;
@@ -14,8 +14,28 @@ use crate::services::finance::page::Page;
 use crate::store::{Json, Query, Row, Session, StoreError, by_dialect, sql};
 use crate::users::{Scope, Whose};
 
-/// The most connections that are looked at as one: 98 authorities with 100 systems.
+/// The most connections that are read at once: 98 authorities with 100 systems. Whoever wants all reads on after the last.
 pub const MOST: u32 = 10_000;
+
+/// An agreement that holds, also while it is suspended or under notice, and that nobody has on trial alone: a signatory approved it, or it
+/// was brought in approved. `$at`: the parameter with the instant.
+macro_rules! agreement_stands {
+    ($at:literal) => {
+        concat!(
+            "(state = 'GODKENDT' OR state = 'SUSPENDERET' AND (ends_at IS NULL OR ends_at > ",
+            $at,
+            ") OR state = 'OPSAGT' AND ends_at > ",
+            $at,
+            ") AND (valid_to IS NULL OR valid_to > ",
+            $at,
+            ") AND (EXISTS (SELECT 1 FROM decision WHERE subject = 'agreement' AND subject_id = agreement.id
+                 AND from_state = 'ANMODET' AND to_state = 'GODKENDT' AND role = 'signatory')
+             OR NOT EXISTS (SELECT 1 FROM decision WHERE subject = 'agreement' AND subject_id = agreement.id
+                 AND from_state = 'ANMODET' AND to_state = 'GODKENDT'))"
+        )
+    };
+}
+pub(super) use agreement_stands;
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +68,8 @@ pub struct Connection {
     pub ended: Option<Timestamp>,
     /// When the receiver's side agreed to it; none: nothing of the receiver's is shown or stated in it yet.
     pub consented: Option<Timestamp>,
-    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that holds; none: nothing
-    /// of the authority's is shown or stated in it yet.
+    /// When the client's authority did, by adding it, by agreeing, or by an agreement for the client system that a signatory approved and
+    /// that holds, also while it is suspended or under notice; none: nothing of the authority's is shown or stated in it yet.
     pub authority_consented: Option<Timestamp>,
 }
 
@@ -79,9 +99,25 @@ impl Connection {
         if task.both { [self.authority, self.receiver_authority].into() } else { [self.whose(task)].into() }
     }
 
-    /// Whether a task is of a side, or shows what is, that has not agreed to the connection.
+    /// The sides that have not agreed to it.
+    pub fn awaits(&self) -> BTreeSet<Consenting> {
+        let authority = self.authority_consented.is_none().then_some(Consenting::Authority);
+        let receiver = self.consented.is_none().then_some(Consenting::Receiver);
+        authority.into_iter().chain(receiver).collect()
+    }
+
+    /// The sides whose a task is, or of which it shows something, that have not agreed to the connection.
+    pub fn kept_back(&self, task: &Task) -> BTreeSet<Consenting> {
+        let is_of = |side: &Consenting| match side {
+            Consenting::Authority => task.is_of_the_authority(),
+            Consenting::Receiver => task.is_of_the_receiver(),
+        };
+        self.awaits().into_iter().filter(is_of).collect()
+    }
+
+    /// Whether there is one.
     pub fn keeps_back(&self, task: &Task) -> bool {
-        self.consented.is_none() && task.is_of_the_receiver() || self.authority_consented.is_none() && task.is_of_the_authority()
+        !self.kept_back(task).is_empty()
     }
 
     /// Everybody whose connection it is.
@@ -114,7 +150,10 @@ impl Connection {
         let whose = match scope.whose {
             Whose::Everybody => true,
             Whose::Authority(own) => {
-                own == self.authority || own == self.receiver_authority || Some(own) == self.receiver_supplier
+                own == self.authority
+                    || own == self.receiver_authority
+                    || Some(own) == self.client_supplier
+                    || Some(own) == self.receiver_supplier
             }
             Whose::Supplier(own) => Some(own) == self.client_supplier || Some(own) == self.receiver_supplier,
             Whose::Nobody => false,
@@ -175,25 +214,35 @@ pub struct Wanted {
     pub limit: u32,
 }
 
+/// Of one at an instant, which is the first parameter. A consent of before it said for which side is its party's own word: of an operator
+/// it opens nothing of the authority's.
 macro_rules! connections {
     () => {
-        "SELECT id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier,
-             options, added_at, ended_at, consented_at,
-             coalesce((SELECT min(decided_at) FROM decision WHERE subject = 'connection' AND subject_id = connection.id
-                     AND to_state IN ('added', 'consented') AND (party IS NULL OR party = connection.authority)),
-                 (SELECT min(coalesce(decided_at, valid_from)) FROM agreement WHERE side = 'front' AND state = 'GODKENDT'
-                     AND system = connection.client AND authority = connection.authority AND service = connection.service
-                     AND environment = connection.environment)) AS authority_consented_at
-         FROM connection WHERE "
+        concat!(
+            "SELECT id, graph, service, environment, authority, client, client_supplier, receiver, receiver_authority, receiver_supplier,
+                 options, added_at, ended_at, consented_at,
+                 coalesce((SELECT min(decided_at) FROM decision WHERE subject = 'connection' AND subject_id = connection.id
+                         AND (to_state = 'added' AND (party IS NULL OR party = connection.authority)
+                             OR to_state = 'consented' AND party = connection.authority
+                             OR to_state IN ('consented for authority', 'consented for authority and receiver')
+                                 AND (party IS NULL OR party = connection.authority))),
+                     (SELECT min(coalesce(decided_at, valid_from)) FROM agreement WHERE side = 'front'
+                         AND system = connection.client AND authority = connection.authority AND service = connection.service
+                         AND environment = connection.environment AND ",
+            agreement_stands!("$1"),
+            ")) AS authority_consented_at
+             FROM connection WHERE "
+        )
     };
 }
 
 impl Store {
-    /// The connections wanted that somebody may see, in the order of their ids, which is that in which they were added.
+    /// The connections wanted that somebody may see, in the order of their ids, which is that in which they were added, as they are at
+    /// `now`.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
-    pub async fn connections(&self, wanted: &Wanted, scope: &Scope) -> Result<Vec<Connection>, StoreError> {
+    pub async fn connections(&self, wanted: &Wanted, scope: &Scope, now: Timestamp) -> Result<Vec<Connection>, StoreError> {
         let (authority, supplier) = match scope.whose {
             Whose::Everybody => (None, None),
             Whose::Authority(own) => (Some(own), None),
@@ -201,8 +250,8 @@ impl Store {
             Whose::Nobody => return Ok(Vec::new()),
         };
         let cvr = |cvr: Option<Cvr>| cvr.map(|cvr| cvr.to_string());
-        let mut page = Page::of(connections!())
-            .with_any("authority = ? OR receiver_authority = ? OR receiver_supplier = ?", cvr(authority))
+        let mut page = Page::about(connections!(), now)
+            .with_any("authority = ? OR receiver_authority = ? OR client_supplier = ? OR receiver_supplier = ?", cvr(authority))
             .with_any("client_supplier = ? OR receiver_supplier = ?", cvr(supplier))
             .with_any("authority = ? OR receiver_authority = ?", cvr(wanted.authority))
             .with_any("service = ?", wanted.service)
@@ -214,22 +263,39 @@ impl Store {
         self.database().all(page.after(wanted.after, wanted.limit)).await?.iter().map(read).collect()
     }
 
-    /// One connection.
+    /// Every connection that is wanted, `limit` at a time: reads on after the last, up to the end.
+    ///
+    /// # Errors
+    /// As [`Store::connections`].
+    pub async fn every_connection(&self, wanted: &Wanted, scope: &Scope, now: Timestamp) -> Result<Vec<Connection>, StoreError> {
+        let (mut wanted, mut all) = (wanted.clone(), Vec::new());
+        loop {
+            let page = self.connections(&wanted, scope, now).await?;
+            let last = page.last().map(|last| last.id).filter(|_| page.len() >= wanted.limit as usize);
+            all.extend(page);
+            match last {
+                Some(last) => wanted.after = Some(last),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// One connection as it is at `now`.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
-    pub async fn connection(&self, id: Uuid) -> Result<Option<Connection>, StoreError> {
-        self.database().first(one(id)).await?.as_ref().map(read).transpose()
+    pub async fn connection(&self, id: Uuid, now: Timestamp) -> Result<Option<Connection>, StoreError> {
+        self.database().first(one(id, now)).await?.as_ref().map(read).transpose()
     }
 }
 
-fn one(id: Uuid) -> Query {
-    sql(concat!(connections!(), "id = $1")).bind(id)
+fn one(id: Uuid, now: Timestamp) -> Query {
+    sql(concat!(connections!(), "id = $2")).bind(now).bind(id)
 }
 
 /// One connection, in a transaction.
-pub(super) async fn connection(session: &mut Session, id: Uuid) -> Result<Option<Connection>, StoreError> {
-    session.first(one(id)).await?.as_ref().map(read).transpose()
+pub(super) async fn connection(session: &mut Session, id: Uuid, now: Timestamp) -> Result<Option<Connection>, StoreError> {
+    session.first(one(id, now)).await?.as_ref().map(read).transpose()
 }
 
 fn read(row: &Row) -> Result<Connection, StoreError> {
@@ -291,20 +357,57 @@ pub(super) async fn statements(
     Ok(found)
 }
 
-/// Whom the tasks of these connections are given to.
-pub(super) async fn assignments(
-    session: &mut Session,
-    connections: &[Connection],
-) -> Result<HashMap<(Uuid, String), Assignment>, StoreError> {
-    let query = by_dialect(
-        "SELECT connection, task, person, due, wave FROM connection_task WHERE connection IN (SELECT value FROM json_each($1))",
-        "SELECT connection, task, person, due, wave FROM connection_task
-         WHERE connection IN (SELECT one::uuid FROM jsonb_array_elements_text($1) AS one)",
-    );
-    let mut found = HashMap::new();
+/// Whom the tasks of these connections are given to, by task and by whose user it is. A task that two parties state is given by each to
+/// its own.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    by_party: HashMap<(Uuid, String, Cvr), Assignment>,
+    /// Of before each party gave its own: to a user of which party; none: to an operator, or to nobody.
+    before: HashMap<(Uuid, String), (Option<Cvr>, Assignment)>,
+}
+
+impl Given {
+    /// To whom each party has given a task.
+    pub(super) fn of(&self, connection: &Connection, task: &Task) -> BTreeMap<Cvr, Assignment> {
+        let key = (connection.id, task.id.clone());
+        let before = self.before.get(&key);
+        let of = |party: Cvr| {
+            let own = self.by_party.get(&(connection.id, task.id.clone(), party));
+            let earlier = before.filter(|(of, _)| of.is_none_or(|of| of == party)).map(|(_, given)| given);
+            own.or(earlier).map(|given| (party, given.clone()))
+        };
+        connection.must_state(task).into_iter().filter_map(of).collect()
+    }
+}
+
+/// The same of these connections.
+pub(super) async fn assignments(session: &mut Session, connections: &[Connection]) -> Result<Given, StoreError> {
+    macro_rules! given {
+        ($one:literal) => {
+            concat!(
+                "SELECT connection, task, party, person, due, wave, 'own' AS since FROM connection_task_given WHERE connection IN (SELECT ",
+                $one,
+                ") UNION ALL SELECT connection, task, (SELECT party FROM api_user WHERE id = person), person, due, wave, 'before'
+                 FROM connection_task WHERE connection IN (SELECT ",
+                $one,
+                ")"
+            )
+        };
+    }
+    let query = by_dialect(given!("value FROM json_each($1)"), given!("one::uuid FROM jsonb_array_elements_text($1) AS one"));
+    let mut given = Given::default();
     for row in session.all(query.bind(list(connections.iter().map(|connection| connection.id)))).await? {
         let assignment = Assignment { person: row.maybe("person")?, due: row.maybe("due")?, wave: row.maybe("wave")? };
-        found.insert((row.get("connection")?, row.get("task")?), assignment);
+        let (connection, task, since): (_, _, String) = (row.get("connection")?, row.get("task")?, row.get("since")?);
+        let party: Option<Cvr> = row.maybe_parsed("party")?;
+        match party.filter(|_| since == "own") {
+            Some(party) => {
+                given.by_party.insert((connection, task, party), assignment);
+            }
+            None => {
+                given.before.insert((connection, task), (party, assignment));
+            }
+        }
     }
-    Ok(found)
+    Ok(given)
 }

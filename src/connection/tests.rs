@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::graph::{Graph, Stage};
+use super::graph::{Consenting, Graph, Stage};
 use super::standing::{self, Known, Sight, State, Uses};
 use super::{FILES, graphs, load};
 use crate::refusal::Detail;
@@ -107,7 +107,7 @@ fn uses(options: &[&str], owners_differ: bool) -> Uses {
 }
 
 fn known(graph: &Graph, done: &Done) -> Vec<Known> {
-    let one = |task: &super::graph::Task| Known { sight: Sight::Nothing, stated: done.contains(&task.id).then(|| at(1)) };
+    let one = |task: &super::graph::Task| Known { stated: done.contains(&task.id).then(|| at(1)), ..Known::default() };
     graph.tasks.iter().map(one).collect()
 }
 
@@ -130,7 +130,7 @@ fn agrees(file: &str, graph: &Graph, uses: &Uses, done: &Done) -> Result<(), Str
             State::Stated => oracle.needed(&id, done) && done.contains(&id),
             State::Ready => oracle.open(done).contains(&id) && blockers.is_empty(),
             State::Waiting(waits) => oracle.open(done).contains(&id) && !blockers.is_empty() && ids(graph, waits) == blockers,
-            State::Seen | State::FellBack { .. } => false,
+            State::Seen | State::FellBack { .. } | State::KeptBack(_) => false,
         };
         if !right {
             return Err(format!("{id} is {state:?}, and the oracle has {blockers:?} before it; done {done:?}, {uses:?}\n{file}"));
@@ -365,8 +365,8 @@ fn of_two_alternatives_one_suffices_and_what_belongs_to_the_other_alone_is_not_n
 fn what_was_seen_and_is_so_no_more_has_fallen_back_and_what_stands_on_it_waits_again() {
     let graph = super::graph("terminaladgang").unwrap();
     let place = |id: &str| graph.find(id).unwrap();
-    let mut known = vec![Known { sight: Sight::Done(Some(at(5))), stated: None }; graph.tasks.len()];
-    known[place("TA-INSTRUCTION")] = Known { sight: Sight::Nothing, stated: Some(at(3)) };
+    let mut known = vec![Known { sight: Sight::Done(Some(at(5))), ..Known::default() }; graph.tasks.len()];
+    known[place("TA-INSTRUCTION")] = Known { stated: Some(at(3)), ..Known::default() };
     known[place("TA-CALL")] = Known::default();
     let uses = uses(&["verification"], false);
     let before = standing::of(graph, &uses, &known, at(0));
@@ -377,6 +377,22 @@ fn what_was_seen_and_is_so_no_more_has_fallen_back_and_what_stands_on_it_waits_a
     assert!(
         matches!(&after[place("TA-FRONT-OK")], standing::Standing { state: State::FellBack { waits, .. }, since } if waits.is_empty() && *since == Some(at(9)))
     );
+    assert_eq!(after[place("TA-CALL")].state, State::Waiting(vec![place("TA-FRONT-OK")]));
+    assert!(!standing::is_finished(&after));
+}
+
+#[test]
+fn what_a_side_has_not_agreed_to_is_nobodys_turn_and_what_needs_it_waits() {
+    let graph = super::graph("terminaladgang").unwrap();
+    let place = |id: &str| graph.find(id).unwrap();
+    let mut known = vec![Known { sight: Sight::Done(Some(at(5))), ..Known::default() }; graph.tasks.len()];
+    // Also where the store knows that it is done.
+    known[place("TA-FRONT-OK")].kept_back = [Consenting::Authority].into();
+    known[place("TA-CALL")] = Known::default();
+    let after = standing::of(graph, &uses(&["verification"], false), &known, at(0));
+    let kept_back = &after[place("TA-FRONT-OK")];
+    assert_eq!(kept_back.state, State::KeptBack([Consenting::Authority].into()));
+    assert!(!kept_back.state.is_next() && !kept_back.state.is_done() && kept_back.since.is_none());
     assert_eq!(after[place("TA-CALL")].state, State::Waiting(vec![place("TA-FRONT-OK")]));
     assert!(!standing::is_finished(&after));
 }
@@ -430,7 +446,7 @@ async fn a_list_asks_each_table_once_however_many_connections_it_has() {
     let of = async |limit: u32| {
         let wanted = super::store::Wanted { limit, ..Default::default() };
         let begun = std::time::Instant::now();
-        let connections = store.connections(&wanted, &scope).await.unwrap();
+        let connections = store.connections(&wanted, &scope, at(10)).await.unwrap();
         let mut session = store.database().session().await.unwrap();
         let (views, asked) = super::shown::views(&mut session, connections, at(10)).await.unwrap();
         (views.len(), asked, begun.elapsed())

@@ -1,15 +1,20 @@
 //! Who is next is told by mail: once when a task can be done, and again when its day comes near, when it is over, or when it has waited for a
-//! week. A task that fell back is told of anew.
+//! week. A task that fell back is told of anew. A side that has not agreed to a connection is asked to once, and told of nothing else in it.
+//!
+//! What others add gives a party so many letters a day at most: the rest waits for the next day.
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date};
 
+use super::consent::speakers;
+use super::graph::Consenting;
 use super::shown::{Shown, View};
-use super::store::{MOST, Wanted};
+use super::store::{Assignment, Connection, MOST, Wanted};
 use crate::agreements::Store;
 use crate::clock::{civil_day, copenhagen};
+use crate::id::cvr::Cvr;
 use crate::notices::audience::Audience;
 use crate::notices::{Kind, Notice};
-use crate::store::StoreError;
+use crate::store::{StoreError, sql};
 use crate::users::rights::Role;
 use crate::users::{Scope, Whose};
 
@@ -17,8 +22,12 @@ use crate::users::{Scope, Whose};
 const AHEAD: i64 = 3;
 /// After how many days a task without a day is.
 const WEEK: i64 = 7;
+/// The most notices a day that what one party has added gives another.
+pub const MOST_A_DAY: u32 = 100;
+/// Who agrees to connections at a company or an authority.
+const AGREE: [Role; 3] = [Role::SupplierAdministrator, Role::SystemResponsible, Role::SystemAdministrator];
 
-/// Tells whoever is next in any connection; how many tasks were told of.
+/// Tells whoever is next in any connection, and asks whoever has yet to agree to one; how many notices were given.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -29,8 +38,13 @@ pub async fn tell(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
     loop {
         let views = store.connection_views(&wanted, &everybodys, now).await?;
         for view in &views {
+            for side in view.awaits() {
+                told += ask(store, view, side, now).await?;
+            }
             for shown in view.next() {
-                told += one(store, view, shown, now).await?;
+                for party in turns(shown).into_iter().filter(|party| !is_yet_to_agree(&view.connection, *party)) {
+                    told += one(store, view, (shown, party), now).await?;
+                }
             }
         }
         match views.last().filter(|_| views.len() >= wanted.limit as usize) {
@@ -40,11 +54,28 @@ pub async fn tell(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
     }
 }
 
+/// Whose turn it is: of what both authorities state, each that has not.
+fn turns(shown: &Shown) -> Vec<Cvr> {
+    match shown.task.both && !shown.unstated.is_empty() {
+        true => shown.unstated.iter().copied().collect(),
+        false => vec![shown.whose],
+    }
+}
+
+/// Whether a party is in a connection by nothing but a side that has not agreed to it.
+fn is_yet_to_agree(connection: &Connection, party: Cvr) -> bool {
+    let authority = (party == connection.authority).then_some(Consenting::Authority);
+    let receives = party == connection.receiver_authority || Some(party) == connection.receiver_supplier;
+    let sides: Vec<Consenting> = authority.into_iter().chain(receives.then_some(Consenting::Receiver)).collect();
+    let awaits = connection.awaits();
+    Some(party) != connection.client_supplier && !sides.is_empty() && sides.iter().all(|side| awaits.contains(side))
+}
+
 /// What is due of a task, the one that counts first, each with its mark.
-fn due(shown: &Shown, now: Timestamp) -> Vec<(Kind, String)> {
+fn due(shown: &Shown, given: &Assignment, now: Timestamp) -> Vec<(Kind, String)> {
     let since = shown.standing.since.map_or_else(|| "-".to_owned(), |since| since.to_string());
     let mut due = vec![(Kind::TaskNext, format!("next {since}"))];
-    match (shown.assignment.due, civil_day(now)) {
+    match (given.due, civil_day(now)) {
         (Some(day), Some(today)) => {
             if day.checked_sub(AHEAD.days()).is_ok_and(|near| near <= today) {
                 due.insert(0, (Kind::TaskWaits, format!("near {day}")));
@@ -67,41 +98,117 @@ fn begins(day: Date) -> Option<Timestamp> {
     Some(day.to_zoned(copenhagen()?).ok()?.timestamp())
 }
 
-async fn one(store: &Store, view: &View, shown: &Shown, now: Timestamp) -> Result<usize, StoreError> {
-    let (connection, task) = (&view.connection, shown.task);
-    let due = due(shown, now);
-    let mark = |what: &str| format!("task {} {} {what}", connection.id, task.id);
-    let Some((kind, first)) = due.first() else { return Ok(0) };
-    // Looked at first, without the write lock: most of the time it was given.
-    if store.was_given(&mark(first)).await? {
-        return Ok(0);
-    }
-    let mut change = store.change().await?;
-    if !change.gives(&mark(first), now).await? {
-        return Ok(0);
-    }
-    for (_, what) in due.iter().skip(1) {
-        change.gives(&mark(what), now).await?;
-    }
-    let audience = match (shown.assignment.person, task.performer) {
+async fn one(store: &Store, view: &View, (shown, party): (&Shown, Cvr), now: Timestamp) -> Result<usize, StoreError> {
+    let (connection, task, given) = (&view.connection, shown.task, shown.given_by(party));
+    let due = due(shown, &given, now);
+    // What is not the lane's own party's is marked with whose it is.
+    let of = if party == connection.whose(task) { String::new() } else { format!("{party} ") };
+    let marks: Vec<String> = due.iter().map(|(_, what)| format!("task {} {} {of}{what}", connection.id, task.id)).collect();
+    let Some((kind, _)) = due.first() else { return Ok(0) };
+    let audience = match (given.person, task.performer) {
         (Some(person), _) => Audience::User(person),
         (None, Role::Operator | Role::OperatorReadOnly) => Audience::Operators,
-        (None, performer) => Audience::Doers(shown.whose, connection.service, performer),
+        (None, performer) => Audience::Doers(party, connection.service, performer),
     };
     let notice = Notice {
-        kind: *kind,
-        name: format!("{}: {}", task.id, task.text.da()),
+        at: given.due.and_then(begins),
+        ..of_connection(*kind, connection, format!("{}: {}", task.id, task.text.da()), format!("{}: {}", task.id, task.text.en()))
+    };
+    give(store, (connection, Some(party)), &marks, (&notice, &[audience]), now).await
+}
+
+/// Asks a side to agree to a connection. Added anew after it was ended, it is the same one: it is asked once all the same.
+async fn ask(store: &Store, view: &View, side: Consenting, now: Timestamp) -> Result<usize, StoreError> {
+    let Connection { service, environment, authority, client, receiver, receiver_authority, .. } = &view.connection;
+    let (asks, receiver) = (side.name(), receiver.map_or_else(|| "-".to_owned(), |receiver| receiver.to_string()));
+    let mark = format!("agree {asks} {service} {environment} {authority} {client} {receiver} {receiver_authority}");
+    if store.was_given(&mark).await? {
+        return Ok(0);
+    }
+    let parties = match side {
+        Consenting::Authority => vec![*authority],
+        Consenting::Receiver => may_agree(store, &view.connection, now).await?,
+    };
+    let doers = parties.iter().flat_map(|party| AGREE.map(|role| Audience::Doers(*party, *service, role)));
+    let audience: Vec<Audience> = if parties.is_empty() { vec![Audience::Operators] } else { doers.collect() };
+    let (graph, told) = (&view.graph.name, side.told());
+    let (da, en) = (format!("{}, for {}", graph.da(), told.da()), format!("{}, for {}", graph.en(), told.en()));
+    let notice = of_connection(Kind::ConnectionAsked, &view.connection, da, en);
+    give(store, (&view.connection, parties.first().copied()), &[mark], (&notice, &audience), now).await
+}
+
+/// Who speaks for the receiver and sees the connection; nobody: the operators do.
+async fn may_agree(store: &Store, connection: &Connection, now: Timestamp) -> Result<Vec<Cvr>, StoreError> {
+    let known = speakers(&mut store.database().session().await?, connection, now).await?;
+    let Some(known) = known else { return Ok(Vec::new()) };
+    let parties = connection.parties();
+    let holder = known.holder.filter(|holder| parties.contains(holder));
+    Ok(holder.into_iter().chain(known.authority.then_some(connection.receiver_authority)).collect())
+}
+
+fn of_connection(kind: Kind, connection: &Connection, da: String, en: String) -> Notice {
+    Notice {
+        kind,
+        name: da,
         page: format!("/connections/{}", connection.id),
         authority: Some(connection.authority),
         service: Some(connection.service),
         system: Some(connection.client),
         environment: Some(connection.environment.as_str().to_owned()),
-        at: shown.assignment.due.and_then(begins),
+        at: None,
         reason: None,
         differs: Vec::new(),
-        english: Some(format!("{}: {}", task.id, task.text.en())),
-    };
-    change.tell(store.database(), &notice, &[audience], now).await?;
+        english: Some(en),
+    }
+}
+
+/// Gives a notice once, of which the first mark says that it was given; the others it takes with it. None beyond the day's bound.
+async fn give(
+    store: &Store,
+    (connection, party): (&Connection, Option<Cvr>),
+    marks: &[String],
+    (notice, audience): (&Notice, &[Audience]),
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let Some(first) = marks.first() else { return Ok(0) };
+    // Looked at first, without the write lock: most of the time it was given, or there is no room today.
+    if store.was_given(first).await? {
+        return Ok(0);
+    }
+    let places = places(store, connection, party, now).await?;
+    if let Some(places) = &places
+        && store.was_given(&format!("{places} {}", MOST_A_DAY - 1)).await?
+    {
+        return Ok(0);
+    }
+    let mut change = store.change().await?;
+    if !change.gives(first, now).await? {
+        return Ok(0);
+    }
+    if let Some(places) = places
+        && !change.takes_place(&places, MOST_A_DAY, now).await?
+    {
+        return Ok(0);
+    }
+    for mark in marks.iter().skip(1) {
+        change.gives(mark, now).await?;
+    }
+    change.tell(store.database(), notice, audience, now).await?;
     change.commit().await?;
     Ok(1)
+}
+
+/// What the places of a day are called that what one party added has with another; none: it is the party's own, or the operators'.
+async fn places(
+    store: &Store,
+    connection: &Connection,
+    party: Option<Cvr>,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let added = sql("SELECT party FROM decision WHERE subject = 'connection' AND subject_id = $1 AND to_state = 'added'");
+    let row = store.database().first(added.bind(connection.id)).await?;
+    let adder: Option<Cvr> = row.map(|row| row.maybe_parsed("party")).transpose()?.flatten();
+    let to = party.map_or_else(|| "operators".to_owned(), |party| party.to_string());
+    let day = civil_day(now).unwrap_or_default();
+    Ok(adder.filter(|adder| party != Some(*adder)).map(|adder| format!("connections of {adder} to {to} {day}")))
 }

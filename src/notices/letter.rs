@@ -89,6 +89,12 @@ fn danish(kind: Kind) -> Words {
             "Det, der bruger certifikatet, kan ikke logge på, fra det er udløbet.",
             "Bestil et nyt certifikat, og registrér det ved siden af det gamle, inden det udløber.",
         ),
+        Kind::ConnectionAsked => words(
+            "Forbindelse venter på jeres bekræftelse",
+            "En anden part har oprettet en forbindelse af et system, som nævner jer eller jeres system.",
+            "Før den er bekræftet, vises og oplyses intet om jer i den, og den går ikke videre.",
+            "Se, om I kender forbindelsen, og bekræft den i så fald på dens side. Ellers skal I intet gøre; I får ikke flere breve om den.",
+        ),
         Kind::TaskNext => words(
             "Opgave i en tilslutning venter på jer",
             "En opgave i tilslutningen af et system kan udføres nu, og den er jeres.",
@@ -213,6 +219,12 @@ fn english(kind: Kind) -> Words {
             "A certificate is about to expire.",
             "What uses the certificate cannot log on once it has.",
             "Order a new certificate, and register it beside the old one before then.",
+        ),
+        Kind::ConnectionAsked => words(
+            "Connection waits for you to agree",
+            "Somebody else has added a connection of a system that names you or your system.",
+            "Until it is agreed to, nothing of yours is shown or stated in it, and it does not go on.",
+            "See whether you know the connection, and agree to it on its page if so. Otherwise you need do nothing; you get no further letter about it.",
         ),
         Kind::TaskNext => words(
             "Task of a connection waits for you",

@@ -44,6 +44,8 @@ pub enum Kind {
     Outgrown,
     /// A certificate runs out before long.
     CertificateExpiring,
+    /// A connection that names whoever is told waits for them to agree to it.
+    ConnectionAsked,
     /// A task of a connection can be done, by whoever is told.
     TaskNext,
     /// It was to be done by a day that is near or over, or has waited for a week.
@@ -68,7 +70,7 @@ pub enum Kind {
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -79,6 +81,7 @@ impl Kind {
         Self::Expiring,
         Self::Outgrown,
         Self::CertificateExpiring,
+        Self::ConnectionAsked,
         Self::TaskNext,
         Self::TaskWaits,
         Self::FileNotFetched,

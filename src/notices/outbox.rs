@@ -86,6 +86,23 @@ impl Change {
         gives(self.connection(), mark, at).await
     }
 
+    /// Takes the next of so many places; false where all are taken.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn takes_place(&mut self, places: &str, most: u32, at: Timestamp) -> Result<bool, StoreError> {
+        // They are taken in their order: the first that is free is found by halves.
+        let (mut taken, mut free) = (0, most);
+        while taken < free {
+            let middle = taken + (free - taken) / 2;
+            match was_given(self.connection(), &format!("{places} {middle}")).await? {
+                true => taken = middle + 1,
+                false => free = middle,
+            }
+        }
+        Ok(taken < most && self.gives(&format!("{places} {taken}"), at).await?)
+    }
+
     /// Notes the same of a notice that may be given again: false where it was given within `pause` before `at`.
     ///
     /// # Errors

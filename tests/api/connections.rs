@@ -32,7 +32,9 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     let get = async || value(&house.get(&house.signatory, &path).await);
     // The company named the authority: nothing of it stands there before it has agreed.
     let unasked = get().await;
-    assert_eq!((state_of(&unasked, "TA-USERS"), &unasked["connection"]["authority_consented_at"]), ("ready", &Value::Null));
+    assert_eq!((state_of(&unasked, "TA-USERS"), &unasked["connection"]["authority_consented_at"]), ("kept-back", &Value::Null));
+    let turns = unasked["connection"]["next"].as_array().unwrap();
+    assert!(turns.iter().all(|turn| state_of(&unasked, text(turn, "task")) != "kept-back"), "{turns:?}");
     let agrees = async |who: &Who| {
         let headers = [("if-match", text(&unasked, "etag"))];
         house.ask(who, "POST", &format!("{path}/consent"), &headers, Some(&json!({"reason": "sag 7"}))).await
@@ -85,7 +87,7 @@ async fn a_connection_goes_step_by_step_and_each_party_sees_what_is_next() {
     let history = value(&house.get(&house.signatory, &format!("{path}/decisions")).await);
     let made: Vec<_> = history["items"].as_array().unwrap().iter().map(|made| text(made, "to").to_owned()).collect();
     let assigned = format!("TA-BACK-OK assigned to {} due 2027-01-31 wave 3", house.signatory.id);
-    assert_eq!(made, ["added", "consented", "TA-INSTRUCTION stated", &assigned, "TA-INSTRUCTION withdrawn"]);
+    assert_eq!(made, ["added", "consented for authority", "TA-INSTRUCTION stated", &assigned, "TA-INSTRUCTION withdrawn"]);
     let picture = house.get(&house.signatory, &format!("{path}/picture")).await;
     assert_eq!(picture.header("content-type"), "image/svg+xml");
     assert!(picture.text().starts_with("<svg") && picture.text().contains("TA-BACK-OK"));

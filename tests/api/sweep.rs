@@ -548,6 +548,7 @@ impl World {
             ("POST", "/api/v1/connections/{id}/statements") => {
                 Some(json!({"task": TASK, "reference": "sag 1", "reason": "sag 1"}))
             }
+            ("POST", "/api/v1/connections/{id}/consent") => Some(json!({"side": "receiver", "reason": "sag 1"})),
             ("POST", "/api/v1/connections/{id}/withdrawals") => Some(json!({"task": TASK, "reason": "sag 1"})),
             ("POST", "/api/v1/connections/{id}/assignments") => Some(json!({"task": TASK, "wave": 2, "reason": "sag 1"})),
             ("POST", "/api/v1/persons") => Some(json!({"persons": []})),
@@ -606,6 +607,7 @@ impl World {
             "/connections/{id}/state" | "/connections/{id}/withdraw" => {
                 and(&[("task", TASK), ("party", OWN), ("reference", "sag 1")])
             }
+            "/connections/{id}/consent" => and(&[("side", "receiver")]),
             "/connections/{id}/assign" => and(&[("task", TASK), ("wave", "2")]),
             "/persons/{row}/decide" => and(&[("what", "retry")]),
             "/value-lists" => and(&[("service", SERVICE), ("format", "xml"), ("content", text(&supplement(), "content"))]),

@@ -5,11 +5,17 @@ use std::collections::BTreeSet;
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::{Route, State as Agreed, Store, import::Import};
 use hjemmel::audit::Subject;
+use hjemmel::connection::consent;
 use hjemmel::connection::decide::{self, Assigning, ConnectionError, New, Stating};
+use hjemmel::connection::graph::Consenting;
 use hjemmel::connection::shown::View;
 use hjemmel::connection::standing::State;
 use hjemmel::connection::store::{Connection, Wanted};
+use hjemmel::connection::told::{self, MOST_A_DAY};
 use hjemmel::decisions::{By, DecideError};
+use hjemmel::notices::Kind as Letter;
+use hjemmel::notices::address::Language;
+use hjemmel::notices::outbox::{Waiting, jobs};
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::store::{Query, sql};
 use hjemmel::stub::pki::Role as Key;
@@ -53,6 +59,14 @@ on_both! {
     whoever_a_receiving_system_is_registered_as_sees_the_connection_and_agrees_though_nobody_named_it;
     a_task_is_given_to_somebody_by_whoever_it_belongs_to;
     a_party_adds_so_many_connections_and_no_more;
+    an_operator_agrees_for_the_side_that_is_named_and_no_other;
+    an_agreement_on_trial_is_no_consent_and_makes_no_system_ones_own;
+    consent_by_agreement_stands_while_the_agreement_is_suspended_or_under_notice;
+    each_sees_in_the_list_what_it_sees_by_itself_whatever_it_is_in_the_connection;
+    who_has_not_agreed_is_asked_once_and_told_of_no_task;
+    what_a_company_adds_gives_others_so_many_letters_a_day;
+    what_both_authorities_state_each_gives_to_its_own_and_is_told_of;
+    every_connection_is_read_however_few_are_read_at_once;
 }
 
 async fn house(kept: &Kept) -> Store {
@@ -209,6 +223,7 @@ async fn only_who_does_a_task_states_it_when_it_is_ready_and_the_chain_gets_who_
     let given = |person| Assigning {
         connection: connection.id,
         task: "FB201".to_owned(),
+        party: None,
         person: Some(person),
         due: None,
         wave: Some(1),
@@ -293,8 +308,8 @@ async fn a_connection_names_its_adders_own_systems_and_the_receivers_side_agrees
     let unasked = states(&store, &connection, "FB200", None, ledgers).await.unwrap_err().to_string();
     assert!(unasked.contains("has not agreed"), "{unasked}");
     let consents = async |key: Key| {
-        let known = store.connection(connection.id).await.unwrap().unwrap();
-        decide::consent(&store, By::Key(&signer(key)), &known, &because(NOW), None).await
+        let known = store.connection(connection.id, at(NOW)).await.unwrap().unwrap();
+        consent::consent(&store, By::Key(&signer(key)), (&known, None), &because(NOW), None).await
     };
     let itself = consents(supplier).await.unwrap_err();
     assert!(matches!(itself, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{itself:?}");
@@ -319,8 +334,9 @@ async fn an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own(kep
     store.add_routes(std::slice::from_ref(&own), InTheWay::Refuse, &decision(NOW)).await.unwrap();
     let named = Connection { receiver_supplier: Some(LEDGERS.parse().unwrap()), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
     decide::add(&store, By::Key(&signer(responsible)), &named, &because(NOW), None).await.unwrap();
-    let known = async || store.connection(named.id).await.unwrap().unwrap();
-    let consents = async |key: Key| decide::consent(&store, By::Key(&signer(key)), &known().await, &because(NOW), None).await;
+    let known = async || store.connection(named.id, at(NOW)).await.unwrap().unwrap();
+    let consents =
+        async |key: Key| consent::consent(&store, By::Key(&signer(key)), (&known().await, None), &because(NOW), None).await;
     assert_eq!(known().await.consented, None);
     assert!(consents(responsible).await.unwrap_err().to_string().contains("another's"));
     // An agreement of its own that names it does: by that the holder has shown whom it serves.
@@ -330,6 +346,282 @@ async fn an_authority_is_not_shown_anothers_receiver_by_naming_it_as_its_own(kep
     store.import(&Import::parse(&again, &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();
     consents(responsible).await.unwrap();
     assert!(known().await.consented.is_some());
+}
+
+/// A system of a company's, and a connection of it that the company adds and names the authority in.
+async fn named_unasked(store: &Store, graph: &str) -> Connection {
+    let (client, supplier) = (Uuid::from_u128(9), Key::PersonSupplier);
+    people::add(
+        store,
+        &[(supplier, Role::SupplierAdministrator, Some(COMPANY)), (Key::PersonOperator, Role::SystemResponsible, Some(KORSBAEK))],
+    )
+    .await;
+    registered(store, client, Key::IndexServer, COMPANY).await;
+    let options: &[&str] = if graph == "sf1590a" { &["straks"] } else { &[] };
+    let unasked =
+        Connection { client, client_supplier: Some(COMPANY.parse().unwrap()), ..new(graph, KORSBAEK, KORSBAEK, options) };
+    decide::add(store, By::Key(&signer(supplier)), &unasked, &because(NOW), None).await.unwrap()
+}
+
+async fn agrees(store: &Store, id: Uuid, by: Key, side: Option<Consenting>) -> Result<Connection, String> {
+    let known = store.connection(id, at(NOW)).await.unwrap().unwrap();
+    let agreed = consent::consent(store, By::Key(&signer(by)), (&known, side), &because(NOW), None).await;
+    agreed.map_err(|error| error.to_string())
+}
+
+/// A decision as a release of before, or another door, wrote it.
+async fn decided(store: &Store, on: (&str, Uuid), from: &str, to: &str, by: (Option<&str>, &str)) {
+    let decided = sql("INSERT INTO decision (id, subject, subject_id, from_state, to_state, party, role, reason, decided_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'sag 7', $8)");
+    let decided = decided.bind(Uuid::now_v7()).bind(on.0.to_owned()).bind(on.1).bind(from.to_owned()).bind(to.to_owned());
+    write(store, decided.bind(by.0.map(str::to_owned)).bind(by.1.to_owned()).bind(at(NOW))).await;
+}
+
+async fn an_operator_agrees_for_the_side_that_is_named_and_no_other(kept: Kept) {
+    let store = house(&kept).await;
+    let unasked = named_unasked(&store, "sf1590a").await;
+    assert_eq!(unasked.awaits(), [Consenting::Authority, Consenting::Receiver].into());
+    let unsaid = agrees(&store, unasked.id, OPERATOR, None).await.unwrap_err();
+    assert!(unsaid.contains("for which side"), "{unsaid}");
+    let agreed = agrees(&store, unasked.id, OPERATOR, Some(Consenting::Receiver)).await.unwrap();
+    assert_eq!(agreed.awaits(), [Consenting::Authority].into());
+    assert_eq!(stands(&store, &unasked, "FM002").await, State::KeptBack([Consenting::Authority].into()));
+    // What operators wrote before they said for which side was for the receiver.
+    decided(&store, ("connection", unasked.id), "added", "consented", (None, "operator")).await;
+    assert_eq!(store.connection(unasked.id, at(NOW)).await.unwrap().unwrap().authority_consented, None);
+    let company = agrees(&store, unasked.id, Key::PersonSupplier, Some(Consenting::Authority)).await.unwrap_err();
+    assert_eq!(company, DecideError::from(ApiRefusal::ApiOtherParty).to_string());
+    let agreed = agrees(&store, unasked.id, OPERATOR, Some(Consenting::Authority)).await.unwrap();
+    assert_eq!(agreed.awaits(), BTreeSet::new());
+    let made = store.made_on(Subject::Connection, unasked.id).await.unwrap();
+    let made: Vec<_> = made.iter().map(|made| made.what.to.as_str()).collect();
+    assert_eq!(made, ["added", "consented for receiver", "consented", "consented for authority"]);
+    // The authority's own word of before counts.
+    let another = Connection { id: Uuid::now_v7(), receiver: Some(Uuid::from_u128(77)), ..unasked.clone() };
+    let another = decide::add(&store, By::Key(&signer(Key::PersonSupplier)), &another, &because(NOW), None).await.unwrap();
+    decided(&store, ("connection", another.id), "added", "consented", (Some(KORSBAEK), "system-responsible")).await;
+    assert!(store.connection(another.id, at(NOW)).await.unwrap().unwrap().authority_consented.is_some());
+}
+
+async fn an_agreement_on_trial_is_no_consent_and_makes_no_system_ones_own(kept: Kept) {
+    let store = house(&kept).await;
+    let unasked = named_unasked(&store, "terminaladgang").await;
+    agreed(&store, 120, "front", KORSBAEK, unasked.client, "GODKENDT").await;
+    agreed(&store, 121, "front", KORSBAEK, Uuid::from_u128(13), "GODKENDT").await;
+    let lines = [120, 121].map(Uuid::from_u128);
+    for line in lines {
+        decided(&store, ("agreement", line), "ANMODET", "GODKENDT", (Some(COMPANY), "supplier-administrator")).await;
+    }
+    let named = Connection { client: Uuid::from_u128(13), ..new("terminaladgang", KORSBAEK, KORSBAEK, &[]) };
+    let adds = async || decide::add(&store, By::Key(&signer(Key::PersonOperator)), &named, &because(NOW), None).await;
+    let kept_back = State::KeptBack([Consenting::Authority].into());
+    assert_eq!(stands(&store, &unasked, "TA-USERS").await, kept_back, "its asker alone approved it");
+    assert!(adds().await.unwrap_err().to_string().contains("none of your approved agreements"));
+    for line in lines {
+        decided(&store, ("agreement", line), "ANMODET", "GODKENDT", (Some(KORSBAEK), "signatory")).await;
+    }
+    assert_eq!(stands(&store, &unasked, "TA-USERS").await, State::Seen);
+    adds().await.unwrap();
+}
+
+async fn consent_by_agreement_stands_while_the_agreement_is_suspended_or_under_notice(kept: Kept) {
+    let store = house(&kept).await;
+    let unasked = named_unasked(&store, "terminaladgang").await;
+    agreed(&store, 120, "front", KORSBAEK, unasked.client, "GODKENDT").await;
+    let line = Uuid::from_u128(120);
+    assert_eq!(stands(&store, &unasked, "TA-USERS").await, State::Seen);
+    store.decide(line, Agreed::Suspended, "underskriver", "sag 8", at("2026-11-29T11:00:00Z")).await.unwrap();
+    assert_eq!(stands(&store, &unasked, "TA-USERS").await, State::Seen, "suspended");
+    let ends = at("2026-12-01T00:00:00Z");
+    let notice = sql("UPDATE agreement SET state = 'OPSAGT', ends_at = $1 WHERE id = $2").bind(ends).bind(line);
+    write(&store, notice).await;
+    assert_eq!(stands(&store, &unasked, "TA-USERS").await, State::Seen, "under notice");
+    let over = store.connection(unasked.id, ends).await.unwrap().unwrap();
+    assert_eq!(over.awaits(), [Consenting::Authority].into(), "over");
+}
+
+async fn each_sees_in_the_list_what_it_sees_by_itself_whatever_it_is_in_the_connection(kept: Kept) {
+    let store = house(&kept).await;
+    let cvr = |text: &str| Some(text.parse().unwrap());
+    // An authority that runs the client system for another, and one that runs the receiver.
+    let runs = Connection { client_supplier: cvr(OTHER), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+    let ledger =
+        Connection { receiver_supplier: cvr(OTHER), client: Uuid::from_u128(8), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
+    let companies = Connection {
+        client_supplier: cvr(COMPANY),
+        receiver_supplier: cvr(LEDGERS),
+        client: Uuid::from_u128(9),
+        ..new("sf1590a", KORSBAEK, KORSBAEK, &[])
+    };
+    let mut all = Vec::new();
+    for connection in [runs, ledger, companies] {
+        all.push(added(&store, connection).await);
+    }
+    let of = |text: &str| text.parse().unwrap();
+    for (whose, count) in [
+        (Whose::Authority(of(KORSBAEK)), 3),
+        (Whose::Authority(of(OTHER)), 2),
+        (Whose::Supplier(of(COMPANY)), 1),
+        (Whose::Supplier(of(LEDGERS)), 1),
+    ] {
+        let scope = Scope { whose, services: Vec::new() };
+        let wanted = Wanted { limit: 10, ..Wanted::default() };
+        let listed: Vec<_> = store.connections(&wanted, &scope, at(NOW)).await.unwrap().iter().map(|one| one.id).collect();
+        let seen: Vec<_> = all.iter().filter(|one| one.is_seen_by(&scope)).map(|one| one.id).collect();
+        assert_eq!((listed.len(), &listed), (count, &seen), "{whose:?}");
+    }
+}
+
+/// Everybody has an address, which is their role and party.
+async fn reached(store: &Store) {
+    let users = store.users().await.unwrap();
+    let mut change = store.change().await.unwrap();
+    for user in users {
+        let address = format!("{}-{}@example.dk", user.name, user.party.map_or("0".to_owned(), |cvr| cvr.to_string()));
+        change.tell_at(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
+    }
+    change.commit().await.unwrap();
+}
+
+/// To whom the letters that wait go, and what they tell.
+async fn letters(store: &Store) -> Vec<(String, Letter)> {
+    let jobs = jobs(store.database());
+    let mut letters = Vec::new();
+    loop {
+        let taken = jobs.take(100).await.unwrap();
+        if taken.is_empty() {
+            letters.sort();
+            return letters;
+        }
+        for taken in taken {
+            let waiting: Waiting = serde_json::from_slice(&taken.payload).unwrap();
+            letters.push((waiting.to, waiting.notice.kind));
+            jobs.done(&taken).await.unwrap();
+        }
+    }
+}
+
+async fn who_has_not_agreed_is_asked_once_and_told_of_no_task(kept: Kept) {
+    let store = house(&kept).await;
+    let unasked = named_unasked(&store, "oedup").await;
+    reached(&store).await;
+    let to_authority = format!("system-responsible-{KORSBAEK}@example.dk");
+    told::tell(&store, at(NOW)).await.unwrap();
+    let asked = |letters: Vec<(String, Letter)>| letters.into_iter().filter(|(to, _)| to.contains(KORSBAEK)).collect::<Vec<_>>();
+    assert_eq!(asked(letters(&store).await), [(to_authority.clone(), Letter::ConnectionAsked)]);
+    let shown = view(&store, &unasked).await;
+    assert!(shown.next().is_empty() && !shown.is_finished(), "nobody's turn");
+    // Neither a later round, nor the same one ended and added anew, asks again.
+    told::tell(&store, at("2026-12-20T12:00:00Z")).await.unwrap();
+    let supplier = signer(Key::PersonSupplier);
+    decide::end(&store, By::Key(&supplier), &unasked, &because(NOW), None).await.unwrap();
+    let anew = Connection { id: Uuid::now_v7(), ..unasked.clone() };
+    decide::add(&store, By::Key(&supplier), &anew, &because(NOW), None).await.unwrap();
+    told::tell(&store, at(NOW)).await.unwrap();
+    assert_eq!(asked(letters(&store).await), Vec::new());
+    agrees(&store, anew.id, Key::PersonOperator, None).await.unwrap();
+    told::tell(&store, at(NOW)).await.unwrap();
+    assert_eq!(asked(letters(&store).await), [(format!("signatory-{KORSBAEK}@example.dk"), Letter::TaskNext)]);
+}
+
+async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
+    let store = house(&kept).await;
+    let first = named_unasked(&store, "terminaladgang").await;
+    reached(&store).await;
+    let supplier = signer(Key::PersonSupplier);
+    for number in 0..=u128::from(MOST_A_DAY) {
+        let client = Uuid::from_u128(1000 + number);
+        let mut change = store.change().await.unwrap();
+        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+        let party = Some(COMPANY.parse().unwrap());
+        let system =
+            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
+        change.write_system(&system).await.unwrap();
+        change.commit().await.unwrap();
+        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
+        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+    }
+    let asked = async |now: &str| {
+        told::tell(&store, at(now)).await.unwrap();
+        letters(&store).await.into_iter().filter(|(_, kind)| *kind == Letter::ConnectionAsked).count()
+    };
+    let most = usize::try_from(MOST_A_DAY).unwrap();
+    assert_eq!((asked(NOW).await, asked(NOW).await), (most, 0));
+    assert_eq!(asked("2026-11-30T12:00:00Z").await, 2, "the rest is asked the next day");
+}
+
+async fn what_both_authorities_state_each_gives_to_its_own_and_is_told_of(kept: Kept) {
+    let store = house(&kept).await;
+    let (own, others) = (Key::PersonOperator, Key::PersonSupplier);
+    let people = [(own, Role::SystemAdministrator, Some(KORSBAEK)), (others, Role::SystemAdministrator, Some(OTHER))];
+    people::add(&store, &people).await;
+    reached(&store).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, OTHER, &["straks"])).await;
+    for task in ["FM002", "FB200", "FB201", "FB202", "FB203", "FF101", "FB204", "FF102"] {
+        states(&store, &connection, task, None, OPERATOR).await.unwrap();
+    }
+    let of_both = async || {
+        told::tell(&store, at(NOW)).await.unwrap();
+        let jobs = jobs(store.database());
+        let mut told = BTreeSet::new();
+        for taken in jobs.take(100).await.unwrap() {
+            let waiting: Waiting = serde_json::from_slice(&taken.payload).unwrap();
+            jobs.done(&taken).await.unwrap();
+            if waiting.notice.name.starts_with("TF105") {
+                told.insert(waiting.to);
+            }
+        }
+        told
+    };
+    let both = [KORSBAEK, OTHER].map(|party| format!("system-administrator-{party}@example.dk"));
+    assert_eq!(of_both().await, both.clone().into());
+    let half = states(&store, &connection, "TF105", None, own).await.unwrap();
+    let shown = half.find("TF105").unwrap();
+    assert_eq!(shown.whose, OTHER.parse().unwrap(), "whose turn it is");
+    assert!(half.next().iter().any(|next| next.task.id == "TF105" && next.whose == shown.whose));
+    assert_eq!(of_both().await, BTreeSet::new(), "each is told once");
+    let users = store.users().await.unwrap();
+    let person = users.iter().find(|user| user.party == Some(KORSBAEK.parse().unwrap())).unwrap().id;
+    let by_operator = |party: Option<&str>, person: Option<Uuid>| Assigning {
+        connection: connection.id,
+        task: "TF105".to_owned(),
+        party: party.map(|cvr| cvr.parse().unwrap()),
+        person,
+        due: None,
+        wave: Some(2),
+    };
+    let gives =
+        async |assigning: &Assigning| decide::assign(&store, By::Key(&signer(OPERATOR)), assigning, &because(NOW), None).await;
+    let unsaid = gives(&by_operator(None, None)).await.unwrap_err().to_string();
+    assert!(unsaid.contains("say which of 11111111, 99999981 gives it"), "{unsaid}");
+    assert!(gives(&by_operator(Some(OTHER), Some(person))).await.is_err(), "another's");
+    let given = gives(&by_operator(None, Some(person))).await.unwrap();
+    assert_eq!(given.find("TF105").unwrap().given_by(KORSBAEK.parse().unwrap()).person, Some(person));
+    gives(&by_operator(Some(OTHER), None)).await.unwrap();
+    // What was given before each had its own is its party's.
+    let before = sql("INSERT INTO connection_task (connection, task, person, due, wave) VALUES ($1, $2, $3, NULL, 7)");
+    write(&store, before.clone().bind(connection.id).bind("TF106".to_owned()).bind(person)).await;
+    write(&store, before.bind(connection.id).bind("TF105".to_owned()).bind(person)).await;
+    let shown = view(&store, &connection).await;
+    let waves = |task: &str| {
+        let of = |party: &str| shown.find(task).unwrap().given_by(party.parse().unwrap()).wave;
+        (of(KORSBAEK), of(OTHER))
+    };
+    assert_eq!((waves("TF106"), waves("TF105")), ((Some(7), None), (Some(2), Some(2))));
+}
+
+async fn every_connection_is_read_however_few_are_read_at_once(kept: Kept) {
+    let store = house(&kept).await;
+    let mut all = Vec::new();
+    for number in 20..23 {
+        let one = Connection { client: Uuid::from_u128(number), ..new("terminaladgang", KORSBAEK, KORSBAEK, &[]) };
+        all.push(added(&store, one).await.id);
+    }
+    let scope = Scope { whose: Whose::Everybody, services: Vec::new() };
+    for limit in 1..=4 {
+        let read = store.every_connection(&Wanted { limit, ..Wanted::default() }, &scope, at(NOW)).await.unwrap();
+        assert_eq!(read.iter().map(|one| one.id).collect::<Vec<_>>(), all, "{limit} at once");
+    }
 }
 
 /// An agreement about a system that stands in no register.
@@ -351,8 +643,8 @@ async fn what_was_asked_for_and_never_approved_makes_no_system_ones_own(kept: Ke
     let consented = async |receiver: Uuid| {
         let connection = Connection { receiver: Some(receiver), ..new("sf1590a", KORSBAEK, KORSBAEK, &[]) };
         adds(&connection).await.unwrap();
-        let known = store.connection(connection.id).await.unwrap().unwrap();
-        let asked = decide::consent(&store, By::Key(&signer(responsible)), &known, &because(NOW), None).await;
+        let known = store.connection(connection.id, at(NOW)).await.unwrap().unwrap();
+        let asked = consent::consent(&store, By::Key(&signer(responsible)), (&known, None), &because(NOW), None).await;
         assert_eq!(known.consented.is_none(), asked.unwrap_err().to_string().contains("another's"));
         known.consented.is_some()
     };
@@ -408,10 +700,10 @@ async fn an_authority_that_a_company_names_unasked_shows_nothing_before_it_agree
     let early = states(&store, &unasked, "FM002", None, OPERATOR).await.unwrap_err().to_string();
     assert!(early.contains("the authority's, which has not agreed"), "{early}");
     for connection in [&unasked, &mailbox] {
-        let known = store.connection(connection.id).await.unwrap().unwrap();
-        let itself = decide::consent(&store, By::Key(&signer(supplier)), &known, &because(NOW), None).await.unwrap_err();
+        let known = store.connection(connection.id, at(NOW)).await.unwrap().unwrap();
+        let itself = consent::consent(&store, By::Key(&signer(supplier)), (&known, None), &because(NOW), None).await.unwrap_err();
         assert!(matches!(itself, ConnectionError::Decide(DecideError::Refused(ApiRefusal::ApiOtherParty))), "{itself:?}");
-        let agreed = decide::consent(&store, By::Key(&signer(responsible)), &known, &because(NOW), None).await.unwrap();
+        let agreed = consent::consent(&store, By::Key(&signer(responsible)), (&known, None), &because(NOW), None).await.unwrap();
         assert!(agreed.authority_consented.is_some());
     }
     for (connection, task, state) in [(&unasked, "FM002", State::Stated), (&mailbox, "OE-AGREEMENT", State::Seen)] {
@@ -437,14 +729,14 @@ async fn whoever_a_receiving_system_is_registered_as_sees_the_connection_and_agr
     registered(&store, LEDGER, Key::StsServer, LEDGERS).await;
     let unnamed = new("sf1590a", KORSBAEK, KORSBAEK, &[]);
     decide::add(&store, By::Key(&signer(responsible)), &unnamed, &because(NOW), None).await.unwrap();
-    let known = store.connection(unnamed.id).await.unwrap().unwrap();
+    let known = store.connection(unnamed.id, at(NOW)).await.unwrap().unwrap();
     assert_eq!(known.receiver_supplier, Some(LEDGERS.parse().unwrap()));
     let may = async |key: Key| {
         let actor = store.actor(signer(key).thumbprint(), None, at(NOW)).await.unwrap();
-        decide::may_consent(&store, &actor, &known, at(NOW)).await.unwrap()
+        !consent::may_consent(&store, &actor, &known, at(NOW)).await.unwrap().is_empty()
     };
     assert_eq!((may(ledgers).await, may(responsible).await), (true, false), "no form that is always refused");
-    decide::consent(&store, By::Key(&signer(ledgers)), &known, &because(NOW), None).await.unwrap();
+    consent::consent(&store, By::Key(&signer(ledgers)), (&known, None), &because(NOW), None).await.unwrap();
 }
 
 async fn a_task_is_given_to_somebody_by_whoever_it_belongs_to(kept: Kept) {
@@ -456,8 +748,14 @@ async fn a_task_is_given_to_somebody_by_whoever_it_belongs_to(kept: Kept) {
     let users = store.users().await.unwrap();
     let user = |party: &str| users.iter().find(|user| user.party == Some(party.parse().unwrap())).unwrap().id;
     let gives = async |key: Key, task: &str, party: &str| {
-        let assigning =
-            Assigning { connection: connection.id, task: task.to_owned(), person: Some(user(party)), due: None, wave: None };
+        let assigning = Assigning {
+            connection: connection.id,
+            task: task.to_owned(),
+            party: None,
+            person: Some(user(party)),
+            due: None,
+            wave: None,
+        };
         decide::assign(&store, By::Key(&signer(key)), &assigning, &because(NOW), None).await
     };
     let taken = gives(responsible, "FB201", KORSBAEK).await.unwrap_err();
@@ -468,11 +766,16 @@ async fn a_task_is_given_to_somebody_by_whoever_it_belongs_to(kept: Kept) {
     gives(others, "TF105", OTHER).await.unwrap();
     assert!(gives(others, "TF105", KORSBAEK).await.is_err(), "both state it, and each gives it to its own");
     gives(responsible, "TF105", KORSBAEK).await.unwrap();
+    let shown = view(&store, &connection).await;
+    let given: Vec<_> = shown.find("TF105").unwrap().given.iter().map(|(party, given)| (*party, given.person)).collect();
+    let of = |party: &str| (party.parse().unwrap(), Some(user(party)));
+    assert_eq!(given, [of(KORSBAEK), of(OTHER)], "neither takes away what the other gave");
     // Before the receiver has agreed nobody gives away what is its.
     let offered = Connection { client: Uuid::from_u128(9), ..new("sf1590a", KORSBAEK, OTHER, &[]) };
     registered(&store, offered.client, Key::IndexServer, KORSBAEK).await;
     decide::add(&store, By::Key(&signer(responsible)), &offered, &because(NOW), None).await.unwrap();
-    let early = Assigning { connection: offered.id, task: "FB201".to_owned(), person: None, due: None, wave: Some(1) };
+    let early =
+        Assigning { connection: offered.id, task: "FB201".to_owned(), party: None, person: None, due: None, wave: Some(1) };
     let early = decide::assign(&store, By::Key(&signer(others)), &early, &because(NOW), None).await.unwrap_err().to_string();
     assert!(early.contains("has not agreed"), "{early}");
 }

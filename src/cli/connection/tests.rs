@@ -68,6 +68,18 @@ async fn a_connection_is_added_shown_in_words_stated_given_to_somebody_and_expor
     let id = added.split_whitespace().next().unwrap();
     assert!(types(dir, Some("R. Ansvarlig"), &ADD).await.unwrap_err().contains("is there already"));
 
+    assert!(added.ends_with("It waits for the receiver's side to agree to it\n"), "{added}");
+    let shown = types(dir, None, &["show", id]).await.unwrap();
+    assert!(shown.contains("The connection waits for the receiver's side to agree to the connection."), "{shown}");
+    assert!(shown.contains("not agreed to FB201") && !shown.contains("FB201 The authority has an agreement"), "{shown}");
+    assert!(shown.contains("not needed here FB204"), "{shown}");
+
+    let state = ["state", id, "FB202", "--reference", "aftale 1"];
+    let theirs = types(dir, Some("R. Ansvarlig"), &state).await.unwrap_err();
+    assert_eq!(theirs, "FB202 is the receiver's side's, which has not agreed to the connection");
+    let unsaid = types(dir, Some("O. Drift"), &["consent", id]).await.unwrap_err();
+    assert_eq!(unsaid, "say for which side you agree: authority or receiver");
+    types(dir, Some("O. Drift"), &["consent", id, "--for", "receiver"]).await.unwrap();
     let shown = types(dir, None, &["show", id]).await.unwrap();
     assert!(
         shown.contains(
@@ -76,12 +88,6 @@ async fn a_connection_is_added_shown_in_words_stated_given_to_somebody_and_expor
         "{shown}"
     );
     assert!(shown.contains("waits for FB201"), "{shown}");
-    assert!(shown.contains("not needed here FB204"), "{shown}");
-
-    let state = ["state", id, "FB202", "--reference", "aftale 1"];
-    let theirs = types(dir, Some("R. Ansvarlig"), &state).await.unwrap_err();
-    assert_eq!(theirs, "FB202 is the receiver's side's, which has not agreed to the connection");
-    types(dir, Some("O. Drift"), &["consent", id]).await.unwrap();
     let waits = types(dir, Some("R. Ansvarlig"), &state).await.unwrap_err();
     assert_eq!(waits, "FB202 waits for FB201");
     let role = types(dir, Some("A. Prøve"), &["state", id, "FB201", "--reference", "aftale 1"]).await.unwrap_err();

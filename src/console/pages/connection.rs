@@ -125,7 +125,7 @@ pub(super) async fn add(State(console): State<Console>, form: Form) -> Result<Re
         // Sent twice, it is there: the page says which it is.
         Ok(connection) => {
             let added = decide::add(&console.store, By::User(visit.actor()), &connection, &because, None).await;
-            added.map(|()| connection.id).map_err(of_connection)
+            added.map(|added| added.id).map_err(of_connection)
         }
         Err(refusal) => Err(refusal),
     };
@@ -164,8 +164,12 @@ async fn assign(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let person = text("person").map(|id| crate::text::uuid(&id).ok_or(ConsoleRefusal::ConsoleFormUnreadable)).transpose()?;
     let due = text("due").map(|day| civil("due", &day).map_err(|_| field("Frist", "Due", no_day()))).transpose()?;
     let wave = text("wave").map(|wave| wave.parse().map_err(|_| field("Bølge", "Wave", no_wave()))).transpose()?;
-    let task = form.fields.text("task").into_owned();
-    let assigning = Assigning { connection: view.connection.id, task, person, due, wave };
+    // Where two authorities give it each to its own, the task is chosen with the one.
+    let chosen = form.fields.text("task").into_owned();
+    let (task, party) = chosen.split_once(' ').map_or((chosen.as_str(), None), |(task, party)| (task, Some(party)));
+    let party =
+        party.map(|party| party.parse::<Cvr>().map_err(|_| form.stop(ConsoleRefusal::ConsoleFormUnreadable))).transpose()?;
+    let assigning = Assigning { connection: view.connection.id, task: task.to_owned(), party, person, due, wave };
     let assigned = decide::assign(&console.store, By::User(visit.actor()), &assigning, &because, None).await;
     over(&console, &form, &id, assigned.map(drop)).await
 }

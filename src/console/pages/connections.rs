@@ -11,7 +11,9 @@ use uuid::Uuid;
 
 use super::connection;
 use crate::api::problem::of_decision;
+use crate::connection::consent;
 use crate::connection::decide::{self, ConnectionError, LONGEST_REFERENCE, Stating};
+use crate::connection::graph::Consenting;
 use crate::connection::picture;
 use crate::connection::shown::{Names, Shown, View, waited};
 use crate::connection::standing::State as Stands;
@@ -58,6 +60,8 @@ struct ListPage {
     lines: Vec<Line>,
     /// How many there are besides.
     more: usize,
+    /// Where there are more than are read at once: how many were.
+    cut: Option<u32>,
 }
 
 struct Line {
@@ -68,6 +72,8 @@ struct Line {
     done: usize,
     needed: usize,
     turn: Option<Turn>,
+    /// The side that has yet to agree, where nobody can do anything before.
+    awaits: Option<String>,
 }
 
 /// The task that has waited longest.
@@ -93,6 +99,7 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
     let wanted = Wanted { authority: wanted, limit: MOST, ..Wanted::default() };
     let now = console.clock.now();
     let mut views = console.store.connection_views(&wanted, &visit.actor().scope(), now).await?;
+    let cut = (views.len() >= MOST as usize).then_some(MOST);
     views.sort_by_cached_key(View::waits_since);
     let more = views.len().saturating_sub(LINES);
     views.truncate(LINES);
@@ -112,11 +119,12 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
             receiver: (connection.receiver_authority != connection.authority).then(|| names.party(connection.receiver_authority)),
             done,
             needed,
+            awaits: view.awaits_told().filter(|_| turn.is_none()).map(|waits| told(&frame, &waits)),
             turn,
         }
     });
     let may_add = visit.actor().may(Action::AddConnection).is_ok();
-    page(&ListPage { may_add, lines: lines.collect(), authority, more, frame })
+    page(&ListPage { may_add, lines: lines.collect(), authority, more, cut, frame })
 }
 
 #[derive(Template)]
@@ -140,10 +148,16 @@ struct ConnectionPage {
     may_end: bool,
     note: Option<Note>,
     ended: bool,
-    /// Whether a side has yet to agree, and whether this user may for one.
+    /// Whether a side has yet to agree, and for which this user may.
     awaits_receiver: bool,
     awaits_authority: bool,
-    may_consent: bool,
+    consents: Vec<ConsentForm>,
+}
+
+/// A side for which the user may agree.
+struct ConsentForm {
+    side: &'static str,
+    told: String,
 }
 
 struct TaskLine {
@@ -153,8 +167,9 @@ struct TaskLine {
     state_told: String,
     told: String,
     is_next: bool,
-    given: Option<String>,
-    may_assign: bool,
+    given: Vec<String>,
+    /// For whom the user may give it to somebody: by CVR number, and what that is called where there are two.
+    assigns: Vec<(Cvr, Option<String>)>,
 }
 
 /// A task that the user may state now, for one party.
@@ -187,11 +202,16 @@ async fn drawn(
     let connection = &view.connection;
     let words: picture::Words = if frame.english() { Detail::en } else { Detail::da };
     let line = |shown: &Shown| {
-        let assignment = &shown.assignment;
-        let person = assignment.person.map(|person| names.user(person));
-        let due = assignment.due.map(|due| format!("{} {due}", frame.t("frist", "due")));
-        let wave = assignment.wave.map(|wave| format!("{} {wave}", frame.t("bølge", "wave")));
-        let given: Vec<String> = [person, due, wave].into_iter().flatten().collect();
+        let given = shown.given.iter().filter_map(|(party, assignment)| {
+            let person = assignment.person.map(|person| names.user(person));
+            let due = assignment.due.map(|due| format!("{} {due}", frame.t("frist", "due")));
+            let wave = assignment.wave.map(|wave| format!("{} {wave}", frame.t("bølge", "wave")));
+            let given: Vec<String> = [person, due, wave].into_iter().flatten().collect();
+            let by = if shown.task.both { format!("{}: ", names.party(*party)) } else { String::new() };
+            (!given.is_empty()).then(|| by + &given.join(", "))
+        });
+        let assigns = decide::assigns(visit.actor(), connection, shown.task);
+        let by = |party: Cvr| (party, (assigns.len() > 1).then(|| names.party(party)));
         TaskLine {
             id: shown.task.id.clone(),
             text: told(&frame, &shown.task.text),
@@ -199,8 +219,8 @@ async fn drawn(
             state_told: told(&frame, &shown.standing.state.told()),
             told: told(&frame, &shown.told(&view, &names, now)),
             is_next: shown.standing.state.is_next(),
-            given: (!given.is_empty()).then(|| given.join(", ")),
-            may_assign: decide::may_assign(visit.actor(), connection, shown.task),
+            given: given.collect(),
+            assigns: assigns.iter().copied().map(by).collect(),
         }
     };
     // What the connection does not need stands in no picture and last in the list.
@@ -238,7 +258,7 @@ async fn drawn(
         reason: String::new(),
     });
     let (actor, open) = (visit.actor(), connection.ended.is_none());
-    let people = match view.tasks.iter().any(|shown| decide::may_assign(actor, connection, shown.task)) {
+    let people = match view.tasks.iter().any(|shown| !decide::assigns(actor, connection, shown.task).is_empty()) {
         true => {
             let own = actor.user().party;
             let parties = connection.parties();
@@ -257,6 +277,8 @@ async fn drawn(
         None | Some(Note::Done) => StatusCode::OK,
         Some(Note::Refused(_)) => StatusCode::CONFLICT,
     };
+    let mine = consent::may_consent(&console.store, actor, connection, now).await?;
+    let consents = mine.into_iter().map(|side| ConsentForm { side: side.name(), told: told(&frame, &side.told()) });
     let (done, of) = view.done();
     let receiver = connection.receiver.zip(view.graph.receiver.as_ref());
     let drawn = page(&ConnectionPage {
@@ -277,7 +299,7 @@ async fn drawn(
         ended: connection.ended.is_some(),
         awaits_receiver: open && connection.consented.is_none(),
         awaits_authority: open && connection.authority_consented.is_none(),
-        may_consent: decide::may_consent(&console.store, visit.actor(), connection, now).await?,
+        consents: consents.collect(),
         frame,
     })?;
     Ok((status, drawn).into_response())
@@ -303,7 +325,10 @@ async fn consent(State(console): State<Console>, Path(id): Path<String>, form: F
     let view = seen(&console, visit, &id).await.map_err(|why| form.stop(why))?;
     let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
     let because = Because::new(reason, console.clock.now());
-    match decide::consent(&console.store, By::User(visit.actor()), &view.connection, &because, None).await {
+    let side = Some(form.fields.text("side")).filter(|side| !side.is_empty());
+    let side = side.map(|side| side.parse::<Consenting>()).transpose();
+    let side = side.map_err(|_| form.stop(ConsoleRefusal::ConsoleFormUnreadable))?;
+    match consent::consent(&console.store, By::User(visit.actor()), (&view.connection, side), &because, None).await {
         Ok(known) => {
             console.decided.notify_one();
             Ok(visit.done_at(&format!("/connections/{}", known.id)))

@@ -42,6 +42,11 @@ impl Page {
         Self { statement: format!("{select}TRUE"), values: Vec::new() }
     }
 
+    /// What is read, up to `WHERE`, where the first parameter is this value.
+    pub fn about(select: &'static str, value: impl Into<Value>) -> Self {
+        Self { statement: format!("{select}TRUE"), values: vec![value.into()] }
+    }
+
     /// What fits this too.
     #[must_use]
     pub fn that(mut self, condition: &'static str) -> Self {

@@ -155,6 +155,8 @@ VALUES ('00000000-0000-4000-8000-000000000092', '99999981', 'opgave', '99999981'
     '2026-01-02T03:04:05Z', NULL);
 INSERT INTO connection_task (connection, task, person, due, wave)
 VALUES ('00000000-0000-4000-8000-000000000091', 'opgave', NULL, '2026-06-30', 999);
+INSERT INTO connection_task_given (connection, task, party, person, due, wave)
+VALUES ('00000000-0000-4000-8000-000000000091', 'opgave', '99999981', NULL, '2026-06-30', 999);
 INSERT INTO connection_seen (place, what, since, lost_at) VALUES ('00000000-0000-4000-8000-000000000091', 'answers', '2026-01-02T03:04:05Z', NULL);
 INSERT INTO agreement_basis (digest, meaning, seen_at) VALUES ('aa', '{}', '2026-01-02T03:04:05Z');
 INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at, closed_at)
