@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::store::value::assembled_for;
-use crate::store::{Database, Dialect, Row, Session, StoreError, Transaction, by_dialect, sql};
+use crate::store::{Database, Dialect, Row, Session, StoreError, Transaction, by_dialect, sql, until_it_holds};
 
 /// Of why Campus did not take a row so much is kept, in characters.
 const PROBLEM_CHARACTERS: usize = 300;
@@ -278,6 +278,60 @@ fn read(row: &Row, lease: Uuid) -> Result<Taken, StoreError> {
     let attempts: i64 = row.get("attempts")?;
     let attempts = u32::try_from(attempts).map_err(|_| StoreError::Unreadable { column: "attempts" })?;
     Ok(Taken { id: row.get("id")?, number: row.get("number")?, what, attempts, lease })
+}
+
+/// A person of whom nobody takes anything until [`let_go`], or until the lease ends.
+#[derive(Debug)]
+pub struct Held {
+    number: i64,
+    lease: Uuid,
+}
+
+/// Holds a person for a change in Campus that no row asks for: what waits, also an erasure that comes meanwhile, is taken after it. `None`:
+/// nobody has the number any more. A lease that ends tells Campus nothing by itself.
+///
+/// # Errors
+/// The store does not do as asked.
+pub async fn hold(database: &Database, number: i64, lease: Duration, now: Timestamp) -> Result<Option<Held>, StoreError> {
+    let own = Uuid::new_v4();
+    let until = microseconds(now).saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 4));
+    until_it_holds(async || -> Result<Option<Held>, StoreError> {
+        let mut transaction = database.begin_beside_others().await?;
+        if !is_somebodys(&mut transaction, number).await? {
+            return Ok(None);
+        }
+        let nothing: &[u8] = &[];
+        let hold = sql("INSERT INTO person_outbox (number, what, content, state, attempts, added_us, due_us, lease)
+             VALUES ($1, 'IGEN', $2, 'VENTER', 0, $3, $4, $5)");
+        transaction.execute(hold.bind(number).bind(nothing).bind(microseconds(now)).bind(until).bind(own)).await?;
+        transaction.commit().await?;
+        Ok(Some(Held { number, lease: own }))
+    })
+    .await
+}
+
+/// Lets go of a person; whether the number is still somebody's. Where it is not, Campus is told to delete once more: what was told
+/// before may have come before the change.
+///
+/// # Errors
+/// The store does not do as asked.
+pub async fn let_go(transaction: &mut Transaction, held: &Held, now: Timestamp) -> Result<bool, StoreError> {
+    let is_somebodys = is_somebodys(transaction, held.number).await?;
+    let own = sql("DELETE FROM person_outbox WHERE number = $1 AND lease = $2");
+    transaction.execute(own.bind(held.number).bind(held.lease)).await?;
+    if !is_somebodys {
+        erase(transaction, held.number, now).await?;
+    }
+    Ok(is_somebodys)
+}
+
+/// Whether somebody has a running number; an erasure waits until the transaction ends.
+async fn is_somebodys(transaction: &mut Transaction, number: i64) -> Result<bool, StoreError> {
+    let find = by_dialect(
+        "SELECT number FROM person_number WHERE number = $1",
+        "SELECT number FROM person_number WHERE number = $1 FOR UPDATE",
+    );
+    Ok(transaction.first(find.bind(number)).await?.is_some())
 }
 
 fn held(taken: &Taken, rows: u64) -> Result<(), OutboxError> {

@@ -21,7 +21,7 @@ use hjemmel::persons::outbox::{self, Fate, Handed};
 use hjemmel::signature::credentials::{Credentials, certificates_from_pem_file};
 use hjemmel::store::settings::Postgres;
 use hjemmel::store::{Access, At, Database, Settings, copies, sql};
-use hjemmel::stub::campus::{Behaviour, CampusConfig, Etags, PATH, Seen, start_campus};
+use hjemmel::stub::campus::{Behaviour, CampusConfig, Etags, PATH, Seen, Stall, start_campus};
 use hjemmel::stub::pki::{DevPki, KeyBits, Role as Key};
 use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
@@ -185,8 +185,31 @@ impl World {
             let home = format!("{}/{}", one.authority, one.institution);
             let keep = keep.bind(one.number).bind(&one.staff_number).bind(home).bind(one.inactive_from).bind(one.manager);
             transaction.execute(keep.bind(content(one))).await.unwrap();
+            let number = sql("INSERT INTO person_number (pseudonym, number) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+            let pseudonym = [one.number.to_be_bytes(); 4].concat();
+            transaction.execute(number.bind(pseudonym).bind(one.number)).await.unwrap();
         }
         transaction.commit().await.unwrap();
+    }
+
+    /// Erases a person, as somebody's decision does.
+    async fn erase(&self, number: i64) {
+        let mut transaction = self.database().begin_beside_others().await.unwrap();
+        for gone in [sql("DELETE FROM person_number WHERE number = $1"), sql("DELETE FROM person WHERE number = $1")] {
+            transaction.execute(gone.bind(number)).await.unwrap();
+        }
+        outbox::erase(&mut transaction, number, self.now()).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    /// That nothing of a person is in Campus, and nothing in the tables of what Campus was told.
+    async fn knows_nothing_of(&self, number: i64) {
+        assert_eq!(self.campus().with_number(number).await.unwrap(), None, "{}", self.kind);
+        for table in ["SELECT number FROM person_outbox", "SELECT number FROM person_campus", "SELECT number FROM person_handed"]
+        {
+            let rows = self.database().all(sql(table)).await.unwrap();
+            assert!(rows.iter().all(|row| row.get::<i64>("number").unwrap() != number), "{}: {table}", self.kind);
+        }
     }
 
     async fn figures(&self) -> outbox::Figures {
@@ -560,6 +583,94 @@ async fn users_who_were_in_campus_before_are_adopted_and_nobody_is_created_twice
     assert!(adopt::read("Navn\nx\n").is_err());
     assert!(adopt::read("InstitutionsID1,Medarbejdernummer,Brugernavn\n4711,M1,x\n").is_err(), "whose institution it is");
     assert!(adopt::read("CVR,InstitutionsID1,Medarbejdernummer,Brugernavn\n11111111,4711,,x\n").is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_one_who_is_erased_during_an_adoption_is_not_written_and_nothing_of_it_stays() {
+    for world in World::all().await {
+        for name in ["first", "second"] {
+            world.seen.put(&json!({"userName": name, "active": true}));
+        }
+        world.put(&[person(1, "1"), person(2, "1")]).await;
+        let file = "CVR;InstitutionsID1;Medarbejdernummer;Brugernavn\n11111111;4711;M1;first\n11111111;4711;M2;second\n";
+        let lines = adopt::read(file).unwrap();
+        let because = Because::new("overgang".to_owned(), world.now());
+        let mut told = Vec::new();
+        let tell = |line: usize, became: &Became| {
+            told.push(became.clone());
+            // The second is erased, and Campus told, before the line of the second.
+            if line == 2 {
+                tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(async {
+                        world.erase(2).await;
+                        world.drain(&world.worker()).await;
+                    });
+                });
+            }
+        };
+        let file = (lines.as_slice(), "digest".to_owned());
+        adopt::adopt(&world.store, &world.campus(), None, file, &because, false, tell).await.unwrap();
+        assert_eq!(told, [Became::Adopted, Became::NoPerson], "{}", world.kind);
+        world.drain(&world.worker()).await;
+        world.knows_nothing_of(2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_who_is_erased_while_campus_is_written_to_leaves_it_again_also_where_the_adoption_dies() {
+    for world in World::all().await {
+        world.seen.put(&json!({"userName": "first", "active": true}));
+        world.put(&[person(1, "1")]).await;
+        let lines = adopt::read("CVR;InstitutionsID1;Medarbejdernummer;Brugernavn\n11111111;4711;M1;first\n").unwrap();
+        let because = Because::new("overgang".to_owned(), world.now());
+        // Campus has the number on the user, and its answer does not come.
+        world.behaviour.change(|campus| campus.stalls = Some(Stall::AfterChange));
+        let (store, campus) = (world.store.clone(), world.campus());
+        let adoption = tokio::spawn(async move {
+            let file = (lines.as_slice(), "digest".to_owned());
+            adopt::adopt(&store, &campus, None, file, &because, false, |_, _| {}).await
+        });
+        let until = std::time::Instant::now() + Duration::from_secs(60);
+        while !world.seen.users().iter().any(|user| user["externalId"] == "1") {
+            assert!(std::time::Instant::now() < until, "{}: it is not written", world.kind);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        world.erase(1).await;
+        assert_eq!(world.worker().work_once().await.unwrap(), Worked::Taken(0), "{}: it waits for what is under way", world.kind);
+        adoption.abort();
+        assert!(adoption.await.is_err_and(|ended| ended.is_cancelled()), "{}", world.kind);
+        world.behaviour.change(|campus| campus.stalls = None);
+        world.pass(world.campus().longest() + Duration::from_secs(60));
+        world.drain(&world.worker()).await;
+        world.knows_nothing_of(1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_person_who_is_held_nothing_is_taken_and_of_one_erased_meanwhile_campus_is_told_after_it() {
+    for world in World::all().await {
+        let lease = Duration::from_secs(300);
+        assert!(outbox::hold(world.database(), 9, lease, world.now()).await.unwrap().is_none(), "{}: nobody", world.kind);
+        world.put(&[person(1, "1"), person(2, "1")]).await;
+        let take = async || {
+            let taken = outbox::take(world.database(), 9, lease, world.now()).await.unwrap();
+            taken.into_iter().map(|taken| (taken.number, taken.what == outbox::What::Erased)).collect::<Vec<_>>()
+        };
+        let let_go = async |held: &outbox::Held| {
+            let mut transaction = world.database().begin_beside_others().await.unwrap();
+            let is_somebodys = outbox::let_go(&mut transaction, held, world.now()).await.unwrap();
+            transaction.commit().await.unwrap();
+            is_somebodys
+        };
+        let mut held = Vec::new();
+        for number in [1, 2] {
+            held.push(outbox::hold(world.database(), number, lease, world.now()).await.unwrap().unwrap());
+        }
+        world.erase(2).await;
+        assert_eq!(take().await, [], "{}", world.kind);
+        assert_eq!((let_go(&held[0]).await, let_go(&held[1]).await), (true, false), "{}", world.kind);
+        assert_eq!(take().await, [(1, false), (2, true)], "{}", world.kind);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@
 //! asked for, a number that nobody has here any more gives way.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::client::{Campus, Trouble};
 use super::{known, queue};
@@ -17,12 +18,14 @@ use crate::decisions::record::What;
 use crate::decisions::{Because, By, DecideError};
 use crate::persons::erase::replay;
 use crate::persons::outbox;
-use crate::store::{Database, StoreError, sql};
+use crate::store::{Database, StoreError, sql, until_it_holds};
 
 /// The most lines of a file.
 pub const MOST: usize = 200_000;
 /// Rows that are read at once.
 const PAGE: u32 = 500;
+/// So much longer than it may take to write on a user nothing else is told to Campus of the person.
+const LEASE: Duration = Duration::from_secs(30);
 const HEADER: [&str; 4] = ["CVR", "InstitutionsID1", "Medarbejdernummer", "Brugernavn"];
 
 /// An employment in Campus's and the store's words: the authority's CVR number, InstitutionsID1, the staff number.
@@ -247,25 +250,47 @@ async fn one(database: &Database, campus: &Campus, number: i64, user_name: &str,
     {
         return Ok(Became::Anothers);
     }
-    if !is_ours {
-        // Another user may have the number already.
-        match campus.with_number(number).await {
-            Ok(None) => {}
-            Ok(Some(_)) => return Ok(Became::Otherwise),
-            Err(Trouble::Refused(why) | Trouble::Odd(why)) => return Ok(Became::Refused(why)),
-            Err(trouble) => return Err(trouble.into()),
-        }
-        match campus.adopt(id, number).await {
-            Ok(()) => {}
-            Err(Trouble::Refused(why) | Trouble::Odd(why)) => return Ok(Became::Refused(why)),
-            Err(trouble) => return Err(trouble.into()),
-        }
-    }
-    if noted.is_some() {
+    if is_ours && noted.is_some() {
         return Ok(Became::Already);
     }
-    let mut transaction = database.begin_beside_others().await?;
-    known::note_user(&mut transaction, number, id, None).await?;
-    transaction.commit().await?;
-    Ok(if is_ours { Became::Already } else { Became::Adopted })
+    // The numbers were read before the first line: the person may be erased since, and may be at any moment from here on. Campus is
+    // told of an erasure after what is written on the user, also where this program dies in between.
+    let longest = campus.longest();
+    let Some(held) = outbox::hold(database, number, longest + LEASE, campus.now()).await? else {
+        return Ok(Became::NoPerson);
+    };
+    let written = match is_ours {
+        true => Ok(Became::Already),
+        false => tokio::time::timeout(longest, written(campus, id, number)).await.unwrap_or_else(|_| {
+            let why = format!("it was not done within {} s", longest.as_secs());
+            Err(Trouble::Away { why, wait: None, seen: true })
+        }),
+    };
+    // Of a request that was not answered nobody knows when Campus does it: the person stays held until the lease ends.
+    let became = written?;
+    let became = until_it_holds(async || -> Result<Became, StoreError> {
+        let mut transaction = database.begin_beside_others().await?;
+        let is_somebodys = outbox::let_go(&mut transaction, &held, campus.now()).await?;
+        if is_somebodys && matches!(became, Became::Adopted | Became::Already) {
+            known::note_user(&mut transaction, number, id, None).await?;
+        }
+        transaction.commit().await?;
+        Ok(if is_somebodys { became.clone() } else { Became::NoPerson })
+    });
+    Ok(became.await?)
+}
+
+/// Writes a person's number on a user.
+async fn written(campus: &Campus, id: &str, number: i64) -> Result<Became, Trouble> {
+    let refused = |trouble| match trouble {
+        Trouble::Refused(why) | Trouble::Odd(why) => Ok(Became::Refused(why)),
+        trouble => Err(trouble),
+    };
+    // Another user may have the number already.
+    match campus.with_number(number).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return Ok(Became::Otherwise),
+        Err(trouble) => return refused(trouble),
+    }
+    campus.adopt(id, number).await.map_or_else(refused, |()| Ok(Became::Adopted))
 }

@@ -138,6 +138,10 @@ impl Campus {
         self.extension
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// The longest that a person may take: each request its deadline.
     pub fn longest(&self) -> Duration {
         self.deadline * 10
