@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, State};
 use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode};
+use jiff::Timestamp;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -29,7 +30,7 @@ use crate::persons::field::{Field, Need, form};
 use crate::persons::row::Row;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::{Detail, Party, Refusal};
-use crate::services::persons::door::{Door, MOST, Terms};
+use crate::services::persons::door::{Door, MOST, NotImported, Terms};
 use crate::services::persons::keys::{Key, Known};
 
 /// What records and metrics call it.
@@ -377,10 +378,11 @@ impl Entered {
 
     /// Does the import, unless it was done under this key before.
     async fn once(&mut self, api: &Api, rows: Vec<Row>, key: Option<Key>) -> Result<Answered, ApiRefusal> {
-        let Some(key) = key else { return self.imported(rows).await };
+        let Some(key) = key else { return self.imported(rows, None).await.map_err(|failed| failed.told) };
         let database = api.store.database();
-        match key.claim(database).await.map_err(of_store)? {
-            Known::Mine => {}
+        let before = match key.claim(database).await.map_err(of_store)? {
+            Known::Mine => None,
+            Known::Lost(since) => Some(since),
             Known::Other => return Err(ApiRefusal::ApiKeyReused),
             Known::Pending => return Err(ApiRefusal::ApiKeyPending),
             Known::Erased => return Err(ApiRefusal::ApiKeyErased),
@@ -390,24 +392,45 @@ impl Entered {
                 }
                 return serde_json::from_str(&answer).map_err(|_| ApiRefusal::ApiInternal);
             }
-        }
-        let imported = self.imported(rows).await;
+        };
+        let imported = self.imported(rows, before).await;
         let kept = match &imported {
             Ok(answer) => key.answered(database, &answer.kept()?).await,
-            Err(_) => key.free(database).await,
+            Err(Failed { told: ApiRefusal::ApiKeyErased, .. }) => key.erased(database).await,
+            Err(Failed { nothing_is_kept: true, .. }) if before.is_none() => key.free(database).await,
+            // The persons may be there. An erasure finds the key, and the same sent again is done as a repeat.
+            Err(_) => Ok(()),
         };
         // What was imported is; the same again would be answered UAENDRET.
         if let Err(error) = kept {
             tracing::warn!(%error, "the answer to an import could not be kept for its Idempotency-Key");
         }
-        imported
+        imported.map_err(|failed| failed.told)
     }
 
-    async fn imported(&mut self, rows: Vec<Row>) -> Result<Answered, ApiRefusal> {
-        let recorded = self.record.admit().await.map_err(told)?;
-        let terms = self.terms.take().ok_or(ApiRefusal::ApiInternal)?;
-        let answers = self.door.begin(&recorded, terms).persons(rows).await.map_err(told)?;
-        self.door.note(&mut self.record, &answers).map_err(told)?;
-        Answered::new(StatusCode::OK, &PersonAnswers::of(&answers))
+    /// `before`: since when the same may have been done.
+    async fn imported(&mut self, rows: Vec<Row>, before: Option<Timestamp>) -> Result<Answered, Failed> {
+        let nothing = |told| Failed { told, nothing_is_kept: true };
+        let unknown = |told| Failed { told, nothing_is_kept: false };
+        let recorded = self.record.admit().await.map_err(|refusal| nothing(told(refusal)))?;
+        let terms = self.terms.take().ok_or_else(|| nothing(ApiRefusal::ApiInternal))?;
+        let mut importing = match before {
+            Some(since) => self.door.begin_again(&recorded, terms, since),
+            None => self.door.begin(&recorded, terms),
+        };
+        let answers = importing.persons(rows).await.map_err(|failed| match failed {
+            NotImported::Erased => nothing(ApiRefusal::ApiKeyErased),
+            NotImported::Nothing => nothing(told(failed.into())),
+            NotImported::Unknown => unknown(told(failed.into())),
+        })?;
+        self.door.note(&mut self.record, &answers).map_err(|refusal| unknown(told(refusal)))?;
+        Answered::new(StatusCode::OK, &PersonAnswers::of(&answers)).map_err(unknown)
     }
+}
+
+/// An import that is not answered.
+struct Failed {
+    told: ApiRefusal,
+    /// Whether it is certain that nobody was imported.
+    nothing_is_kept: bool,
 }

@@ -13,6 +13,7 @@ use hjemmel::cli::demo::files::Mailboxes;
 use hjemmel::cli::demo::world::{Narrowed, WITHOUT_BACK, World};
 use hjemmel::cli::demo::{campus, files};
 use hjemmel::clock::Clock;
+use hjemmel::persons::codes::Code;
 use hjemmel::services::persons::names::{ACTION, NS, PATH};
 use hjemmel::services::vocabulary;
 use hjemmel::signature::sign::{Message, canonical_content, with_token};
@@ -41,13 +42,18 @@ pub struct House {
     dir: tempfile::TempDir,
 }
 
-/// One person's answer: status, number, and field with code of each error and warning.
+/// One person's answer: status, number, field with code of each error and warning, and with each code what is wrong and what to do about
+/// it, in Danish and in English.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     pub status: String,
     pub number: Option<u64>,
     pub remarks: BTreeSet<(String, String)>,
+    pub texts: BTreeSet<(String, [String; 4])>,
 }
+
+/// Where an answer has them.
+const TEXTS: [&str; 4] = ["Tekst", "Handling", "TekstEngelsk", "HandlingEngelsk"];
 
 pub fn person(institution: &str, n: u32) -> Person {
     let text = |text: &str| text.to_owned();
@@ -200,14 +206,14 @@ fn text(parent: Element<'_>, local: &str) -> String {
 }
 
 pub fn told(answer: &Document) -> Vec<Told> {
-    let one = |person: Element<'_>| Told {
-        status: text(person, "Status"),
-        number: text(person, "Loebenummer").parse().ok(),
-        remarks: person
-            .elements()
-            .filter(|child| ["Fejl", "Advarsel"].contains(&child.local()))
-            .map(|remark| (text(remark, "Felt"), text(remark, "Kode")))
-            .collect(),
+    let one = |person: Element<'_>| {
+        let remarks = || person.elements().filter(|child| ["Fejl", "Advarsel"].contains(&child.local()));
+        Told {
+            status: text(person, "Status"),
+            number: text(person, "Loebenummer").parse().ok(),
+            remarks: remarks().map(|remark| (text(remark, "Felt"), text(remark, "Kode"))).collect(),
+            texts: remarks().map(|remark| (text(remark, "Kode"), TEXTS.map(|name| text(remark, name)))).collect(),
+        }
     };
     answer.root().descendants().filter(|element| element.is(NS, "Svar")).map(one).collect()
 }
@@ -215,14 +221,15 @@ pub fn told(answer: &Document) -> Vec<Told> {
 fn told_in_json(answer: &Answer) -> Vec<Told> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let value: Value = serde_json::from_slice(&answer.body).unwrap();
-    let one = |person: &Value| Told {
-        status: person["Status"].as_str().unwrap().to_owned(),
-        number: person["Loebenummer"].as_u64(),
-        remarks: ["Fejl", "Advarsel"]
-            .iter()
-            .flat_map(|kind| person[*kind].as_array().unwrap())
-            .map(|remark| (remark["Felt"].as_str().unwrap_or_default().to_owned(), remark["Kode"].as_str().unwrap().to_owned()))
-            .collect(),
+    let text = |remark: &Value, name: &str| remark[name].as_str().unwrap_or_default().to_owned();
+    let one = |person: &Value| {
+        let remarks = || ["Fejl", "Advarsel"].into_iter().flat_map(|kind| person[kind].as_array().unwrap());
+        Told {
+            status: person["Status"].as_str().unwrap().to_owned(),
+            number: person["Loebenummer"].as_u64(),
+            remarks: remarks().map(|remark| (text(remark, "Felt"), text(remark, "Kode"))).collect(),
+            texts: remarks().map(|remark| (text(remark, "Kode"), TEXTS.map(|name| text(remark, name)))).collect(),
+        }
     };
     value["Svar"].as_array().unwrap().iter().map(one).collect()
 }
@@ -260,11 +267,18 @@ fn each_person_is_answered_alike_by_token_by_mutual_tls_and_in_json_and_no_cpr_n
         let json = told_in_json(&house.as_json(&[], &persons(INSTITUTIONS[2])).await);
         let due = ["OPRETTET", "AFVIST", "OPRETTET", "OPRETTET", "AFVIST", "AFVIST", "AFVIST"];
         assert_eq!(statuses(&by_tls), due, "{by_tls:?}");
-        let remarks = |told: &[Told]| told.iter().map(|told| (told.status.clone(), told.remarks.clone())).collect::<Vec<_>>();
+        let remarks = |told: &[Told]| {
+            told.iter().map(|told| (told.status.clone(), told.remarks.clone(), told.texts.clone())).collect::<Vec<_>>()
+        };
         assert_eq!(remarks(&by_tls), remarks(&by_token));
         assert_eq!(remarks(&by_tls), remarks(&json));
         let one = |field: &str, code: &str| (field.to_owned(), code.to_owned());
         assert_eq!(by_tls[1].remarks, [one("EAN", "PER014"), one("Koen", "PER005")].into());
+        let entry = Code::PER014.entry();
+        let texts = [entry.da.what, entry.da.remedy, entry.en.what, entry.en.remedy];
+        assert!(by_tls[1].texts.contains(&("PER014".to_owned(), texts)), "{:?}", by_tls[1].texts);
+        let whole = |told: &Told| told.texts.iter().all(|(_, texts)| texts.iter().all(|text| !text.is_empty()));
+        assert!(by_tls.iter().all(whole), "each says what is wrong and what to do, in both languages: {by_tls:?}");
         assert_eq!(by_tls[2].remarks, [one("LederCPRnummer", "PER101")].into());
         assert_eq!(by_tls[4].remarks, [one("Stillingsbetegnelse", "PER018")].into());
         let numbers: BTreeSet<u64> = [&by_tls, &by_token, &json].into_iter().flatten().filter_map(|told| told.number).collect();
@@ -427,6 +441,42 @@ fn a_request_sent_again_with_its_key_is_answered_as_the_first_and_another_is_not
         store.close().await;
         let erased = house.as_json(&key, &[person("1001", 1)]).await;
         assert!(erased.status == 409 && erased.text().contains("ApiKeyErased"), "{}", erased.text());
+        house.world.stop().await;
+    });
+}
+
+#[test]
+fn an_import_of_which_nobody_knows_whether_it_was_done_keeps_its_key_and_is_done_again_as_a_repeat() {
+    crate::process::in_runtime(async {
+        let house = House::build().await;
+        let store = Store::open(&Settings::sqlite(&house.dir.path().join("agreements.sqlite"))).await.unwrap();
+        let change = async |text: &'static str| {
+            store.database().session().await.unwrap().execute(hjemmel::store::sql(text)).await.unwrap()
+        };
+        let ask = async |key: &str, n| house.as_json(&[("idempotency-key", key)], &[person("1001", n)]).await;
+        change("ALTER TABLE person_outbox RENAME TO put_aside").await;
+        for (key, n) in [("import-1", 1), ("import-2", 2)] {
+            let failed = ask(key, n).await;
+            assert!(failed.text().contains("ApiUnavailable"), "{}", failed.text());
+        }
+        change("ALTER TABLE put_aside RENAME TO person_outbox").await;
+        let soon = ask("import-1", 1).await;
+        assert!(soon.status == 409 && soon.text().contains("ApiKeyPending"), "another may do it: {}", soon.text());
+        // A while later nobody does it any more.
+        assert_eq!(change("UPDATE person_key SET at_us = at_us - 180000000").await, 2);
+        let done = ask("import-1", 1).await;
+        assert_eq!(statuses(&told_in_json(&done)), ["OPRETTET"]);
+        assert_eq!(ask("import-1", 1).await.text(), done.text());
+        // A person of the institution was erased since the other was first sent.
+        let erased = hjemmel::store::sql("UPDATE person_institution SET erased_us = $1");
+        let erased = erased.bind(house.world.clock.now().as_microsecond());
+        assert_eq!(store.database().session().await.unwrap().execute(erased).await.unwrap(), 1);
+        for _ in 0..2 {
+            let refused = ask("import-2", 2).await;
+            assert!(refused.status == 409 && refused.text().contains("ApiKeyErased"), "{}", refused.text());
+        }
+        assert_eq!(statuses(&told_in_json(&ask("import-3", 2).await)), ["OPRETTET"], "under a key of its own it is decided anew");
+        store.close().await;
         house.world.stop().await;
     });
 }

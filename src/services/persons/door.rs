@@ -16,7 +16,7 @@ use crate::audit::{AboutPersons, Audit, Durable, Record, Sealer};
 use crate::clock::Clock;
 use crate::id::cvr::Cvr;
 use crate::persons::answer::Answer;
-use crate::persons::import::{AT_ONCE, Import, Persons};
+use crate::persons::import::{AT_ONCE, Import, ImportError, Persons};
 use crate::persons::row::Row;
 use crate::persons::scope::Scope;
 use crate::refusal::Refusal;
@@ -74,7 +74,7 @@ impl Door {
         Importing(self.persons.import(terms.0, self.clock.now()))
     }
 
-    /// The same of a file that came at `came` and of which an attempt before may have imported some.
+    /// The same of a file or call that came at `came` and of which an attempt before may have imported some.
     pub fn begin_again(&self, _recorded: &Durable, terms: Terms, came: Timestamp) -> Importing {
         Importing(self.persons.import(terms.0, self.clock.now()).again(came))
     }
@@ -101,12 +101,36 @@ impl Importing {
     /// Judges, keeps and answers the next persons, [`MOST`] at most.
     ///
     /// # Errors
-    /// [`ImportRefusal::ImportUnavailable`]: nothing of these was kept.
-    pub async fn persons(&mut self, rows: Vec<Row>) -> Result<Vec<Answer>, Refusal> {
+    /// [`NotImported`].
+    pub async fn persons(&mut self, rows: Vec<Row>) -> Result<Vec<Answer>, NotImported> {
         self.0.batch(rows).await.map_err(|error| {
             tracing::warn!(%error, "persons could not be imported");
-            ImportRefusal::ImportUnavailable.into()
+            match error {
+                ImportError::Erased => NotImported::Erased,
+                // The connection may have broken at the commit.
+                ImportError::Store(_) => NotImported::Unknown,
+                ImportError::OtherKey { .. } | ImportError::NotErasedYet(_) | ImportError::TooMany(_) | ImportError::Ending => {
+                    NotImported::Nothing
+                }
+            }
         })
+    }
+}
+
+/// Why persons were not imported, as far as whoever repeats must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotImported {
+    /// Nothing of them was kept.
+    Nothing,
+    /// Nobody knows whether they were.
+    Unknown,
+    /// They may have been before, and a person was erased since. Nothing was kept.
+    Erased,
+}
+
+impl From<NotImported> for Refusal {
+    fn from(_: NotImported) -> Self {
+        ImportRefusal::ImportUnavailable.into()
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::audit::Sealer;
 use crate::id::cvr::Cvr;
-use crate::store::{Database, StoreError, sql};
+use crate::store::{Database, Query, StoreError, sql};
 
 /// How long a key is remembered.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -30,6 +30,9 @@ pub struct Key {
 pub enum Known {
     /// It is the caller's from now on, to be answered or freed.
     Mine,
+    /// So too, but another had it from this instant on and never answered: that import may have been done. It is not to be freed, or
+    /// an erasure would find nothing to note that this import is not to be done again.
+    Lost(Timestamp),
     /// It belongs to another import.
     Other,
     /// It belongs to this import, which is not answered yet.
@@ -60,28 +63,37 @@ impl Key {
     /// The store.
     pub async fn claim(&self, database: &Database) -> Result<Known, StoreError> {
         let mut session = database.session().await?;
-        let over = sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3
-                        AND (at_us < $4 OR answer IS NULL AND at_us < $5)");
-        let over = over.bind(self.system).bind(self.authority.to_string()).bind(&self.name);
-        session.execute(over.bind(us(self.at - KEPT)).bind(us(self.at - LOST))).await?;
+        let over = sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3 AND at_us < $4");
+        session.execute(self.bound(over).bind(us(self.at - KEPT))).await?;
         let mine = sql("INSERT INTO person_key (system, authority, key, digest, at_us) VALUES ($1, $2, $3, $4, $5)
                         ON CONFLICT (system, authority, key) DO NOTHING");
-        let mine = mine.bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
-        if session.execute(mine.bind(us(self.at))).await? == 1 {
+        if session.execute(self.bound(mine).bind(&self.digest).bind(us(self.at))).await? == 1 {
             return Ok(Known::Mine);
         }
-        let held = sql("SELECT digest, answer FROM person_key WHERE system = $1 AND authority = $2 AND key = $3");
-        let held = session.first(held.bind(self.system).bind(self.authority.to_string()).bind(&self.name)).await?;
-        match held {
-            // It was freed this moment.
-            None => Ok(Known::Pending),
-            Some(row) if row.get::<String>("digest")? != self.digest => Ok(Known::Other),
-            Some(row) => Ok(match row.maybe::<String>("answer")? {
-                None => Known::Pending,
-                Some(blank) if blank.is_empty() => Known::Erased,
-                Some(answer) => Known::Answered(answer),
-            }),
+        let held = sql("SELECT digest, answer, at_us FROM person_key WHERE system = $1 AND authority = $2 AND key = $3");
+        // It was freed this moment.
+        let Some(held) = session.first(self.bound(held)).await? else { return Ok(Known::Pending) };
+        if held.get::<String>("digest")? != self.digest {
+            return Ok(Known::Other);
         }
+        let since: i64 = held.get("at_us")?;
+        match held.maybe::<String>("answer")? {
+            Some(blank) if blank.is_empty() => Ok(Known::Erased),
+            Some(answer) => Ok(Known::Answered(answer)),
+            None if since >= us(self.at - LOST) => Ok(Known::Pending),
+            None => {
+                // The row stays the same one, so that an erasure at this moment blanks it.
+                let lost = sql("UPDATE person_key SET at_us = $4
+                                WHERE system = $1 AND authority = $2 AND key = $3 AND at_us = $5 AND answer IS NULL");
+                let taken = session.execute(self.bound(lost).bind(us(self.at)).bind(since)).await? == 1;
+                let since = Timestamp::from_microsecond(since).map_err(|_| StoreError::Unreadable { column: "at_us" })?;
+                Ok(if taken { Known::Lost(since) } else { Known::Pending })
+            }
+        }
+    }
+
+    fn bound(&self, query: Query) -> Query {
+        query.bind(self.system).bind(self.authority.to_string()).bind(&self.name)
     }
 
     /// It was answered; where a person of the authority was erased meanwhile the answer is not kept.
@@ -89,11 +101,18 @@ impl Key {
     /// # Errors
     /// The store.
     pub async fn answered(&self, database: &Database, answer: &str) -> Result<(), StoreError> {
-        let answered = sql("UPDATE person_key SET answer = $1
-             WHERE system = $2 AND authority = $3 AND key = $4 AND digest = $5 AND answer IS NULL");
-        let answered =
-            answered.bind(answer).bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
+        let answered = sql("UPDATE person_key SET answer = $5
+             WHERE system = $1 AND authority = $2 AND key = $3 AND digest = $4 AND answer IS NULL");
+        let answered = self.bound(answered).bind(&self.digest).bind(answer);
         database.session().await?.execute(answered).await.map(drop)
+    }
+
+    /// A person of the authority was erased since it was first claimed: it is answered so from now on.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn erased(&self, database: &Database) -> Result<(), StoreError> {
+        self.answered(database, "").await
     }
 
     /// Nothing was kept: it is free again.
@@ -103,8 +122,7 @@ impl Key {
     pub async fn free(&self, database: &Database) -> Result<(), StoreError> {
         let free =
             sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3 AND digest = $4 AND answer IS NULL");
-        let free = free.bind(self.system).bind(self.authority.to_string()).bind(&self.name).bind(&self.digest);
-        database.session().await?.execute(free).await.map(drop)
+        database.session().await?.execute(self.bound(free).bind(&self.digest)).await.map(drop)
     }
 }
 
