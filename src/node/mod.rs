@@ -221,7 +221,7 @@ pub async fn start(
     let sealer = lasting.sealer.clone();
     let counts = lasting.deliveries.clone();
     let persons_at_work = config.persons.is_some() || config.campus.is_some();
-    let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone() };
+    let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone(), anchors: Vec::new() };
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
     let handing_on = campus::open(&config, &lasting, clock, &metrics)?;

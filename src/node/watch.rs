@@ -129,8 +129,7 @@ pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, at_work: boo
             _ = stopped.changed() => return,
             _ = tick.tick() => {}
         }
-        let now = clock.now();
-        match erase_persons(&store, &logs, at_work, now).await {
+        match erase_persons(&store, &logs, at_work, &clock).await {
             Ok((over, again, missing)) => {
                 if over + again > 0 {
                     tracing::info!(over, again, "persons were erased: their term is over, or the store was put back");
@@ -149,17 +148,17 @@ pub(super) async fn persons(store: Store, logs: Logs, clock: Clock, at_work: boo
     }
 }
 
-async fn erase_persons(store: &Store, logs: &Logs, at_work: bool, now: Timestamp) -> Result<(u64, u64, Vec<Uuid>), ReplayError> {
+async fn erase_persons(store: &Store, logs: &Logs, at_work: bool, clock: &Clock) -> Result<(u64, u64, Vec<Uuid>), ReplayError> {
     if !at_work && !erase::are_kept(store.database()).await? {
         return Ok((0, 0, Vec::new()));
     }
     let folder = logs.folder.clone();
     let named = tokio::task::spawn_blocking(move || anchors::named(&folder)).await.map_err(std::io::Error::other).flatten();
     let node = named.map_err(|error| ReplayError::Log { at: logs.folder.display().to_string(), error })?;
-    let again = replay::own(store.database(), node, logs, now).await;
+    let again = replay::own(store.database(), node, logs, clock).await;
     // Terms do not wait for a log that cannot be read.
-    let over = match civil_day(now) {
-        Some(today) => erase::over(store, today, now).await?,
+    let over = match civil_day(clock.now()) {
+        Some(today) => erase::over(store, today, clock).await?,
         None => 0,
     };
     Ok((over, again?, replay::missing(&mut store.database().session().await?, node).await?))

@@ -17,6 +17,7 @@ use super::outbox::{self, Handed};
 use super::rows;
 use crate::agreements::Store;
 use crate::audit::Subject;
+use crate::clock::Clock;
 use crate::decisions::record::What;
 use crate::decisions::service::{Decision, For};
 use crate::decisions::{Because, By, DecideError};
@@ -155,14 +156,14 @@ async fn erased(transaction: &mut Transaction, numbers: &BTreeSet<i64>, at: Time
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn over(store: &Store, today: Date, at: Timestamp) -> Result<u64, StoreError> {
-    let (database, because) = (store.database(), Because::new(TERM.to_owned(), at));
+pub async fn over(store: &Store, today: Date, clock: &Clock) -> Result<u64, StoreError> {
+    let database = store.database();
     let terms = sql("SELECT home, erase_after_months FROM person_institution WHERE erase_after_months IS NOT NULL ORDER BY home");
     let mut count = 0;
     for row in database.all(terms).await? {
         let (home, months): (String, i64) = (row.get("home")?, row.get("erase_after_months")?);
         let Ok(last) = Span::new().try_months(months).and_then(|span| today.checked_sub(span)) else { continue };
-        match over_in(store, &home, last, &because, &mut count).await {
+        match over_in(store, &home, last, clock, &mut count).await {
             Err(error @ StoreError::Unreadable { .. }) => {
                 tracing::error!(%error, institution = home, "persons whose term is over are not erased; it is tried again");
             }
@@ -173,7 +174,7 @@ pub async fn over(store: &Store, today: Date, at: Timestamp) -> Result<u64, Stor
 }
 
 /// The same of one institution's, up to the day `last`.
-async fn over_in(store: &Store, home: &str, last: Date, because: &Because, count: &mut u64) -> Result<(), StoreError> {
+async fn over_in(store: &Store, home: &str, last: Date, clock: &Clock, count: &mut u64) -> Result<(), StoreError> {
     loop {
         let due = sql("SELECT DISTINCT number FROM person WHERE home = $1 AND inactive_from <= $2
              AND NOT EXISTS (SELECT 1 FROM person AS other WHERE other.number = person.number
@@ -185,11 +186,13 @@ async fn over_in(store: &Store, home: &str, last: Date, because: &Because, count
         }
         let mut change = store.change().await?;
         rows::hold(change.transaction(), home).await?;
+        // Not the instant of the beginning: what came meanwhile came before the erasure.
+        let because = Because::new(TERM.to_owned(), clock.now());
         let found = change.transaction().all(due).await?;
         let numbers = found.iter().map(|row| row.get("number")).collect::<Result<_, StoreError>>()?;
         let mut erased_now = 0;
         for number in erased(change.transaction(), &numbers, because.at).await? {
-            change.made_by(None, &erasure(number), because).await?;
+            change.made_by(None, &erasure(number), &because).await?;
             erased_now += 1;
         }
         change.commit().await?;

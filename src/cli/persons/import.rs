@@ -14,6 +14,7 @@ use super::{CommandError, logs, persons};
 use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::audit::log::sha256_of;
+use crate::clock::Clock;
 use crate::decisions::record::What;
 use crate::decisions::statement::Signer;
 use crate::decisions::{Because, By, DecideError};
@@ -98,7 +99,8 @@ impl Told<'_> {
 }
 
 impl Import {
-    pub(super) async fn run(self, place: &Place, now: Timestamp, out: &mut impl Write) -> Result<ExitCode, CommandError> {
+    pub(super) async fn run(self, place: &Place, clock: &Clock, out: &mut impl Write) -> Result<ExitCode, CommandError> {
+        let now = clock.now();
         let name = self.file.display().to_string();
         let result = self.result.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.result.csv")));
         let signer = self.decide.signer()?;
@@ -112,7 +114,7 @@ impl Import {
             if let Some(logs) = logs(place, now)
                 && !persons.node().is_nil()
             {
-                replay::own(store.database(), persons.node(), &logs, now).await?;
+                replay::own(store.database(), persons.node(), &logs, clock).await?;
             }
             let answers = made(&result).map_err(|cause| CommandError::File { file: result.clone(), cause })?;
             let scope = Scope {

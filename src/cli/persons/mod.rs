@@ -19,6 +19,7 @@ use super::place::{Place, PlaceError, one_line, with_store};
 use super::user::Decide;
 use crate::agreements::Store;
 use crate::audit::anchors;
+use crate::audit::verify::Anchor;
 use crate::clock::Clock;
 use crate::config::{Draft, Report};
 use crate::decisions::{Because, By, DecideError};
@@ -93,11 +94,15 @@ enum Command {
     /// In a store that was put back: erase again whom the audit log of a node that does not start any more says to be erased
     ///
     /// Nobody is imported before every log was read that the store knows of. A node that starts reads its own; what left its folder is
-    /// read in the archive that the configuration names.
+    /// read in the archive that the configuration names. Signatures are not looked at: `hjemmel audit verify` does, and an anchor shows a
+    /// log that was rolled back together with its head.json.
     Replay {
         /// The folder of the log
         #[arg(long, value_name = "FOLDER", required_unless_present = "without", conflicts_with = "without")]
         audit: Option<PathBuf>,
+        /// An entry's number and hash, kept elsewhere, that the log must have; may be given again
+        #[arg(long, value_name = "NUMBER:HASH", conflicts_with = "without")]
+        anchor: Vec<Anchor>,
         /// Go on without the log of this name, whose folder is lost: whom it alone told to be erased stays in the store
         #[arg(long, value_name = "LOG")]
         without: Option<Uuid>,
@@ -193,19 +198,19 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut 
     match command {
         Command::Queue(command) => queue::run(&place, command, clock, out).await?,
         Command::Adopt(command) => return adopt::run(&place, command, clock, out).await,
-        Command::Replay { audit, without, decide } => {
+        Command::Replay { audit, anchor, without, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             let archive = logs(&place, now).and_then(|logs| logs.archive);
             let work = async |store: &Store| {
                 let by = signer.as_ref().map(By::Key);
                 match (&audit, without) {
                     (Some(folder), _) => {
-                        let logs = Logs { folder: folder.clone(), archive };
-                        replay::of_folder(store, by, &logs, &because).await
+                        let logs = Logs { folder: folder.clone(), archive, anchors: anchor };
+                        replay::of_folder(store, by, &logs, &because, clock).await
                     }
                     (None, log) => {
                         let log = log.unwrap_or_default();
-                        let read = replay::without(store, by, log, archive.as_ref(), &because).await;
+                        let read = replay::without(store, by, log, archive.as_ref(), &because, clock).await;
                         read.map(|(again, missing)| (log, again, missing))
                     }
                 }
@@ -219,7 +224,7 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut 
                 }
             }
         }
-        Command::Import(import) => return import.run(&place, now, out).await,
+        Command::Import(import) => return import.run(&place, clock, out).await,
         Command::Show { number: Some(number), .. } => {
             with_store(&place.settings(now)?, Access::Look, async |store| show(store.database(), &[number], out).await).await?;
         }
@@ -273,7 +278,7 @@ fn logs(place: &Place, now: jiff::Timestamp) -> Option<Logs> {
     let draft = place.draft(now)?;
     let sections = draft.sections();
     let archive = sections.archive.clone().flatten().map(|archive| archive.at);
-    Some(Logs { folder: sections.audit.as_ref()?.directory.clone(), archive })
+    Some(Logs { folder: sections.audit.as_ref()?.directory.clone(), archive, anchors: Vec::new() })
 }
 
 async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Result<(), CommandError> {

@@ -6,7 +6,9 @@
 //! somebody's decision. Segments that left a folder are read in the archive.
 //!
 //! A log counts as read only where it is whole: each line follows from the one before, and it goes as far as its head, the store and
-//! other nodes' logs say that it had come. A line that cannot be read could be the erasure. Signatures are `hjemmel audit verify`'s.
+//! other nodes' logs say that it had come. A line that cannot be read could be the erasure. Signatures are not looked at, which is
+//! `hjemmel audit verify`'s: whoever can write a log's folder can roll it back, with its head, as far as the last entry that is known of
+//! elsewhere. An anchor of whoever has the log read shows that ([`Logs::anchors`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,6 +26,7 @@ use crate::audit::log::Lines;
 use crate::audit::place::{Folder, Place};
 use crate::audit::verify::Anchor;
 use crate::audit::{Subject, anchors};
+use crate::clock::Clock;
 use crate::decisions::record::What;
 use crate::decisions::{Because, By, DecideError};
 use crate::objects::settings::Place as At;
@@ -31,12 +34,14 @@ use crate::persons::campus::queue::operator;
 use crate::store::{Database, Row, Session, StoreError, sql, until_it_holds};
 
 /// Where logs are read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Logs {
     /// The folder of a log.
     pub folder: PathBuf,
     /// The archive, where there is one.
     pub archive: Option<At>,
+    /// Entries that the log must have, kept elsewhere by whoever has it read. One in a part that is not read is not looked at.
+    pub anchors: Vec<Anchor>,
 }
 
 /// Why a log was not read.
@@ -286,11 +291,17 @@ struct Read {
 }
 
 /// Reads a log.
-async fn read(database: &Database, log: Uuid, folder: Option<&Path>, archive: Option<&At>) -> Result<Read, ReplayError> {
+async fn read(
+    database: &Database,
+    log: Uuid,
+    (folder, kept): (Option<&Path>, &[Anchor]),
+    archive: Option<&At>,
+) -> Result<Read, ReplayError> {
     let mut session = database.session().await?;
     let restored = put_back(&mut session).await?.ok_or(ReplayError::NotPutBack)?;
     let known = last_known(&mut session, log, restored).await?;
-    let anchors = anchors_of(&mut session, log, known).await?;
+    let mut anchors = anchors_of(&mut session, log, known).await?;
+    anchors.extend_from_slice(kept);
     drop(session);
     let place = folder.map_or_else(|| format!("the archive's {log}"), |folder| folder.display().to_string());
     let unread = |error| ReplayError::Log { at: place.clone(), error };
@@ -311,17 +322,21 @@ async fn read(database: &Database, log: Uuid, folder: Option<&Path>, archive: Op
 
 /// Erases whom a log names, and tells Campus of each of them: one who was imported and erased since the copy is not in it, and may be
 /// in Campus all the same. How many of them were there again.
-async fn erase_again(database: &Database, read: Read, at: Timestamp) -> Result<u64, ReplayError> {
+async fn erase_again(database: &Database, read: Read, clock: &Clock) -> Result<u64, ReplayError> {
     let Read { log, told, restored, is_given_up } = read;
     let (mut count, numbers) = (0, told.erased.into_iter().collect::<Vec<_>>());
     for some in numbers.chunks(500) {
         let mut transaction = database.begin_beside_others().await?;
+        // Not the instant of the beginning: what came meanwhile came before the erasure.
+        let at = clock.now();
         let gone = erased(&mut transaction, &some.iter().copied().collect(), at).await?;
         for number in some.iter().filter(|number| !gone.contains(number)) {
             outbox::erase(&mut transaction, *number, at).await?;
         }
-        // It is not known any more in whose answers they stand.
+        // It is not known any more in whose answers they stand, nor of which institution's files they may come once more.
         transaction.execute(sql("UPDATE person_key SET answer = ''")).await?;
+        let noted = sql("UPDATE person_institution SET erased_us = $1 WHERE erased_us IS NULL OR erased_us < $1");
+        transaction.execute(noted.bind(at.as_microsecond())).await?;
         count += gone.len() as u64;
         transaction.commit().await?;
     }
@@ -350,7 +365,7 @@ async fn erase_again(database: &Database, read: Read, at: Timestamp) -> Result<u
 ///
 /// # Errors
 /// [`ReplayError`]; it is to be tried again.
-pub async fn own(database: &Database, node: Uuid, logs: &Logs, at: Timestamp) -> Result<u64, ReplayError> {
+pub async fn own(database: &Database, node: Uuid, logs: &Logs, clock: &Clock) -> Result<u64, ReplayError> {
     let mut session = database.session().await?;
     let Some(restored) = put_back(&mut session).await? else { return Ok(0) };
     let is_done = replayed(&mut session).await?.get(&node).is_some_and(|until| *until >= restored);
@@ -358,8 +373,8 @@ pub async fn own(database: &Database, node: Uuid, logs: &Logs, at: Timestamp) ->
     if is_done {
         return Ok(0);
     }
-    let read = read(database, node, Some(&logs.folder), logs.archive.as_ref()).await?;
-    erase_again(database, read, at).await
+    let read = read(database, node, (Some(&logs.folder), &logs.anchors), logs.archive.as_ref()).await?;
+    erase_again(database, read, clock).await
 }
 
 /// The same of another node's log, by the decision of whoever has its folder. The log's name, how many were there again, and which logs
@@ -372,15 +387,16 @@ pub async fn of_folder(
     by: Option<By<'_>>,
     logs: &Logs,
     because: &Because,
+    clock: &Clock,
 ) -> Result<(Uuid, u64, Vec<Uuid>), ReplayError> {
     let folder = logs.folder.clone();
     let named = tokio::task::spawn_blocking(move || anchors::name_of(&folder)).await.map_err(io::Error::other).flatten();
     let place = logs.folder.display().to_string();
     let log = named.map_err(|error| ReplayError::Log { at: place.clone(), error })?.ok_or(ReplayError::NoLog(place))?;
-    let read = read(store.database(), log, Some(&logs.folder), logs.archive.as_ref()).await?;
+    let read = read(store.database(), log, (Some(&logs.folder), &logs.anchors), logs.archive.as_ref()).await?;
     // Who says so is proven and stands there before anybody is erased.
     noted(store, by, log, "ERASURES_REPLAYED", because).await?;
-    let again = erase_again(store.database(), read, because.at).await?;
+    let again = erase_again(store.database(), read, clock).await?;
     Ok((log, again, missing(&mut store.database().session().await?, log).await?))
 }
 
@@ -395,12 +411,13 @@ pub async fn without(
     log: Uuid,
     archive: Option<&At>,
     because: &Because,
+    clock: &Clock,
 ) -> Result<(u64, Vec<Uuid>), ReplayError> {
     let database = store.database();
-    let read = read(database, log, None, archive).await?;
+    let read = read(database, log, (None, &[]), archive).await?;
     // Who says so stands there before it holds.
     noted(store, by, log, "LOG_GIVEN_UP", because).await?;
-    let again = erase_again(database, read, because.at).await?;
+    let again = erase_again(database, read, clock).await?;
     Ok((again, missing(&mut database.session().await?, log).await?))
 }
 

@@ -582,13 +582,13 @@ async fn an_erasure_whose_segment_left_the_node_is_read_in_the_archive_after_a_s
     let mut noted = store.database().begin().await.unwrap();
     hjemmel::store::copies::note(&mut noted, "O. Drift", later()).await.unwrap();
     noted.commit().await.unwrap();
-    let logs = Logs { folder: house.log(), archive: None };
-    let refused = replay::own(store.database(), house.name(), &logs, later()).await.unwrap_err().to_string();
+    let logs = Logs { folder: house.log(), ..Logs::default() };
+    let refused = replay::own(store.database(), house.name(), &logs, &Clock::fixed(later())).await.unwrap_err().to_string();
     assert!(refused.contains("segment 1 is not there any more"), "{refused}");
     let missing = replay::missing(&mut store.database().session().await.unwrap(), house.name()).await.unwrap();
     assert_eq!(missing, [house.name()]);
     let logs = Logs { archive: Some(At::Folder(house.at())), ..logs };
-    assert_eq!(replay::own(store.database(), house.name(), &logs, later()).await.unwrap(), 1);
+    assert_eq!(replay::own(store.database(), house.name(), &logs, &Clock::fixed(later())).await.unwrap(), 1);
     let missing = replay::missing(&mut store.database().session().await.unwrap(), house.name()).await.unwrap();
     assert_eq!(missing, Vec::<Uuid>::new());
 }
