@@ -11,6 +11,7 @@ use crate::audit::Durable;
 use crate::clock::civil_day;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, drop_content};
+use crate::files::home::Problem;
 use crate::files::judge::name_is_allowed;
 use crate::files::name::Name;
 use crate::files::shelf;
@@ -296,11 +297,11 @@ impl Mailboxes {
         if let Some(known) = self.here(&mut transaction, &way.own, delivery).await? {
             return Ok(known);
         }
-        if let Through::Sftp(upload) = delivery.through {
-            let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING mailbox, size").bind(upload.unwrap_or_default());
-            if let Some(gone) = transaction.first(gone).await? {
-                room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
-            }
+        if let Through::Sftp(Some(upload)) = delivery.through {
+            let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING mailbox, size").bind(upload);
+            // Delivered by another session under another name, or taken away with its content.
+            let gone = transaction.first(gone).await?.ok_or(Failed::Told(Problem::NoSuchFile))?;
+            room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
         }
         room::take(&mut transaction, way.own.id, delivery.size).await?;
         let content = shelf::keep(&mut transaction, object).await?;

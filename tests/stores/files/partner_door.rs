@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hjemmel::files::both::{Both, EitherFile, EitherHome};
 use hjemmel::files::home::{File as _, Home as _, Homes as _, Item, Opening, Place, Problem};
 use hjemmel::files::partner::agreement::Standing;
+use hjemmel::files::partner::core::{Mailboxes, Step};
 use hjemmel::files::partner::door::PartnerHomes;
 use hjemmel::files::partner::fetch::Which;
 use hjemmel::files::partner::rows::{Transport, Validation};
@@ -182,6 +183,87 @@ async fn an_unfinished_name_waits_for_its_rename_in_whatever_session() {
         let receipt = String::from_utf8(get(&own, receipt).await.unwrap()).unwrap();
         assert!(receipt.contains("<ErrorCode>1013</ErrorCode>"), "{}: {receipt}", post.kind);
         assert_eq!(rename(&own, &format!("{OUT}/.in.b.txt"), &format!("{OUT}/b.txt")).await, Err(Problem::NoSuchFile));
+    }
+}
+
+/// Somebody else's session, in the middle of one's own: right before what is delivered is written.
+async fn log_on_beside(post: &Post, beside: impl Fn() + Send + Sync + 'static) -> EitherHome {
+    let once = std::sync::Once::new();
+    let at_step = move |step: Step| {
+        if step == Step::Admitted {
+            once.call_once(&beside);
+        }
+    };
+    let rules = hjemmel::files::partner::core::RULES;
+    let mailboxes = Mailboxes::with(post.parts.clone(), "test".parse().unwrap(), rules, Some(std::sync::Arc::new(at_step)));
+    let both = Both::new(post.files.clone(), Some(PartnerHomes::new(mailboxes, post.files.clone())));
+    let account = both.account(&format!("BRUGER_{INSTITUTION}")).await.unwrap().unwrap();
+    both.enter(account.id, key(INSTITUTION), Ipv4Addr::LOCALHOST.into()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_another_session_delivered_or_took_away_is_delivered_no_second_time() {
+    for post in Post::all().await {
+        let (part, final_name, other_name) = (format!("{OUT}/a.part"), format!("{OUT}/a.txt"), format!("{OUT}/b.txt"));
+        for takes_away in [false, true] {
+            let before = post.inbox(CENTRAL, 0).await.len();
+            let other = std::sync::Arc::new(log_on(&post, INSTITUTION).await);
+            put(&other, &part, GOOD).await.unwrap();
+            let (in_between, from, to) = (other.clone(), part.clone(), other_name.clone());
+            let own = log_on_beside(&post, move || {
+                tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(async {
+                        match takes_away {
+                            true => remove(&in_between, &from).await.unwrap(),
+                            false => rename(&in_between, &from, &to).await.unwrap(),
+                        }
+                    });
+                });
+            });
+            let told = rename(&own.await, &part, &final_name).await;
+            assert_eq!(told, Err(Problem::NoSuchFile), "{} {takes_away}", post.kind);
+            post.settle().await;
+            let came = post.inbox(CENTRAL, 0).await.split_off(before);
+            let came: Vec<_> = came.iter().map(|file| file.name.spelt()).collect();
+            let due: &[&str] = if takes_away { &[] } else { &["b.txt"] };
+            assert_eq!(came, due, "{} {takes_away}", post.kind);
+            let receipt = get(&other, "PA85858/RECEIPT/a.txt.sftpreceipt").await;
+            assert_eq!(receipt, Err(Problem::NoSuchFile), "{}: whoever delivered has the receipt", post.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_gives_way_to_a_rename_stays_where_the_rename_is_refused_and_room_is_counted_once() {
+    for post in Post::all().await {
+        let quota = GOOD.len() * 2;
+        post.put(terms(INSTITUTION, &format!("quota_bytes = {quota}\n{OWN}"))).await;
+        let own = log_on(&post, INSTITUTION).await;
+        let lying = async || {
+            let row = hjemmel::store::sql("SELECT bytes_lying, files_lying FROM mailbox WHERE number = $1").bind(INSTITUTION);
+            let row = post.database.first(row).await.unwrap().unwrap();
+            (row.get::<i64>("bytes_lying").unwrap(), row.get::<i64>("files_lying").unwrap())
+        };
+        let of = |files: i64| (files * i64::try_from(GOOD.len()).unwrap(), files);
+        let replace = async |from: &str, to: &str| {
+            let (Place::File(old, from), Place::File(new, to)) = (place(&own, from), place(&own, to)) else { panic!("files") };
+            own.rename((&old, &from), (&new, &to), true).await
+        };
+        let (first, second) = (format!("{OUT}/a.part"), format!("{OUT}/b.part"));
+        put(&own, &first, GOOD).await.unwrap();
+        put(&own, &second, GOOD).await.unwrap();
+        post.set(INSTITUTION, Standing::Suspended).await;
+        assert!(replace(&first, &second).await.is_err(), "{}", post.kind);
+        post.set(INSTITUTION, Standing::Active).await;
+        assert_eq!(names(&own, OUT).await, ["a.part", "b.part"], "{}: both stay", post.kind);
+        assert_eq!(lying().await, of(2), "{}", post.kind);
+        replace(&first, &second).await.unwrap();
+        assert_eq!(names(&own, OUT).await, ["b.part"], "{}", post.kind);
+        assert_eq!(lying().await, of(1), "{}", post.kind);
+        post.mailboxes.count_what_lies().await.unwrap();
+        assert_eq!(lying().await, of(1), "{}: counted anew it is the same", post.kind);
+        put(&own, &first, GOOD).await.unwrap();
+        assert_eq!(lying().await, of(2), "{}: there is room again", post.kind);
     }
 }
 

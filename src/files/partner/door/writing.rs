@@ -20,7 +20,7 @@ use crate::files::staged::Staged;
 use crate::files::users::{count, instant, us};
 use crate::objects::Object;
 use crate::refusal::api::ApiRefusal;
-use crate::store::{Row as Columns, StoreError, sql, until_it_holds};
+use crate::store::{Row as Columns, StoreError, Transaction, sql, until_it_holds};
 
 /// How much of a staged file goes to the object store at a time.
 const PIECE: usize = 256 * 1024;
@@ -145,42 +145,48 @@ impl PartnerHome {
             if there.is_some() && !replace {
                 return Err(Problem::Exists);
             }
-            if let Some(there) = there {
-                let released = until_it_holds(async || mailboxes.upload_gone(there.id).await).await.map_err(problem)?;
-                drop_content(&mailboxes.0.parts, released).await;
-            }
             let own = self.agreement(new, Purpose::Deliver).await?;
             let Some((stream, (kind, code))) = new.whole() else { return Err(Problem::Denied) };
-            let renamed = until_it_holds(async || -> Result<(), MailboxError> {
+            let renamed = until_it_holds(async || -> Result<Option<Uuid>, MailboxError> {
+                let mut transaction = mailboxes.database().begin_beside_others().await?;
+                let of = || sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload.id);
+                let gone = || MailboxError::from(Failed::Told(Problem::NoSuchFile));
+                let was: Uuid = transaction.first(of()).await?.ok_or_else(gone)?.get("mailbox")?;
+                if was != own.id || there.is_some() {
+                    super::super::core::lock(&mut transaction, &[was, own.id]).await?;
+                }
+                // What has the name gives way with the rename, or stays.
+                let released = match &there {
+                    Some(there) => mailboxes.upload_taken_away(&mut transaction, there.id).await?,
+                    None => None,
+                };
+                if was != own.id {
+                    room::give_back(&mut transaction, was, upload.size).await?;
+                    room::take(&mut transaction, own.id, upload.size).await?;
+                }
+                // Another session may have renamed it, delivered it or taken it away while this one waited.
                 let rename =
                     sql("UPDATE mailbox_upload SET mailbox = $1, stream = $2, alias_kind = $3, alias_code = $4, name = $5,
-                         name_key = $6 WHERE id = $7")
+                         name_key = $6 WHERE id = $7 AND mailbox = $8")
                     .bind(own.id)
                     .bind(stream)
                     .bind(kind)
                     .bind(code)
                     .bind(to.spelt())
                     .bind(to.key())
-                    .bind(upload.id);
-                let mut transaction = mailboxes.database().begin_beside_others().await?;
-                let of = || sql("SELECT mailbox FROM mailbox_upload WHERE id = $1").bind(upload.id);
-                let gone = || MailboxError::from(Failed::Told(Problem::NoSuchFile));
-                let was: Uuid = transaction.first(of()).await?.ok_or_else(gone)?.get("mailbox")?;
-                if was != own.id {
-                    super::super::core::lock(&mut transaction, &[was, own.id]).await?;
-                    // Another session may have renamed it while this one waited.
-                    let now: Uuid = transaction.first(of()).await?.ok_or_else(gone)?.get("mailbox")?;
-                    if now != was {
-                        return Err(gone());
-                    }
-                    room::give_back(&mut transaction, was, upload.size).await?;
-                    room::take(&mut transaction, own.id, upload.size).await?;
+                    .bind(upload.id)
+                    .bind(was);
+                if transaction.execute(rename).await? == 0 {
+                    return Err(gone());
                 }
-                transaction.execute(rename).await?;
-                Ok(transaction.commit().await?)
+                transaction.commit().await?;
+                Ok(released)
             });
             return match renamed.await {
-                Ok(()) => Ok(()),
+                Ok(released) => {
+                    drop_content(&mailboxes.0.parts, released).await;
+                    Ok(())
+                }
                 Err(error @ MailboxError::Refused(_)) => Err(self.refuse(new, to, error).await),
                 Err(error) => Err(problem(error)),
             };
@@ -205,6 +211,8 @@ impl PartnerHome {
                 }
                 Ok(())
             }
+            // Another session delivered it or took it away: whoever did has the receipt.
+            Err(MailboxError::Failed(Failed::Told(Problem::NoSuchFile))) => Err(Problem::NoSuchFile),
             Err(error) => Err(self.refuse(new, to, error).await),
         }
     }
@@ -234,13 +242,18 @@ impl Mailboxes {
     /// Takes an upload away. Returns a content to delete.
     pub(super) async fn upload_gone(&self, upload: Uuid) -> Result<Option<Uuid>, MailboxError> {
         let mut transaction = self.database().begin_beside_others().await?;
-        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, mailbox, size").bind(upload);
-        let Some(gone) = transaction.first(gone).await? else { return Ok(None) };
-        room::give_back(&mut transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
-        let content: Uuid = gone.get("content")?;
-        let released = shelf::release(&mut transaction, content, self.now()).await?.then_some(content);
+        let released = self.upload_taken_away(&mut transaction, upload).await?;
         transaction.commit().await?;
         Ok(released)
+    }
+
+    /// The same, with whatever else `transaction` writes.
+    async fn upload_taken_away(&self, transaction: &mut Transaction, upload: Uuid) -> Result<Option<Uuid>, MailboxError> {
+        let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING content, mailbox, size").bind(upload);
+        let Some(gone) = transaction.first(gone).await? else { return Ok(None) };
+        room::give_back(transaction, gone.get("mailbox")?, count(&gone, "size")?).await?;
+        let content: Uuid = gone.get("content")?;
+        Ok(shelf::release(transaction, content, self.now()).await?.then_some(content))
     }
 
     /// An upload got no final name in time: it goes, and a receipt says that it was delivered to nobody. Its sender was told OK at the
