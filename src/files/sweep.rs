@@ -81,6 +81,15 @@ enum Due {
     History,
 }
 
+/// What became of a row that it was due to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// It is due to it no more.
+    Over,
+    /// Nobody can be told of it as things stand, which was said: it is looked at again, behind what comes before it.
+    Waits,
+}
+
 impl Due {
     const ALL: [Self; 10] = [
         Self::Waited,
@@ -189,13 +198,14 @@ impl Files {
             Due::History => self.before(self.0.settings.history_days),
             _ => us(self.now()),
         };
-        let mut left = 0_u32;
+        let (mut left, mut waiting) = (0_u32, 0_u32);
         for _ in 0..PAGES {
-            let page = sql(due.rows()).bind(until_us).bind(i64::from(MOST)).bind(i64::from(left));
+            let page = sql(due.rows()).bind(until_us).bind(i64::from(MOST)).bind(i64::from(left) + i64::from(waiting));
             let rows = self.database().all(page).await?;
             for row in &rows {
                 match self.one(due, row).await {
-                    Ok(()) => {}
+                    Ok(Done::Over) => {}
+                    Ok(Done::Waits) => waiting += 1,
                     Err(Failed::Store(error)) if error.is_away() => return Err(error.into()),
                     Err(error) => {
                         left += 1;
@@ -213,75 +223,96 @@ impl Files {
         Ok(u64::from(left))
     }
 
-    async fn one(&self, due: Due, row: &Row) -> Result<(), Failed> {
+    async fn one(&self, due: Due, row: &Row) -> Result<Done, Failed> {
         let id = row.get("id")?;
         match due {
-            Due::Waited => until_it_holds(async || self.waited(id).await).await,
-            Due::GivenUp => self.give_up(id).await,
-            Due::Unfetched => self.tell_unfetched(id, row.get("recipient")?).await,
-            Due::Silent => self.tell_silent(id).await,
-            Due::Overdue => self.overdue(id).await,
-            Due::Lapsed => until_it_holds(async || self.lapsed(id).await).await,
+            Due::Waited => until_it_holds(async || self.waited(id).await).await?,
+            Due::GivenUp => self.give_up(id).await?,
+            Due::Unfetched => return self.tell_unfetched(id, row.get("recipient")?).await,
+            Due::Silent => return self.tell_silent(id).await,
+            Due::Overdue => self.overdue(id).await?,
+            Due::Lapsed => until_it_holds(async || self.lapsed(id).await).await?,
             Due::Expired => {
                 let recipient = row.get("recipient")?;
                 let released = until_it_holds(async || self.expired(id, recipient).await).await?;
                 self.dropped(released).await;
-                Ok(())
             }
             Due::Copy => {
                 let released = until_it_holds(async || self.copy_is_over(id).await).await?;
                 self.dropped(released).await;
-                Ok(())
             }
-            Due::Told => self.told_long_ago(id).await,
-            Due::History => self.forgotten(id).await,
+            Due::Told => self.told_long_ago(id).await?,
+            Due::History => self.forgotten(id).await?,
         }
+        Ok(Done::Over)
     }
 
-    /// Nobody fetched a file within its hours: told once.
-    async fn tell_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<(), Failed> {
+    /// Nobody fetched a file within its hours: told once, and noted as told where a letter goes to one of the mailboxes at least.
+    async fn tell_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<Done, Failed> {
         let now = self.now();
-        let mut transaction = self.database().begin_beside_others().await?;
-        let tell = sql("UPDATE file_delivery SET told_us = $1 WHERE transfer = $2 AND recipient = $3 AND told_us IS NULL");
-        if transaction.execute(tell.bind(us(now)).bind(transfer).bind(recipient)).await? == 1 {
-            tracing::warn!(%transfer, %recipient, "a file was not fetched within the hours of its monitoring order");
-            let user =
-                users::with_id(&mut transaction, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
-            let notice = notice_of(Told::FileNotFetched, &user, now);
-            let file =
-                transfers::with_id(&mut transaction, transfer).await?.ok_or(StoreError::Unreadable { column: "transfer" })?;
-            let inf_ref = super::xml::trigger::read(&file.trigger).ok().and_then(|trigger| trigger.routing).map(|of| of.inf_ref);
-            let told = monitoring::mailboxes(&mut transaction, recipient, file.name.spelt(), inf_ref.as_deref()).await?;
-            for mailbox in told {
-                outbox::tell_mailbox(self.database(), &mut transaction, &mailbox, &notice).await?;
-            }
+        let mut session = self.database().session().await?;
+        let user = users::with_id(&mut session, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
+        let file = transfers::with_id(&mut session, transfer).await?.ok_or(StoreError::Unreadable { column: "transfer" })?;
+        let inf_ref = super::xml::trigger::read(&file.trigger).ok().and_then(|trigger| trigger.routing).map(|of| of.inf_ref);
+        let mailboxes = monitoring::mailboxes(&mut session, recipient, file.name.spelt(), inf_ref.as_deref()).await?;
+        let nobody = outbox::nobody(&format!("file-unfetched/{transfer}/{recipient}"), mailboxes.iter().map(String::as_str));
+        if outbox::was_given(&mut session, &nobody).await? {
+            return Ok(Done::Waits);
         }
-        Ok(transaction.commit().await?)
+        // The session is given back first: SQLite has one writer at a time.
+        drop(session);
+        let notice = notice_of(Told::FileNotFetched, &user, now);
+        let mut transaction = self.database().begin_beside_others().await?;
+        let mut goes = mailboxes.is_empty();
+        for mailbox in &mailboxes {
+            goes |= outbox::tell_mailbox(self.database(), &mut transaction, mailbox, &notice).await?;
+        }
+        let told = match goes {
+            true => {
+                let tell =
+                    sql("UPDATE file_delivery SET told_us = $1 WHERE transfer = $2 AND recipient = $3 AND told_us IS NULL");
+                transaction.execute(tell.bind(us(now)).bind(transfer).bind(recipient)).await? == 1
+            }
+            false => outbox::gives(&mut transaction, &nobody, now).await?,
+        };
+        if told {
+            transaction.commit().await?;
+            tracing::warn!(%transfer, %recipient, "a file was not fetched within the hours of its monitoring order");
+        }
+        Ok(if goes { Done::Over } else { Done::Waits })
     }
 
-    /// A user has been silent for longer than expected: told once, until there is a file again.
-    async fn tell_silent(&self, order: Uuid) -> Result<(), Failed> {
+    /// A user has been silent for longer than expected: told once, until there is a file again, and noted as told where a letter goes alone.
+    async fn tell_silent(&self, order: Uuid) -> Result<Done, Failed> {
         let now = self.now();
         let mut session = self.database().session().await?;
         let order = match monitoring::with_id(&mut session, order).await {
             Ok(order) => order,
             Err(MonitoringError::Store(error)) => return Err(error.into()),
-            Err(_) => return Ok(()),
+            Err(_) => return Ok(Done::Over),
         };
-        let Some(since) = order.silent_since(now) else { return Ok(()) };
+        let Some(since) = order.silent_since(now) else { return Ok(Done::Over) };
+        let nobody = outbox::nobody(&format!("monitoring-silent/{}/{}", order.id, us(since)), [order.told.as_str()]);
+        if outbox::was_given(&mut session, &nobody).await? {
+            return Ok(Done::Waits);
+        }
         let user = users::with_id(&mut session, order.user).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
         let cause = monitoring::cause(&mut session, &user, since, now).await?;
         // The session is given back first: SQLite has one writer at a time.
         drop(session);
         let mut transaction = self.database().begin_beside_others().await?;
-        if monitoring::told(&mut transaction, order.id, now).await? {
-            let notice = notice_of(Told::Silence, &user, since);
-            outbox::tell_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
+        let notice = notice_of(Told::Silence, &user, since);
+        let goes = outbox::tell_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
+        let told = match goes {
+            true => monitoring::told(&mut transaction, order.id, now).await?,
+            false => outbox::gives(&mut transaction, &nobody, now).await?,
+        };
+        if told {
             transaction.commit().await?;
             let (monitoring, cause) = (order.id, cause.words());
             tracing::warn!(%monitoring, user = %user.id, %since, cause, "no file within the rhythm of a monitoring order");
         }
-        Ok(())
+        Ok(if goes { Done::Over } else { Done::Waits })
     }
 
     /// The data file did not come: it is judged for the last time.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -130,6 +131,18 @@ pub async fn gives(session: &mut Session, mark: &str, at: Timestamp) -> Result<b
 pub async fn was_given(session: &mut Session, mark: &str) -> Result<bool, StoreError> {
     let known = sql("SELECT 1 AS known FROM notice_given WHERE mark = $1").bind(mark);
     Ok(session.first(known).await?.is_some())
+}
+
+/// The mark under which it is kept that no letter goes to any of these functional mailboxes for what `mark` names: that is said once,
+/// and is not written again and again. What was told to nobody is not noted as told; where another mailbox is named it is told at once.
+pub fn nobody<'a>(mark: &str, mailboxes: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all = Context::new(&SHA256);
+    all.update(mark.as_bytes());
+    for mailbox in mailboxes {
+        all.update(b"\n");
+        all.update(mailbox.as_bytes());
+    }
+    format!("nobody/{}", crate::hex::encode(all.finish().as_ref()))
 }
 
 /// Puts a letter to a functional mailbox in the outbox, with whatever else `transaction` writes; false where none goes to it, which the

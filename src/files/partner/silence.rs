@@ -137,17 +137,19 @@ impl Mailboxes {
                 continue;
             }
             let Some(held) = agreement::numbered(&mut session, *number).await? else { continue };
+            let contact = &held.terms.contact.email;
+            let nobody = outbox::nobody(&mark, [contact.as_str()]);
+            if outbox::was_given(&mut session, &nobody).await? {
+                continue;
+            }
             // The session is given back first: SQLite has one writer at a time.
             drop(session);
             let mut transaction = self.database().begin_beside_others().await?;
-            if outbox::gives(&mut transaction, &mark, now).await? {
-                let notice = notice(Kind::Silence, &held, format!("{number} {stream} {way}"), *since, *cause);
-                // Noted where a letter goes alone.
-                if !outbox::tell_mailbox(self.database(), &mut transaction, &held.terms.contact.email, &notice).await? {
-                    continue;
-                }
+            let notice = notice(Kind::Silence, &held, format!("{number} {stream} {way}"), *since, *cause);
+            let goes = outbox::tell_mailbox(self.database(), &mut transaction, contact, &notice).await?;
+            if outbox::gives(&mut transaction, if goes { &mark } else { &nobody }, now).await? {
                 transaction.commit().await?;
-                told += 1;
+                told += usize::from(goes);
                 tracing::warn!(agreement = %number, stream, direction = way, %since, cause = why, "a stream of a mailbox is silent");
             }
         }
@@ -198,20 +200,23 @@ impl Mailboxes {
         if outbox::was_given(&mut session, &mark).await? {
             return Ok(false);
         }
+        let parties = parties(&mut session, *sender, *recipient).await?;
+        let nobody = outbox::nobody(&mark, [&parties.0, &parties.1].map(|held| held.terms.contact.email.as_str()));
+        if outbox::was_given(&mut session, &nobody).await? {
+            return Ok(false);
+        }
         let cause = of_users(&mut session, *recipient, Direction::In).await?;
         drop(session);
         let mut transaction = self.database().begin_beside_others().await?;
-        if !outbox::gives(&mut transaction, &mark, self.now()).await? {
-            return Ok(false);
-        }
         let since = instant(oldest, "oldest")?;
-        // Noted where a letter goes to one of them at least.
-        if !self.tell_both(&mut transaction, Kind::FileNotFetched, (*sender, *recipient), stream, since, cause).await? {
+        // Noted as told where a letter goes to one of them at least.
+        let goes = self.tell_both(&mut transaction, Kind::FileNotFetched, &parties, stream, since, cause).await?;
+        if !outbox::gives(&mut transaction, if goes { &mark } else { &nobody }, self.now()).await? {
             return Ok(false);
         }
         transaction.commit().await?;
         tracing::warn!(%recipient, %sender, stream, cause = cause.name(), "approved files of a mailbox lie unread");
-        Ok(true)
+        Ok(goes)
     }
 
     /// Tells both parties of an approved file that is deleted unread: for a stream from one to the other once a day. With the deletion.
@@ -221,8 +226,8 @@ impl Mailboxes {
         let mark = format!("mailbox-lost/{}/{}/{}/{day}", file.recipient, file.sender, file.stream);
         if outbox::gives(transaction, &mark, now).await? {
             let cause = of_users(transaction, file.recipient, Direction::In).await?;
-            let parties = (file.sender, file.recipient);
-            self.tell_both(transaction, Kind::FileExpired, parties, &file.stream, file.received, cause).await?;
+            let parties = parties(transaction, file.sender, file.recipient).await?;
+            self.tell_both(transaction, Kind::FileExpired, &parties, &file.stream, file.received, cause).await?;
             tracing::warn!(
                 recipient = %file.to, sender = %file.from, stream = file.stream, cause = cause.name(),
                 "an approved file of a mailbox is deleted, and nobody fetched it"
@@ -236,17 +241,14 @@ impl Mailboxes {
         &self,
         transaction: &mut Transaction,
         kind: Kind,
-        (sender, recipient): (Uuid, Uuid),
+        (from, to): &(Agreement, Agreement),
         stream: &str,
         since: Timestamp,
         cause: Cause,
     ) -> Result<bool, StoreError> {
-        let missing = |column| StoreError::Unreadable { column };
-        let from = agreement::with_id(transaction, sender).await?.ok_or_else(|| missing("sender"))?;
-        let to = agreement::with_id(transaction, recipient).await?.ok_or_else(|| missing("recipient"))?;
         let name = format!("{stream}, {} - {}", from.terms.number, to.terms.number);
         let (mut contacts, mut told) = (BTreeSet::new(), false);
-        for held in [&to, &from] {
+        for held in [to, from] {
             let contact = &held.terms.contact.email;
             if contacts.insert(contact) {
                 let notice = notice(kind, held, name.clone(), since, cause);
@@ -255,6 +257,14 @@ impl Mailboxes {
         }
         Ok(told)
     }
+}
+
+/// The agreements of sender and recipient.
+async fn parties(session: &mut Session, sender: Uuid, recipient: Uuid) -> Result<(Agreement, Agreement), StoreError> {
+    let missing = |column| StoreError::Unreadable { column };
+    let from = agreement::with_id(session, sender).await?.ok_or_else(|| missing("sender"))?;
+    let to = agreement::with_id(session, recipient).await?.ok_or_else(|| missing("recipient"))?;
+    Ok((from, to))
 }
 
 /// Names no file: a name may hold a person's data.

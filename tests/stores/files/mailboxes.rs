@@ -656,6 +656,20 @@ async fn a_silence_is_not_noted_as_told_where_no_letter_goes_to_the_contact() {
         post.pass(25);
         let others = tell().await;
         assert_eq!(letters(&post).await.len(), others, "{}", post.kind);
+        // That is said once, and nothing is written at the next look.
+        let marks = async || {
+            let rows = post.database.all(hjemmel::store::sql("SELECT mark FROM notice_given ORDER BY mark")).await.unwrap();
+            rows.iter().map(|row| row.get::<String>("mark").unwrap()).collect::<Vec<_>>()
+        };
+        let said = marks().await;
+        assert_eq!(said.iter().filter(|mark| mark.starts_with("nobody/")).count(), 2, "{}: each stream: {said:?}", post.kind);
+        for _ in 0..2 {
+            assert_eq!(tell().await, 0, "{}", post.kind);
+            // Nor by guesses of its user's name.
+            post.mailboxes.looked_at("bruger_pa85858").await.unwrap();
+        }
+        assert_eq!(marks().await.len(), said.len() + 1, "{}", post.kind);
+        assert_eq!(letters(&post).await.len(), others, "{}", post.kind);
         post.database.session().await.unwrap().execute(address("loen@kommune.example")).await.unwrap();
         assert!(tell().await > 0 && letters(&post).await.iter().any(|letter| letter.starts_with("loen@")), "{}", post.kind);
     }

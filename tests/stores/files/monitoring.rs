@@ -144,6 +144,40 @@ async fn a_user_without_a_file_in_its_rhythm_is_silent_until_one_comes_or_goes()
 }
 
 #[tokio::test]
+async fn where_no_letter_goes_to_the_mailbox_of_an_order_nobody_counts_as_told_until_another_is_named() {
+    for world in World::all().await {
+        add(&world, &of(&world, RECIPIENT)).await.unwrap();
+        let name_mailbox = async |address: &str| {
+            let named = sql("UPDATE file_monitoring SET told = $1").bind(address);
+            world.database.session().await.unwrap().execute(named).await.unwrap();
+        };
+        // What was told: of the file, of the silence; how many letters there are, and what was said to reach nobody.
+        let told = async || {
+            let of = async |query| world.database.all(sql(query)).await.unwrap().len();
+            (
+                of("SELECT told_us FROM file_delivery WHERE told_us IS NOT NULL").await,
+                of("SELECT silent_us FROM file_monitoring WHERE silent_us IS NOT NULL").await,
+                of("SELECT id FROM job WHERE kind = 'notice'").await,
+                of("SELECT mark FROM notice_given WHERE mark LIKE 'nobody/%'").await,
+            )
+        };
+        world.send(NAME, b"x").await;
+        // As an earlier release took it.
+        name_mailbox("løn@kommune.example").await;
+        world.pass(SignedDuration::from_hours(25));
+        for _ in 0..2 {
+            assert_eq!(world.files.sweep().await.unwrap(), 0, "{}: nothing is left undone", world.kind);
+            assert_eq!(told().await, (0, 0, 0, 2), "{}", world.kind);
+        }
+        name_mailbox("drift@example.dk").await;
+        for _ in 0..2 {
+            world.files.sweep().await.unwrap();
+            assert_eq!(told().await, (1, 1, 2, 2), "{}", world.kind);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_likely_cause_of_a_silence_is_named() {
     for world in World::all().await {
         let since = *world.now.lock().unwrap();
