@@ -175,6 +175,8 @@ pub enum Judgement {
     Passed(Box<Passed>),
     /// It may not: each thing that is wrong.
     Refused(Vec<Code>),
+    /// It is not judged before the platform is ready for it, however long that takes: no attempt is counted.
+    Waits,
 }
 
 /// A content that may be delivered.

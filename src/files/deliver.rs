@@ -52,7 +52,7 @@ enum Found {
     Again(Uuid),
     /// Nothing but the data file is missing, and there is time yet.
     Wait,
-    /// All places for contents are taken by others that take long.
+    /// All places for contents are taken by others that take long, or the platform is not ready for it.
     Later,
     /// It is refused.
     Refused(Vec<Code>),
@@ -235,6 +235,7 @@ impl Files {
         Ok(match judgement {
             Judgement::Passed(passed) => Found::Go(Box::new(Go { checked: Some((rule, *passed)), ..go })),
             Judgement::Refused(codes) => Found::Refused(codes),
+            Judgement::Waits => Found::Later,
         })
     }
 

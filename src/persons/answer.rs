@@ -1,6 +1,7 @@
 //! What is answered on each person, and the same as a file.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::codes::Code;
@@ -113,6 +114,22 @@ impl<W: Write> ResultFile<W> {
             ])?;
         }
         Ok(())
+    }
+
+    /// Writes it in one line, with the codes of the errors, or of the warnings where there is none, and no texts.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_short(&mut self, answer: &Answer) -> io::Result<()> {
+        let (row, number) = (answer.row.to_string(), answer.number.map(|number| number.to_string()).unwrap_or_default());
+        let (kind, remarks) = match (answer.errors.as_slice(), answer.warnings.as_slice()) {
+            ([], []) => ("", &[][..]),
+            ([], warnings) => ("ADVARSEL", warnings),
+            (errors, _) => ("FEJL", errors),
+        };
+        let codes: BTreeSet<&str> = remarks.iter().map(|remark| remark.code.code()).collect();
+        let codes = codes.into_iter().collect::<Vec<_>>().join(" ");
+        Ok(self.0.write_record([&row, answer.status.name(), &number, kind, "", &codes, "", "", "", ""])?)
     }
 
     /// Says of how many persons more nothing is listed, `refused` of them not taken.

@@ -18,6 +18,7 @@ use hjemmel::services::persons::file::PersonFiles;
 use hjemmel::services::persons::names::NS;
 use hjemmel::services::persons::settings::{INF_REF, UUID};
 use hjemmel::services::vocabulary;
+use hjemmel::store::{copies, sql};
 use uuid::Uuid;
 
 use crate::decides::Decides;
@@ -191,9 +192,30 @@ async fn an_answer_leaves_a_file_of_its_name_that_another_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_answer_is_no_longer_than_its_file_allows_and_says_of_how_many_persons_it_tells_nothing() {
+async fn where_a_usual_mistake_makes_the_answer_too_long_each_person_is_answered_all_the_same_in_a_line() {
     for world in worlds().await {
         let rows = 2_000;
+        assert!(
+            send(&world, "p.csv", &format!("CPRnummer\n{}", "x\n".repeat(rows)), 1).await.contains("SUCCESS"),
+            "{}",
+            world.kind
+        );
+        let answered = result(&world, "p.csv").await;
+        assert!(answered.len() <= 1024 * 1024, "{}: {}", world.kind, answered.len());
+        let listed: std::collections::BTreeSet<&str> =
+            answered.lines().skip(1).map(|line| line.split(';').next().unwrap()).collect();
+        assert!((1..=rows).all(|row| listed.contains(row.to_string().as_str())), "{}", world.kind);
+        assert_eq!(listed.len(), rows, "{}: nobody is left out", world.kind);
+        let (first, last) = (answered.lines().nth(1).unwrap(), answered.lines().last().unwrap());
+        assert!(first.starts_with("1;AFVIST;;FEJL;") && first.matches(";;").count() == 1, "in full: {first}");
+        assert!(last.starts_with(&format!("{rows};AFVIST;;FEJL;;PER")) && last.ends_with(";;;;"), "in short: {last}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_no_longer_than_its_file_allows_and_says_of_how_many_persons_it_tells_nothing() {
+    for world in worlds().await {
+        let rows = 20_000;
         assert!(
             send(&world, "p.csv", &format!("CPRnummer\n{}", "x\n".repeat(rows)), 1).await.contains("SUCCESS"),
             "{}",
@@ -295,7 +317,7 @@ async fn a_file_that_is_taken_in_again_brings_nobody_back_who_was_erased_meanwhi
         // All three are in; one is erased before another node takes the file.
         let store = Store::open(&world.store).await.unwrap();
         let today = jiff::civil::date(2026, 11, 29);
-        assert_eq!(erase::over(&store, today, world.parts.clock.now()).await.unwrap(), 1, "{}", world.kind);
+        assert_eq!(erase::over(&store, today, &world.parts.clock).await.unwrap(), 1, "{}", world.kind);
         while !list(&sender, Folder::In).await.contains(&"p.csv.sftpreceipt".to_owned()) {
             assert!(std::time::Instant::now() < until, "{}: no receipt", world.kind);
             files.work_once().await.unwrap();
@@ -305,11 +327,44 @@ async fn a_file_that_is_taken_in_again_brings_nobody_back_who_was_erased_meanwhi
         }
         let receipt = get(&sender, "p.csv.sftpreceipt").await.unwrap();
         assert!(receipt.contains("<ErrorCode>1050") && receipt.contains("slettet"), "{}: {receipt}", world.kind);
-        let there = world.database.all(hjemmel::store::sql("SELECT number FROM person_number")).await.unwrap();
+        let there = world.database.all(sql("SELECT number FROM person_number")).await.unwrap();
         assert_eq!(there.len(), 2, "{}: nobody came back", world.kind);
         // Whoever sends anew has decided it.
         assert!(send(&world, "q.csv", &table([1, 3]), 2).await.contains("SUCCESS"), "{}", world.kind);
         let statuses: Vec<_> = told(&result(&world, "q.csv").await).into_iter().map(|(status, _)| status).collect();
         assert_eq!(statuses, ["UAENDRET", "UAENDRET"], "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_file_waits_uncounted_while_the_erased_are_not_erased_yet_and_is_then_taken_in() {
+    for world in worlds().await {
+        let now = world.parts.clock.now();
+        let change = async |query| world.database.session().await.unwrap().execute(query).await.unwrap();
+        let mut noted = world.database.begin().await.unwrap();
+        copies::note(&mut noted, "O. Drift", now).await.unwrap();
+        noted.commit().await.unwrap();
+        let (sender, content) = (world.home(SENDER).await, table([1]));
+        put(&sender, "p.csv", content.as_bytes()).await.unwrap();
+        let trigger = trigger_to("p.csv", content.len(), SENDER, &["ROUTING_V1_0_0"], &routing(INF_REF, 1));
+        put(&sender, "p.csv.trigger", trigger.as_bytes()).await.unwrap();
+        // However often it is looked at.
+        for _ in 0..2 * RULES.attempts {
+            change(sql("UPDATE job SET due_us = 0 WHERE state = 'waiting'")).await;
+            world.files.work_once().await.unwrap();
+        }
+        let waiting = world.database.all(sql("SELECT attempts, state FROM job WHERE kind <> 'notice'")).await.unwrap();
+        let waiting: Vec<(i64, String)> =
+            waiting.iter().map(|row| (row.get("attempts").unwrap(), row.get("state").unwrap())).collect();
+        assert_eq!(waiting, [(0, "waiting".to_owned())], "{}", world.kind);
+        assert_eq!(list(&sender, Folder::In).await, [""; 0], "{}: nobody is told that it failed", world.kind);
+        // The log is read, and a person of the institution is erased again. Nothing of the file was taken in before.
+        change(sql("INSERT INTO person_replayed (node, restored) VALUES ($1, $2)").bind(NODE).bind(now)).await;
+        let erased = sql("INSERT INTO person_institution (home, erased_us) VALUES ('11111111/1001', $1)");
+        change(erased.bind(now.as_microsecond())).await;
+        change(sql("UPDATE job SET due_us = 0 WHERE state = 'waiting'")).await;
+        world.settle().await;
+        assert!(get(&sender, "p.csv.sftpreceipt").await.unwrap().contains("SUCCESS"), "{}", world.kind);
+        assert_eq!(told(&result(&world, "p.csv").await), [("OPRETTET".to_owned(), String::new())], "{}", world.kind);
     }
 }

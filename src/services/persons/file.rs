@@ -17,7 +17,7 @@ use crate::files::codes::Code;
 use crate::files::content::{Candidate, ContentRule, Judgement, Later, Passed, Passing, TakenIn, Taking};
 use crate::objects::Writing;
 use crate::persons::answer::{Answer, ResultFile, Status};
-use crate::persons::erase;
+use crate::persons::erase::{self, replay};
 use crate::persons::file::{FileError, Rows};
 use crate::persons::import::MOST as MOST_OF_FILE;
 use crate::refusal::{Detail, Party, Refusal};
@@ -54,45 +54,67 @@ impl Pending {
 /// So many bytes are kept for the line that says what is not listed.
 const LAST_LINE: u64 = 4096;
 
-/// The answers of a file, as many of the first as there is room for.
+/// Of the room of a list this part is for persons who are listed in short: a usual mistake, such as a header of other names, gives
+/// each person tens of remarks, and the list would be full after the first of them.
+const IN_SHORT: u64 = 4;
+
+/// The answers of a file: the first in full, as many as there is room for, the others in a line each, as many as there is room for.
 struct Listed {
     result: ResultFile<Pending>,
     pending: Pending,
-    /// Bytes that may still be written.
-    room: u64,
+    /// Bytes that may still be written: answers in full, answers in short.
+    room: (u64, u64),
+    /// Whether the room for answers in full is used up.
+    is_short: bool,
     /// How many persons are not listed, and how many of them were refused.
     left_out: (u64, u64),
 }
 
 impl Listed {
     fn new(room: u64) -> io::Result<Self> {
-        let pending = Pending::default();
+        let (pending, room) = (Pending::default(), room.saturating_sub(LAST_LINE));
         let result = ResultFile::new(pending.clone())?;
-        Ok(Self { result, pending, room: room.saturating_sub(LAST_LINE), left_out: (0, 0) })
+        let mut listed =
+            Self { result, pending, room: (room - room / IN_SHORT, room / IN_SHORT), is_short: false, left_out: (0, 0) };
+        listed.result.flush()?;
+        listed.room.0 = listed.room.0.saturating_sub(listed.pending.held().len() as u64);
+        Ok(listed)
     }
 
     fn add(&mut self, answers: &[Answer]) -> io::Result<()> {
         for answer in answers {
-            if self.left_out.0 == 0 {
-                self.result.flush()?;
-                let before = self.pending.held().len();
-                self.result.write(answer)?;
-                self.result.flush()?;
-                if self.pending.held().len() as u64 <= self.room {
-                    continue;
-                }
-                self.pending.held().truncate(before);
+            if !self.is_short {
+                self.is_short = !self.fits(|result| result.write(answer), |room| &mut room.0)?;
             }
-            self.left_out.0 += 1;
-            self.left_out.1 += u64::from(answer.status == Status::Refused);
+            if self.is_short && (self.left_out.0 > 0 || !self.fits(|result| result.write_short(answer), |room| &mut room.1)?) {
+                self.left_out.0 += 1;
+                self.left_out.1 += u64::from(answer.status == Status::Refused);
+            }
         }
         Ok(())
     }
 
+    /// Writes, unless it is more than there is room for.
+    fn fits(
+        &mut self,
+        write: impl FnOnce(&mut ResultFile<Pending>) -> io::Result<()>,
+        of: impl FnOnce(&mut (u64, u64)) -> &mut u64,
+    ) -> io::Result<bool> {
+        let before = self.pending.held().len();
+        write(&mut self.result)?;
+        self.result.flush()?;
+        let length = self.pending.held().len().saturating_sub(before) as u64;
+        let room = of(&mut self.room);
+        if length > *room {
+            self.pending.held().truncate(before);
+            return Ok(false);
+        }
+        *room -= length;
+        Ok(true)
+    }
+
     fn take(&mut self) -> Vec<u8> {
-        let written = self.pending.take();
-        self.room = self.room.saturating_sub(written.len() as u64);
-        written
+        self.pending.take()
     }
 
     fn finish(mut self) -> io::Result<Vec<u8>> {
@@ -148,6 +170,13 @@ impl PersonFiles {
                 )),
             };
         }
+        // Until then nobody is imported. Nothing of the file is taken in meanwhile, so that a first attempt stays the first.
+        let persons = &self.door.persons;
+        let mut session = persons.database().session().await.map_err(passing)?;
+        if !replay::missing(&mut session, persons.node()).await.map_err(passing)?.is_empty() {
+            return Ok(Judgement::Waits);
+        }
+        drop(session);
         if let Some(came) = candidate.again
             && erase::any_since(self.door.persons.database(), candidate.sender_authority, came).await.map_err(passing)?
         {
@@ -190,7 +219,7 @@ impl PersonFiles {
         };
         let mut counted = Counted::default();
         while let Some(rows) = parts.recv().await {
-            let answers = importing.persons(rows).await.map_err(|refusal| passing(refusal.code()))?;
+            let answers = importing.persons(rows).await.map_err(|failed| passing(Refusal::from(failed).code()))?;
             counted.add(&answers);
             listed.add(&answers).map_err(passing)?;
             answer.write(&listed.take()).await.map_err(passing)?;
