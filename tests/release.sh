@@ -10,6 +10,14 @@ cargo test --locked --release --quiet --test memory
 # for further features.
 echo "== The demo, once: every outcome as expected"
 "${CARGO_TARGET_DIR:-target}/release/hjemmel" demo --once
+echo "== Persons: a hundred thousand by file, each answered as the oracle says"
+python="${CARGO_TARGET_DIR:-target}/interop/venv/bin/python"
+if [ -x "$python" ] && command -v sftp >/dev/null; then
+  (program=$(realpath "${CARGO_TARGET_DIR:-target}/release/hjemmel") python=$(realpath -s "$python") && cd tests/interop &&
+    HJEMMEL_BIN=$program HJEMMEL_PERSONS=100000 HJEMMEL_PERSONS_IN_A_FILE=10000 "$python" -B -m unittest -v test_persons.ByFile)
+else
+  echo "DID NOT RUN: a hundred thousand persons by file, for there is no sftp, or tests/interop/run.sh prepare was not run"
+fi
 echo "== Cost: no part more than 1.05 times what it did, in instructions"
 if command -v valgrind >/dev/null; then
   cargo bench --locked --quiet --bench parts -- --instructions --gate

@@ -2,12 +2,16 @@
 and forms of the published schema (PersonImport.xsd), and the meaning of each code (docs/faults-persons.md). Nothing of it comes from the
 program.
 
-An answer is judged by its status and by which codes stand at which fields; texts are compared between the doors instead.
+An answer is judged by its status, by which codes stand at which fields, and by what is said with each code: the published text, whatever stands
+in it in the place of the example's values.
 """
 
 import datetime
 import random
 import re
+from pathlib import Path
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "docs/faults-persons.md"
 
 # Digit 7 and the year tell the century (CPR-kontoret, "Personnummeret i CPR").
 CENTURY = lambda seventh, year: 1900 if seventh <= 3 else (2000 if year <= 36 else 1900) if seventh in (4, 9) else (2000 if year <= 57 else 1800)
@@ -22,6 +26,28 @@ def lengths(schema):
     xs = "{http://www.w3.org/2001/XMLSchema}"
     person = next(kind for kind in schema.iter(f"{xs}complexType") if kind.get("name") == "PersonType")
     return {element.get("name"): int(element.find(f".//{xs}maxLength").get("value")) for element in person.iter(f"{xs}element")}
+
+
+def texts():
+    """For each code a pattern of what is said with it in Danish, what is wrong and what to do, and one in English: the text that is published, with
+    whatever in the place of what differs from person to person (the name of a field, lengths, the form or the values that are allowed)."""
+    found = {}
+    for line in PUBLISHED.read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) > 3 and (code := re.fullmatch(r"`(PER\d{3})`", cells[1])):
+            found[code[1]] = tuple(pattern(code[1], cell) for cell in cells[2:4])
+    return found
+
+
+# What stands in the published text in the place of what differs.
+EXAMPLES = {"PER001": ("Fornavn",), "PER003": ("104", "100"), "PER005": ("0, 1 eller 2", "0, 1 or 2"), "PER013": ("3 cifre", "3 digits")}
+
+
+def pattern(code, text):
+    exact = re.escape(text)
+    for example in EXAMPLES.get(code, ()):
+        exact = exact.replace(re.escape(example), ".+")
+    return "^" + exact + "$"
 
 
 def is_day(text):

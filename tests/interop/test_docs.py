@@ -1,10 +1,12 @@
 """What docs/clients tells a reader to do is done: every command of its pages, as it stands there, before the running gateway."""
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -118,6 +120,45 @@ class Commands(unittest.TestCase):
         code, told = self.run_command("php php/authority_context.php", f"{ANNA}\n")
         self.assertEqual(code, 1, told)
         self.assertRegex(told, "RequestInvalid: .*attribute id on SoegUdtryk/SoegBevillingIndeks.*AttributListe")
+
+
+class Persons(unittest.TestCase):
+    """The page for suppliers of HR systems: its calls, as they stand there, in the demo's folder."""
+
+    def run_here(self, *command):
+        run = subprocess.run(command, cwd=running.dir, capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, f"{command}\n{run.stdout}{run.stderr}")
+        return run.stdout
+
+    def run_block(self, *words):
+        """The blocks that have the words, in one shell: a later one uses what an earlier one has set."""
+        blocks = [block for word in words for block in commands("persons.md") if word in block]
+        self.assertEqual(len(blocks), len(words), blocks)
+        return self.run_here("bash", "-euo", "pipefail", "-c", "\n".join(blocks))
+
+    def by_rest(self):
+        return json.loads(self.run_block("/api/v1/persons"))["Svar"]
+
+    @needs("curl", "jq")
+    def test_a_supplier_has_its_first_persons_answered_as_the_page_says(self):
+        first, second = self.by_rest()
+        self.assertEqual((first["Status"], second["Status"], second["Loebenummer"]), ("OPRETTET", "AFVIST", None))
+        self.assertIsNotNone(first["Loebenummer"])
+        self.assertEqual([(error["Felt"], error["Kode"]) for error in second["Fejl"]], [("Foedselsdato", "PER004")])
+        # "Correct the date in persons.json, send it again."
+        sent = running.dir / "persons.json"
+        persons = json.loads(sent.read_text())
+        persons["Person"][1]["Foedselsdato"] = "1980-01-31"
+        sent.write_text(json.dumps(persons))
+        self.assertEqual([person["Status"] for person in self.by_rest()], ["UAENDRET", "OPRETTET"])
+        told = self.run_block("/api/v1/persons", "persons.xml").rpartition("}]}")[2]
+        self.assertRegex(told, r"<\w+:Status>(OPRETTET|UAENDRET)</")
+        self.assertNotIn("Fault", told)
+
+    def test_a_supplier_imports_a_person_by_the_python_of_the_page(self):
+        blocks = re.findall(r"^```python\n(.*?)^```$", (CLIENTS / "persons.md").read_text(), re.MULTILINE | re.DOTALL)
+        self.assertEqual(len(blocks), 1)
+        self.assertRegex(self.run_here(sys.executable, "-c", blocks[0]), r"^1 (OPRETTET|UAENDRET) \d+ \[\]$")
 
 
 class Finance(unittest.TestCase):
