@@ -1,11 +1,13 @@
 """A stand-in for the gateway, for the harness's own tests: the contract by HTTPS with mutual TLS, and canned answers.
 
-It serves the files of `contract/` with their addresses rewritten as contract.rs does, answers a search for ANSWERED with
+It serves the files of CONTRACT with their addresses rewritten as the gateway does, answers a search for ANSWERED with
 fixtures/answer.xml, and anything else with a fault. It judges nothing: the harness is under test here, not the gateway.
 """
 
 import datetime
+import shutil
 import ssl
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lxml import etree
 
 HERE = Path(__file__).resolve().parent
-CONTRACT = HERE.parents[1] / "src/services/terminaladgang/contract"
+# The service's own files and the platform's in one folder, for they name each other as if they lay together.
+TOGETHER = tempfile.TemporaryDirectory()
+CONTRACT = Path(TOGETHER.name)
+for folder in ("terminaladgang/contract", "contract"):
+    shutil.copytree(HERE.parents[1] / "src/services" / folder, CONTRACT, dirs_exist_ok=True)
 SERVICE_PATH = "/service/Ydelse/TerminalAdgang/6"
 ANSWERED = "6101801234"
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"

@@ -51,13 +51,16 @@ fi
 
 index_wsdl="${HJEMMEL_REFERENCE:-$root/../shared/reference}/ydelsesindeks-6/wsdl/YdelseIndeks.wsdl"
 # The Java judges, each anew when its sources change. Java 17 and Maven are not installed for them.
-java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/terminaladgang/contract/* "$root"/policies/services/finansbilag/*; }
+java_sources() { cat "$here/$1/pom.xml" "$here/$1"/src/main/java/dk/hjemmel/interop/*.java "$root"/src/services/contract/* "$root"/src/services/terminaladgang/contract/* "$root"/policies/services/finansbilag/*; }
 build_java() {
     if ! command -v java >/dev/null || ! command -v mvn >/dev/null; then
         did_not_run "the $1 judge: no java or no mvn"
     elif ! java_sources "$1" | cmp -s - "$work/$1/built-from"; then
-        rm -rf "${work:?}/$1"
-        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" -Dindex.wsdl="$index_wsdl" package >"$work/$1.log" 2>&1; then
+        rm -rf "${work:?}/$1" "$work/contract"
+        # The service's own files and the platform's: they name each other as if they lay together.
+        mkdir -p "$work/contract"
+        cp "$root"/src/services/contract/*.xsd "$root"/src/services/terminaladgang/contract/*.{xsd,wsdl} "$work/contract"
+        if mvn -q -B -f "$here/$1/pom.xml" -Djudge.target="$work/$1" -Dcontract="$work/contract" -Dindex.wsdl="$index_wsdl" package >"$work/$1.log" 2>&1; then
             java_sources "$1" >"$work/$1/built-from"
         else
             rm -rf "${work:?}/$1"

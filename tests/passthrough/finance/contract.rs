@@ -252,8 +252,8 @@ async fn our_receipt_follows_the_platform_s_own_schema() {
 }
 
 #[test]
-fn the_platform_s_elements_are_described_as_in_the_other_service() {
-    let other = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/services/terminaladgang/contract");
+fn the_platform_s_elements_are_described_as_in_the_other_services() {
+    let other = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/services/contract");
     for file in ["AuthorityContext.xsd", "CallContext.xsd", "ServiceplatformFault.xsd"] {
         assert_eq!(fs::read_to_string(folder().join(file)).unwrap(), fs::read_to_string(other.join(file)).unwrap(), "{file}");
     }

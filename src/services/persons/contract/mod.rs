@@ -9,7 +9,7 @@ use super::names;
 use crate::agreements::basis::Contract;
 use crate::schema::meaning::Meaning;
 use crate::schema::source::Sources;
-use crate::services::contract::Documents;
+use crate::services::contract::{self, Documents};
 
 /// The address that stands in the WSDL files, to be replaced by the service's own.
 const PLACEHOLDER: &str = "https://localhost/service/Campus/PersonImport/1";
@@ -17,10 +17,10 @@ const PLACEHOLDER: &str = "https://localhost/service/Campus/PersonImport/1";
 /// The schemas by the name under which they are served; those of the platform are every service's.
 const SCHEMAS: [(&str, &str); 5] = [
     ("PersonImport", include_str!("PersonImport.xsd")),
-    ("AuthorityContext", include_str!("../../terminaladgang/contract/AuthorityContext.xsd")),
-    ("CallContext", include_str!("../../terminaladgang/contract/CallContext.xsd")),
-    ("ServiceplatformFault", include_str!("../../terminaladgang/contract/ServiceplatformFault.xsd")),
-    ("RequestHeader", include_str!("../../terminaladgang/contract/RequestHeader.xsd")),
+    contract::AUTHORITY_CONTEXT,
+    contract::CALL_CONTEXT,
+    contract::SERVICEPLATFORM_FAULT,
+    contract::REQUEST_HEADER,
 ];
 
 const DOCUMENTS: Documents = Documents {

@@ -4,7 +4,7 @@
 //! by ours is valid by the index's, not the other way round (`tests/interop/validate.py` shows it). They are a
 //! description for clients; requests are judged by the policy, never by these files.
 
-use crate::services::contract::Documents;
+use crate::services::contract::{self, Documents};
 
 /// The address that stands in the WSDL files, to be replaced by the service's own.
 const PLACEHOLDER: &str = "https://localhost/service/Ydelse/TerminalAdgang/6";
@@ -21,10 +21,10 @@ const SCHEMAS: [(&str, &str); 11] = [
     ("GenerelleOperationer", include_str!("GenerelleOperationer.xsd")),
     ("GenerelleDefinitioner", include_str!("GenerelleDefinitioner.xsd")),
     ("SagDok", include_str!("SagDok.xsd")),
-    ("AuthorityContext", include_str!("AuthorityContext.xsd")),
-    ("CallContext", include_str!("CallContext.xsd")),
-    ("ServiceplatformFault", include_str!("ServiceplatformFault.xsd")),
-    ("RequestHeader", include_str!("RequestHeader.xsd")),
+    contract::AUTHORITY_CONTEXT,
+    contract::CALL_CONTEXT,
+    contract::SERVICEPLATFORM_FAULT,
+    contract::REQUEST_HEADER,
 ];
 
 const DOCUMENTS: Documents = Documents { placeholder: PLACEHOLDER, wsdl: WSDL, wsdl_token: WSDL_TOKEN, schemas: &SCHEMAS };

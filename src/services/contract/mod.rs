@@ -1,7 +1,18 @@
 //! Contracts written for this project, as clients fetch them: WSDL and schemas with the service's own address in them.
+//!
+//! The schemas of the platform's elements stand here, for they are of every service.
 
 /// The media type of all documents of a contract.
 const XML: &str = "text/xml; charset=utf-8";
+
+/// `AuthorityContext`, by the name under which it is served, and its text.
+pub const AUTHORITY_CONTEXT: (&str, &str) = ("AuthorityContext", include_str!("AuthorityContext.xsd"));
+/// `CallContext`, likewise.
+pub const CALL_CONTEXT: (&str, &str) = ("CallContext", include_str!("CallContext.xsd"));
+/// `ServiceplatformFault`, likewise.
+pub const SERVICEPLATFORM_FAULT: (&str, &str) = ("ServiceplatformFault", include_str!("ServiceplatformFault.xsd"));
+/// `RequestHeader`, likewise.
+pub const REQUEST_HEADER: (&str, &str) = ("RequestHeader", include_str!("RequestHeader.xsd"));
 
 /// The documents of one contract. There is one WSDL a binding, for generic tools pick the first port they meet: `?wsdl`
 /// (AuthorityContext, which any client with a certificate can call) and `?wsdl=token` (OIO IDWS). Both import the schemas by `?xsd=NAME`.
