@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 use super::input::uuid_parameter;
 use super::page::{self, after, limit};
 use crate::refusal::api::ApiRefusal;
-use crate::services::finance::page::Wanted;
+use crate::store::page::Wanted;
 use crate::users::{Actor, Whose};
 
 /// The query of such a list.

@@ -10,7 +10,7 @@ use super::graph::{Consenting, Graph, Lane, Once, Task};
 use super::standing::Uses;
 use crate::agreements::{Environment, Store};
 use crate::id::cvr::Cvr;
-use crate::services::finance::page::Page;
+use crate::store::page::Page;
 use crate::store::{Json, Query, Row, Session, StoreError, by_dialect, sql};
 use crate::users::{Scope, Whose};
 

@@ -1,7 +1,7 @@
 //! The store: one database, SQLite or PostgreSQL, that agreements, routes and whatever else is kept share.
 //!
 //! [`Database`] opens it and brings its schema up to date. What asks it takes a [`Session`] to read, and a [`Transaction`] to
-//! write; statements and rows are those of [`value`]. [`copies`] and [`moving`] take the whole of it elsewhere; [`jobs`] are work
+//! write; statements and rows are those of [`value`]; lists come a [`page`] at a time. [`copies`] and [`moving`] take the whole of it elsewhere; [`jobs`] are work
 //! that is written down to be done later. `place` is the SQLite file, `postgres` the server, `pooler` what may stand before it. The
 //! schema is in `migrations/sqlite` and `migrations/postgres`, one folder a dialect.
 
@@ -9,6 +9,7 @@ pub mod copies;
 pub mod jobs;
 pub mod moving;
 mod notices;
+pub mod page;
 pub mod place;
 mod pooler;
 mod postgres;

@@ -21,7 +21,6 @@ pub mod judge;
 pub mod lists;
 pub mod memory;
 pub mod offer;
-pub mod page;
 pub mod receipt;
 pub mod rules;
 pub mod said;

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::memory::{Content, Memory};
-use super::page::Wanted;
 use super::rules::trial::{Opening, Openings};
 use crate::agreements::Store;
 use crate::audit::Subject;
@@ -16,6 +15,7 @@ use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
 use crate::refusal::Refusal;
+use crate::store::page::Wanted;
 use crate::store::value::to_microsecond;
 use crate::store::{Row, StoreError, sql, until_it_holds};
 use crate::users::rights::Action;

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
-use crate::services::finance::page::Page;
 use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, told, xml};
+use crate::store::page::Page;
 use crate::store::value::assembled_for;
 use crate::store::{Query, Row, StoreError, sql};
 

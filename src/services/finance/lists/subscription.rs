@@ -19,8 +19,8 @@ use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::id::cvr::Cvr;
-use crate::services::finance::page::Wanted;
 use crate::store::jobs::{Figures, Jobs, Rules};
+use crate::store::page::Wanted;
 use crate::store::{Row, StoreError, sql, until_it_holds};
 use crate::users::rights::Action;
 

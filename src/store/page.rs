@@ -2,9 +2,8 @@
 
 use uuid::Uuid;
 
+use super::value::{Query, Value, assembled_for};
 use crate::id::cvr::Cvr;
-use crate::store::Query;
-use crate::store::value::{Value, assembled_for};
 
 /// What of an authority and a service to list.
 #[derive(Debug, Clone, Default)]
