@@ -89,7 +89,16 @@ pub struct Shape {
     /// The action of an answer.
     pub answer_action: String,
     /// What an answer is wrapped in.
-    pub answer_wrapper: Option<Name>,
+    pub answer_wrapper: Option<Wrapper>,
+}
+
+/// An element that an answer is wrapped in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapper {
+    /// The prefix that it declares its namespace with: part of the bytes that are signed.
+    pub prefix: &'static str,
+    /// Its name.
+    pub name: Name,
 }
 
 impl Shape {

@@ -13,7 +13,7 @@ use tower::Service;
 
 use super::answer::Released;
 use super::call::OfCall;
-use super::definition::{Definition, Name};
+use super::definition::{Definition, Name, Wrapper};
 use super::open::Received;
 use super::reply::{Answered, RefusedReply, Reply};
 use super::step::Step;
@@ -157,9 +157,10 @@ impl SealStep {
     }
 }
 
-fn wrap(wrapper: &Name, body: Vec<u8>) -> Vec<u8> {
-    let Name { namespace, local } = wrapper;
-    [format!("<ta:{local} xmlns:ta=\"{namespace}\">").as_bytes(), &body, format!("</ta:{local}>").as_bytes()].concat()
+fn wrap(wrapper: &Wrapper, body: Vec<u8>) -> Vec<u8> {
+    let Wrapper { prefix, name: Name { namespace, local } } = wrapper;
+    let (begin, end) = (format!("<{prefix}:{local} xmlns:{prefix}=\"{namespace}\">"), format!("</{prefix}:{local}>"));
+    [begin.as_bytes(), &body, end.as_bytes()].concat()
 }
 
 /// The caller's own `TransactionUUID`, echoed; a claim, never signed, never trusted.

@@ -23,6 +23,8 @@ pub const WRAPPER_NS: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse
 pub const WRAPPER_REQUEST: &str = "FremsoegRequest";
 /// The wrapper around an answer, in [`WRAPPER_NS`].
 pub const WRAPPER_RESPONSE: &str = "FremsoegResponse";
+/// The prefix that the gateway declares their namespace with in an answer.
+pub const WRAPPER_PREFIX: &str = "ta";
 /// The SOAPAction of the AuthorityContext binding.
 pub const WRAPPER_ACTION: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/fremsoeg";
 

@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::{Own, names, persons, stack};
 use crate::config;
 use crate::gateway::answer::AnswerReader;
-use crate::gateway::definition::{Bindings, Definition, Layout, Name, Shape};
+use crate::gateway::definition::{Bindings, Definition, Layout, Name, Shape, Wrapper};
 use crate::gateway::exchange::ExchangeStep;
 use crate::gateway::forward::Forward;
 use crate::gateway::persons::Find;
@@ -131,7 +131,10 @@ pub fn definition_of(name: &str, listen: &config::Listen, service: &Settings) ->
         action: format!("{}{}", service.wrapper_namespace, names::OPERATION),
         http_action: None,
         answer_action: format!("{}{}Response", service.wrapper_namespace, names::OPERATION),
-        answer_wrapper: Some(Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE)),
+        answer_wrapper: Some(Wrapper {
+            prefix: names::WRAPPER_PREFIX,
+            name: Name::new(&service.wrapper_namespace, names::WRAPPER_RESPONSE),
+        }),
     };
     Definition {
         name: name.to_owned(),
