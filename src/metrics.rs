@@ -5,8 +5,6 @@
 //! record carries.
 
 mod console;
-mod finance;
-mod persons;
 pub mod summary;
 
 use std::{
@@ -20,7 +18,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-use crate::audit::{Counts, Record, Stats};
+use crate::audit::{About, Counts, Record, Stats, Tally};
 use crate::revocation::domain::ListState;
 use crate::store::jobs::Figures;
 use crate::{outbound, replay, saml, sts, work};
@@ -77,8 +75,8 @@ pub struct Metrics {
     assertions_entries: IntGauge,
     assertions_last: Mutex<saml::memory::Stats>,
     console: console::ConsoleMetrics,
-    finance: finance::FinanceMetrics,
-    persons: persons::PersonMetrics,
+    /// What services count in their own words, by the name of the family.
+    own: HashMap<&'static str, IntCounterVec>,
     replay: IntGauge,
     replay_capacity: IntGauge,
     shared_replay: SharedReplay,
@@ -285,8 +283,9 @@ impl Metrics {
                 "hjemmel_store_put_back",
                 "Whether the store is an earlier state than this node has seen, so that nothing of it is believed and calls are refused: 1.",
             )?,
-            finance: finance::FinanceMetrics::register(&make)?,
-            persons: persons::PersonMetrics::register(&make)?,
+            own: About::families()
+                .map(|family| Ok((family.name, make.counters(family.name, family.help, &["service", family.label])?)))
+                .collect::<Result<_, prometheus::Error>>()?,
             console: console::ConsoleMetrics::register(&make)?,
             reloads: make.counters(
                 "hjemmel_reload_total",
@@ -387,11 +386,11 @@ impl Metrics {
         for (step, micros) in &record.timings_us {
             self.step(step, seconds(*micros));
         }
-        if let Some(figures) = record.about.vouchers() {
-            self.finance.observe(&self.labels, record, figures);
-        }
-        if let Some(about) = record.about.persons() {
-            self.persons.observe(&self.labels, record, about);
+        for Tally { family, value, by } in record.tallies() {
+            let value = self.labels.bound(family.label, value);
+            if let Some(counters) = self.own.get(family.name) {
+                counters.with_label_values(&[service, value]).inc_by(by);
+            }
         }
         if let Some((released, removed)) = record.about.counts() {
             self.count("released", released);
@@ -760,9 +759,7 @@ fn gauge_value(value: u64) -> i64 {
 mod tests {
     use super::*;
     use crate::{
-        audit::{
-            About, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, Binding, FinanceFigures, Outcome, PolicyRef,
-        },
+        audit::{AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, Binding, FinanceFigures, Outcome, PolicyRef},
         id::cvr::Cvr,
     };
 
@@ -840,6 +837,9 @@ mod tests {
             (figures(Some("AFVIST"), &["FB020"], &[("SLUTBRUGER", 3), ("ADMINISTRATOR", 1)]), None),
             (figures(None, &["FB010"], &[("SLUTBRUGER", 1)]), Some("FB010")),
             (figures(None, &["FB020"], &[("DRIFT", 1)]), Some("PeerTimeout")),
+            // Its answer was lost before, and its ledger may not be asked.
+            (figures(None, &[], &[("DRIFT", 1)]), Some("DeliveryUnknown")),
+            (figures(None, &[], &[("ADMINISTRATOR", 1)]), Some("FB032")),
             (FinanceFigures { repeated: true, ..figures(Some("ACCEPTERET"), &["FB020"], &[("SLUTBRUGER", 9)]) }, None),
             // What a ledger wrote of a person's stays out.
             (figures(Some("MODTAGET"), &[], &[("6101801234", 1)]), None),
@@ -855,15 +855,16 @@ mod tests {
             r#"hjemmel_finance_deliveries_total{outcome="accepted",service="a-service"} 1"#,
             r#"hjemmel_finance_deliveries_total{outcome="rejected",service="a-service"} 1"#,
             r#"hjemmel_finance_deliveries_total{outcome="refused",service="a-service"} 1"#,
-            r#"hjemmel_finance_deliveries_total{outcome="unanswered",service="a-service"} 1"#,
+            r#"hjemmel_finance_deliveries_total{outcome="unanswered",service="a-service"} 2"#,
+            r#"hjemmel_finance_deliveries_total{outcome="under_way",service="a-service"} 1"#,
             r#"hjemmel_finance_deliveries_total{outcome="received",service="a-service"} 1"#,
             r#"hjemmel_finance_deliveries_total{outcome="repeated",service="a-service"} 1"#,
             r#"hjemmel_finance_vouchers_total{outcome="accepted",service="a-service"} 3"#,
             r#"hjemmel_finance_vouchers_total{outcome="rejected",service="a-service"} 9"#,
             r#"hjemmel_finance_findings_total{code="FB020",service="a-service"} 2"#,
             r#"hjemmel_finance_errors_total{audience="SLUTBRUGER",service="a-service"} 4"#,
-            r#"hjemmel_finance_errors_total{audience="ADMINISTRATOR",service="a-service"} 1"#,
-            r#"hjemmel_finance_errors_total{audience="DRIFT",service="a-service"} 1"#,
+            r#"hjemmel_finance_errors_total{audience="ADMINISTRATOR",service="a-service"} 2"#,
+            r#"hjemmel_finance_errors_total{audience="DRIFT",service="a-service"} 2"#,
             r#"hjemmel_finance_errors_total{audience="other",service="a-service"} 1"#,
         ] {
             assert!(text.contains(line), "{line}\nin\n{text}");

@@ -30,8 +30,8 @@ mod wire;
 pub mod writer;
 
 pub use about::{
-    About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, AskedFor, Counts, FinanceFigures,
-    PolicyRef, Subject, Window,
+    About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, AskedFor, Counts, Family,
+    FinanceFigures, PolicyRef, Subject, Tally, Window,
 };
 pub use decided::Decided;
 pub use record::{Binding, Outcome, Record};

@@ -5,7 +5,32 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::passthrough::AboutPassThrough;
+use super::tally::{Family, Tally};
+use crate::audit::record::{Outcome, Record};
 use crate::audit::wire::{Flat, NotARecord};
+
+const DELIVERIES: Family = Family {
+    name: "hjemmel_finance_deliveries_total",
+    help: "Deliveries of vouchers, by what became of them.",
+    label: "outcome",
+};
+const VOUCHERS: Family = Family {
+    name: "hjemmel_finance_vouchers_total",
+    help: "Vouchers that ledgers gave a verdict on, by the verdict.",
+    label: "outcome",
+};
+const FINDINGS: Family = Family {
+    name: "hjemmel_finance_findings_total",
+    help: "What the rules found in deliveries and told, by code.",
+    label: "code",
+};
+const ERRORS: Family = Family {
+    name: "hjemmel_finance_errors_total",
+    help: "Errors and warnings of receipts, the platform's and the ledgers', by whom they are for.",
+    label: "audience",
+};
+/// What is counted of deliveries of vouchers: what became of them, and whom their errors are for. No party, no authority.
+pub(super) const FAMILIES: [Family; 4] = [DELIVERIES, VOUCHERS, FINDINGS, ERRORS];
 
 /// A delivery of vouchers: where it went, as of every pass-through service, and what was in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +96,42 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
+/// Whether a refusal leaves open what the ledger did. A peer that is left alone, or has enough to do, was sent nothing.
+fn may_be_booked(code: &str) -> bool {
+    code.starts_with("Peer") && !["PeerResting", "PeerBusy"].contains(&code)
+        || ["DeliveryUnknown", "AnswerViolated", "ProviderAnswerTooLarge"].contains(&code)
+}
+
 impl FinanceFigures {
+    /// What became of a delivery, in one word.
+    fn outcome(&self, record: &Record) -> &'static str {
+        match (self.receipt.as_deref(), record.outcome) {
+            _ if self.repeated => "repeated",
+            (Some("ACCEPTERET"), _) => "accepted",
+            (Some("AFVIST" | "FEJLET" | "FEJL"), _) => "rejected",
+            (Some(_), _) => "received",
+            (None, Some(Outcome::Refused)) if record.refusal.as_deref().is_some_and(may_be_booked) => "unanswered",
+            // The first of the same is on its way, and has an outcome of its own.
+            (None, Some(Outcome::Refused)) if record.refusal.as_deref() == Some("FB032") => "under_way",
+            (None, Some(Outcome::Refused)) => "refused",
+            (None, Some(Outcome::Served)) => "received",
+            (None, Some(Outcome::Abandoned) | None) => "abandoned",
+        }
+    }
+
+    /// What it adds to [`FAMILIES`].
+    pub(super) fn tallies(&self, record: &Record) -> Vec<Tally<'_>> {
+        let mut tallies = vec![DELIVERIES.add(self.outcome(record), 1)];
+        // The receipt of before was counted then.
+        if !self.repeated {
+            let verdicts = [("accepted", self.accepted), ("rejected", self.rejected)];
+            tallies.extend(verdicts.into_iter().filter_map(|(verdict, vouchers)| Some(VOUCHERS.add(verdict, vouchers?))));
+            tallies.extend(self.findings.iter().map(|(code, count)| FINDINGS.add(code, *count)));
+            tallies.extend(self.audiences.iter().map(|(audience, count)| ERRORS.add(audience, *count)));
+        }
+        tallies
+    }
+
     /// What it comes to, in a line.
     pub(super) fn summary(&self) -> String {
         let Self { delivery, vouchers, postings, debit, credit, findings, receipt, .. } = self;

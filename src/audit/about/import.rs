@@ -3,7 +3,24 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::tally::{Family, Tally};
+use crate::audit::record::{Outcome, Record};
 use crate::audit::wire::Flat;
+
+const IMPORTS: Family = Family {
+    name: "hjemmel_persons_imports_total",
+    help: "Imports of persons by call or file, by what became of them.",
+    label: "outcome",
+};
+const PERSONS: Family =
+    Family { name: "hjemmel_persons_total", help: "Persons that imports answered, by the status.", label: "status" };
+const FINDINGS: Family = Family {
+    name: "hjemmel_persons_findings_total",
+    help: "Errors and warnings that persons were answered with, by code.",
+    label: "code",
+};
+/// What is counted of imports of persons: what became of them, and what was wrong. No person, no authority.
+pub(super) const FAMILIES: [Family; 3] = [IMPORTS, PERSONS, FINDINGS];
 
 /// An import of persons: how many, and what became of them. Nothing of a person's: whose running numbers it gave or found stands, sealed,
 /// among the record's persons.
@@ -29,6 +46,27 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl AboutPersons {
+    /// What became of an import, in one word.
+    fn outcome(&self, record: &Record) -> &'static str {
+        match record.outcome {
+            Some(Outcome::Served) if self.repeated => "repeated",
+            Some(Outcome::Served) => "answered",
+            Some(Outcome::Refused) => "refused",
+            Some(Outcome::Abandoned) | None => "abandoned",
+        }
+    }
+
+    /// What it adds to [`FAMILIES`].
+    pub(super) fn tallies(&self, record: &Record) -> Vec<Tally<'_>> {
+        let mut tallies = vec![IMPORTS.add(self.outcome(record), 1)];
+        // The answer of before was counted then.
+        if !self.repeated {
+            tallies.extend(self.statuses.iter().map(|(status, count)| PERSONS.add(status, *count)));
+            tallies.extend(self.findings.iter().map(|(code, count)| FINDINGS.add(code, *count)));
+        }
+        tallies
+    }
+
     /// What it comes to, in a line.
     pub(super) fn summary(&self) -> String {
         let counted = |counts: &BTreeMap<String, u64>| -> String {

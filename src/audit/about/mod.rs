@@ -14,6 +14,7 @@ mod finance;
 mod import;
 mod passthrough;
 mod subject;
+mod tally;
 mod terminaladgang;
 
 pub use self::counts::Counts;
@@ -22,6 +23,7 @@ pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::import::AboutPersons;
 pub use self::passthrough::AboutPassThrough;
 pub use self::subject::Subject;
+pub use self::tally::{Family, Tally};
 pub use self::terminaladgang::{AboutTerminalAdgang, AskedFor, PolicyRef, Window};
 use super::seal::{DeliveryMark, Sealed};
 use super::wire::{Flat, NotARecord};
@@ -75,6 +77,11 @@ impl From<AboutFinance> for About {
 }
 
 impl About {
+    /// What is counted of calls in the services' own words ([`Record::tallies`](super::Record::tallies)), whatever services there are.
+    pub fn families() -> impl Iterator<Item = Family> {
+        finance::FAMILIES.into_iter().chain(import::FAMILIES)
+    }
+
     /// What TerminalAdgang added; `None` in the record of another service.
     pub fn terminaladgang(&self) -> Option<&AboutTerminalAdgang> {
         match self {
