@@ -10,7 +10,41 @@
 //!   ─exchange→ Authorised ─forward→ Answer … the service's own Sink, which is given Proven … → Release ─seal→ http::Response
 //! ```
 //!
-//! A step is given what the step before it made, and nothing earlier. This compiles:
+//! A step is given what the step before it made, and nothing earlier. Below, what compiles stands before the same without one step, which does
+//! not. Without the caller's proof:
+//!
+//! ```
+//! # use hjemmel::gateway::envelope::Enveloped; // so that below it is not the name that fails
+//! use hjemmel::gateway::{authenticate::Authenticated, persons::{Named, PersonsStep}, step::Check};
+//! async fn name(step: &PersonsStep, authenticated: Authenticated) -> Option<Named> {
+//!     step.check(authenticated).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{envelope::Enveloped, persons::{Named, PersonsStep}, step::Check};
+//! async fn name(step: &PersonsStep, enveloped: Enveloped) -> Option<Named> {
+//!     step.check(enveloped).await.ok()
+//! }
+//! ```
+//!
+//! Without the persons in the record:
+//!
+//! ```
+//! use hjemmel::gateway::{persons::Named, replay::{Fresh, Replay}, step::Check};
+//! async fn once(step: &Replay, named: Named) -> Option<Fresh> {
+//!     step.check(named).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{authenticate::Authenticated, replay::{Fresh, Replay}, step::Check};
+//! async fn once(step: &Replay, authenticated: Authenticated) -> Option<Fresh> {
+//!     step.check(authenticated).await.ok()
+//! }
+//! ```
+//!
+//! Without the replay memory:
 //!
 //! ```
 //! use hjemmel::gateway::{agreement::{AgreementStep, Admitted}, replay::Fresh, step::Check};
@@ -19,8 +53,6 @@
 //! }
 //! ```
 //!
-//! Without the replay memory it does not:
-//!
 //! ```compile_fail
 //! use hjemmel::gateway::{agreement::{AgreementStep, Admitted}, persons::Named, step::Check};
 //! async fn ask(step: &AgreementStep, named: Named) -> Option<Admitted> {
@@ -28,7 +60,14 @@
 //! }
 //! ```
 //!
-//! Nor without the agreement in front, the one behind, the law, or the record of admission:
+//! Without the agreement in front:
+//!
+//! ```
+//! use hjemmel::{gateway::{agreement::Admitted, route::{BackAgreements, Routed}}, peer::Peer};
+//! async fn route(back: &BackAgreements, admitted: Admitted, peer: &std::sync::Arc<Peer>) -> Option<Routed> {
+//!     back.route(&admitted, peer).await.ok()
+//! }
+//! ```
 //!
 //! ```compile_fail
 //! use hjemmel::{gateway::{replay::Fresh, route::{BackAgreements, Routed}}, peer::Peer};
@@ -37,10 +76,29 @@
 //! }
 //! ```
 //!
+//! Without the agreement behind (of a service with a law; a folder's own steps are on [its page](crate::services::passthrough)):
+//!
+//! ```
+//! use hjemmel::{gateway::step::Check, services::terminaladgang::{ask::{AskStep, Permitted}, owners::Owned}};
+//! async fn ask(step: &AskStep, owned: Owned) -> Option<Permitted> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
 //! ```compile_fail
 //! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::terminaladgang::ask::{AskStep, Permitted}};
 //! async fn ask(step: &AskStep, admitted: Admitted) -> Option<Permitted> {
 //!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! Without the law:
+//!
+//! ```
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::ask::Permitted;
+//! async fn ask(step: &ExchangeStep<Permitted>, permitted: Permitted) -> Option<Authorised<Permitted>> {
+//!     step.check(permitted).await.ok()
 //! }
 //! ```
 //!
@@ -52,21 +110,41 @@
 //! }
 //! ```
 //!
+//! Without the record of admission:
+//!
+//! ```
+//! use hjemmel::gateway::{exchange::Authorised, forward::{Answer, Forward}, step::Step};
+//! use hjemmel::services::terminaladgang::ask::Permitted;
+//! async fn send(step: &Forward<Permitted>, authorised: Authorised<Permitted>) -> Option<Answer<Permitted>> {
+//!     step.pass(authorised, ()).await.ok()
+//! }
+//! ```
+//!
 //! ```compile_fail
-//! use hjemmel::{gateway::{forward::{Answer, Forward}, step::Step}, services::terminaladgang::ask::Permitted};
+//! use hjemmel::gateway::{forward::{Answer, Forward}, step::Step};
+//! use hjemmel::services::terminaladgang::ask::Permitted;
 //! async fn send(step: &Forward<Permitted>, permitted: Permitted) -> Option<Answer<Permitted>> {
 //!     step.pass(permitted, ()).await.ok()
 //! }
 //! ```
 //!
 //! On the way back, what is answered is a [`answer::Release`], which only a proven Body gives; a filtered answer alone
-//! is none, and an unproven caller cannot make the gateway sign:
+//! is none, nor is a peer's answer that nothing read, and an unproven caller cannot make the gateway sign:
 //!
 //! ```
+//! # use hjemmel::services::terminaladgang::law::release::Filtered; // as above
 //! use hjemmel::gateway::{answer::Release, reply::{Answered, Proof, Reply}};
 //! use hjemmel::saml::Identity;
 //! fn answer(reply: Reply, caller: &Identity, released: Release) -> Answered {
 //!     reply.with(Some(Proof::of_message(caller))).answer(released)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{forward::Answer, reply::{Answered, Proof, Reply}};
+//! use hjemmel::{saml::Identity, services::terminaladgang::ask::Permitted};
+//! fn answer(reply: Reply, caller: &Identity, answer: Answer<Permitted>) -> Answered {
+//!     reply.with(Some(Proof::of_message(caller))).answer(answer)
 //! }
 //! ```
 //!

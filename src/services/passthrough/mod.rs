@@ -9,6 +9,80 @@
 //!   ─agreement→ Admitted ─ask→ Valid ─deliveries→ Claimed ─direct→ Directed ─exchange→ Authorised ─forward→ Answer
 //!   ─answer→ Release ─deliveries→ Release ─seal→ http::Response
 //! ```
+//!
+//! Its own steps are given what the step before made, as [those that services share](crate::gateway) are. Without an agreement no schema is applied:
+//!
+//! ```
+//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::passthrough::ask::{SchemaStep, Valid}};
+//! async fn ask(step: &SchemaStep, admitted: Admitted) -> Option<Valid> {
+//!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{gateway::{replay::Fresh, step::Check}, services::passthrough::ask::{SchemaStep, Valid}};
+//! async fn ask(step: &SchemaStep, fresh: Fresh) -> Option<Valid> {
+//!     step.check(fresh).await.ok()
+//! }
+//! ```
+//!
+//! Without the schema, or the memory of deliveries, there is no route:
+//!
+//! ```
+//! use hjemmel::{gateway::step::Check, services::passthrough::{deliveries::Claimed, direct::{DirectStep, Directed}}};
+//! async fn route(step: &DirectStep, claimed: Claimed) -> Option<Directed> {
+//!     step.check(claimed).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::passthrough::direct::{DirectStep, Directed}};
+//! async fn route(step: &DirectStep, admitted: Admitted) -> Option<Directed> {
+//!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{gateway::step::Check, services::passthrough::{ask::Valid, direct::{DirectStep, Directed}}};
+//! async fn route(step: &DirectStep, valid: Valid) -> Option<Directed> {
+//!     step.check(valid).await.ok()
+//! }
+//! ```
+//!
+//! Without the route, nothing is admitted:
+//!
+//! ```
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::passthrough::direct::Directed;
+//! async fn admit(step: &ExchangeStep<Directed>, directed: Directed) -> Option<Authorised<Directed>> {
+//!     step.check(directed).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::passthrough::{deliveries::Claimed, direct::Directed};
+//! async fn admit(step: &ExchangeStep<Directed>, claimed: Claimed) -> Option<Authorised<Directed>> {
+//!     step.check(claimed).await.ok()
+//! }
+//! ```
+//!
+//! And what a provider answered is no answer of ours, before it is proven and judged:
+//!
+//! ```
+//! use hjemmel::gateway::{answer::Release, reply::{Answered, Reply}};
+//! fn answer(reply: Reply, released: Release) -> Answered {
+//!     reply.answer(released)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{forward::Answer, reply::{Answered, Reply}};
+//! use hjemmel::services::passthrough::direct::Directed;
+//! fn answer(reply: Reply, answer: Answer<Directed>) -> Answered {
+//!     reply.answer(answer)
+//! }
+//! ```
 
 pub mod answer;
 pub mod ask;
