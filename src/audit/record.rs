@@ -127,8 +127,7 @@ impl Record {
         let goes_on = self.about.goes_on();
         [
             ("operation", self.operation.is_none()),
-            // A file has none: its certificate is the fingerprint of the key that its sender was logged on with.
-            ("binding", self.binding.is_none() && !matches!(self.about, About::File(_))),
+            ("binding", self.about.has_binding() && self.binding.is_none()),
             ("certificate", self.certificate.is_none()),
             ("authority", self.authority.is_none()),
             ("front_agreement", self.front_agreement.is_none()),

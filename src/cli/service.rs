@@ -233,7 +233,7 @@ async fn show_of(name: &str, config: &Path, clock: &Clock, out: &mut impl Write)
     };
     let folder = service.passthrough().ok_or_else(|| format!("{name} is no folder: see `hjemmel check --config`"))?;
     show(&folder.folder, out)?;
-    let Service::Finance(settings) = service else { return Ok(()) };
+    let Some(settings) = service.finance() else { return Ok(()) };
     writeln!(out, "\nrules")?;
     for (rule, mode, said) in settings.rules.general() {
         let source = if said { format!("[service.{name}.rules]") } else { "by default".to_owned() };

@@ -15,7 +15,7 @@ use super::shelf::{self, Bytes, Kind, Lying};
 use super::transfers::{self, Fetched, State, Transfer};
 use super::users::User;
 use super::xml::written::Answer;
-use crate::audit::{About, Durable};
+use crate::audit::Durable;
 use crate::objects::Object;
 use crate::store::jobs::Taken;
 use crate::store::{Session, StoreError, until_it_holds};
@@ -60,7 +60,7 @@ impl Files {
         let sealed = said.persons.iter().map(|person| self.0.parts.sealer.seal_running(call, person)).collect::<Result<_, _>>();
         record.persons = sealed?;
         record.persons_left_out = said.persons_left_out;
-        if let About::File(about) = &mut record.about {
+        if let Some(about) = record.about.file_mut() {
             about.import = Some(said.about);
         }
         self.reached(Step::Stored);

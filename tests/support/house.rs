@@ -65,11 +65,24 @@ impl Source {
         }
     }
 
-    /// The parts that it names, but its own.
-    pub fn imports(&self) -> BTreeSet<String> {
+    /// The room of `services` that it stands in: a service, or what services share.
+    pub fn of_services(&self) -> Option<&str> {
+        match self.place.as_slice() {
+            [services, room, ..] if services == "services" => Some(room),
+            _ => None,
+        }
+    }
+
+    /// The paths that it names, from the crate's own level.
+    pub fn paths(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         imports(self.code.clone(), &self.place, &mut found);
-        let mut found: BTreeSet<String> = found.iter().map(|path| part(path).to_owned()).collect();
+        found
+    }
+
+    /// The parts that it names, but its own.
+    pub fn imports(&self) -> BTreeSet<String> {
+        let mut found: BTreeSet<String> = self.paths().iter().map(|path| part(path).to_owned()).collect();
         found.remove(&self.module());
         found
     }

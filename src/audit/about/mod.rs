@@ -158,6 +158,22 @@ impl About {
         }
     }
 
+    /// What is said of a file, to fill in; `None` in the record of a call.
+    pub fn file_mut(&mut self) -> Option<&mut AboutFile> {
+        match self {
+            Self::File(about) => Some(about),
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Finance(_) | Self::Persons(_) => None,
+        }
+    }
+
+    /// Whether it came by a security binding. A file did not: its certificate is the fingerprint of the key that its sender was logged on with.
+    pub(super) fn has_binding(&self) -> bool {
+        match self {
+            Self::File(_) => false,
+            Self::Nothing | Self::TerminalAdgang(_) | Self::PassThrough(_) | Self::Finance(_) | Self::Persons(_) => true,
+        }
+    }
+
     /// Whether the call goes on to somebody behind the gateway, by an agreement there and under a number of ours.
     pub(super) fn goes_on(&self) -> bool {
         match self {
