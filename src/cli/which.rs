@@ -47,5 +47,5 @@ pub fn terminaladgang<'c>(
         }
     }
     let (name, found) = service(services, wanted)?;
-    of(name, found).ok_or_else(|| format!("{name} passes messages through and has no policy; name another service"))
+    of(name, found).ok_or_else(|| format!("{name} has no policy; name a service of kind terminaladgang"))
 }

@@ -624,6 +624,31 @@ fn a_setting_of_before_says_where_it_went() {
     assert_eq!(report.matches("`hjemmel check --migrate FILE` writes the new file").count(), moved.len(), "{report}");
 }
 
+#[test]
+fn each_setting_of_before_says_where_it_went_by_itself() {
+    let (dir, present) = set_up();
+    let named = format!("[service.terminaladgang-6]{}", between(&present, "[service.terminaladgang-6]", "# Whose tokens"));
+    for Retired { section, key, now } in Service::RETIRED.iter().chain(super::retired::STORE) {
+        let header = section.map(|section| format!("\n[{section}]\n"));
+        let line = format!("{} = \"x\"\n", if key.is_empty() { "directory" } else { *key });
+        // The only service had no name, so there is none that has.
+        let text = if *section == Some("service") { present.replace(&named, "") } else { present.clone() };
+        let old = match &header {
+            None => format!("{line}{text}"),
+            Some(header) if text.contains(header) => text.replacen(header, &format!("{header}{line}"), 1),
+            Some(header) => format!("{text}{header}{line}"),
+        };
+        let part = if key.is_empty() { header.as_deref().unwrap() } else { line.as_str() };
+        let at = old.lines().position(|line| line == part.trim()).unwrap() + 1;
+        let setting = [*section, Some(*key)].into_iter().flatten().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(".");
+        let says =
+            format!("hjemmel.toml:{at}: {setting}: has moved; write {now}: `hjemmel check --migrate FILE` writes the new file");
+        let report = refused(&dir, &old);
+        assert!(report.contains(&says), "{says}\nin\n{report}");
+        assert_eq!(report.matches("hjemmel.toml:").count(), 1, "{report}");
+    }
+}
+
 /// What the file of 22 November says, every default of it written out, is what its conversion says.
 #[test]
 fn a_file_of_before_means_the_same_in_the_present_form() {
