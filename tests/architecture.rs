@@ -208,6 +208,28 @@ fn holds_the_list<T: Ord + std::fmt::Debug>(found: BTreeSet<T>, list: BTreeSet<T
     assert!(gone.is_empty(), "no more, to be struck from the list: {gone:#?}");
 }
 
+/// The stubs have names of their own, or they would judge nothing.
+#[test]
+fn a_name_of_the_wire_is_written_once() {
+    let (names, others): (Vec<_>, Vec<_>) = sources()
+        .into_iter()
+        .filter(|source| source.module() != "stub")
+        .partition(|source| source.path.ends_with("src/soap/names.rs") || source.path.ends_with("src/id/cvr.rs"));
+    let texts = |source: &house::Source| {
+        let mut found = BTreeSet::new();
+        house::texts(source.code.clone(), &mut found);
+        found.into_iter().filter(|text| text.starts_with("http") || text.starts_with("urn:")).collect::<BTreeSet<_>>()
+    };
+    let written: BTreeSet<String> = names.iter().flat_map(texts).collect();
+    assert!(written.len() > 10, "{written:?}");
+    let again = |source: &house::Source| {
+        let found = texts(source).intersection(&written).cloned().collect::<Vec<_>>();
+        (!found.is_empty()).then(|| format!("{}: {found:?}", source.path.display()))
+    };
+    let again: Vec<_> = others.iter().filter_map(again).collect();
+    assert!(again.is_empty(), "{}", again.join("\n"));
+}
+
 /// quick-xml judges the scanner in the tests. In the program it reads value lists, which the scanner has let through, and nothing else.
 #[test]
 fn the_judge_of_the_scanner_reads_no_message() {

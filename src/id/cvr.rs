@@ -8,6 +8,21 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Cvr([u8; 8]);
 
+/// What a CVR number stands behind where OIO names an authority by a URN.
+pub const URN: &str = "urn:oio:cvr-nr:";
+
+impl Cvr {
+    /// The authority that a URN names: [`URN`], and eight digits.
+    pub fn of_urn(text: &str) -> Option<Self> {
+        text.strip_prefix(URN)?.parse().ok()
+    }
+
+    /// The URN that names it.
+    pub fn urn(self) -> String {
+        format!("{URN}{self}")
+    }
+}
+
 /// The text is not eight ASCII digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a CVR number is exactly eight digits")]
@@ -56,6 +71,16 @@ mod tests {
     fn eight_digits_are_a_cvr_and_come_back_as_written() {
         for text in ["11111111", "00000001", "99999991"] {
             assert_eq!(text.parse::<Cvr>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_urn_names_an_authority_by_its_whole_number_alone() {
+        let cvr: Cvr = "00000001".parse().unwrap();
+        assert_eq!((cvr.urn().as_str(), Cvr::of_urn(&cvr.urn())), ("urn:oio:cvr-nr:00000001", Some(cvr)));
+        for text in ["", "00000001", "urn:oio:cvr-nr:", "urn:oio:cvr-nr:1", "urn:oio:cvr-nr: 0000001", "URN:OIO:CVR-NR:00000001"]
+        {
+            assert_eq!(Cvr::of_urn(text), None, "{text:?}");
         }
     }
 

@@ -17,8 +17,8 @@ use crate::signature::names::{DSIG, SAML};
 use crate::signature::timestamp::instant;
 use crate::signature::verify::VerifiedAssertion;
 use crate::soap::document::Element;
+use crate::soap::names::XSI;
 
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const HOLDER_OF_KEY: &str = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const ATTRIBUTE: &str = "dk:gov:saml:attribute:";

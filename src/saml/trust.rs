@@ -16,9 +16,9 @@ use crate::signature::names::{DSIG, METADATA};
 use crate::signature::timestamp::instant;
 use crate::signature::verify::verify_metadata;
 use crate::soap::document::{Document, Element};
+use crate::soap::names::XSI;
 use crate::soap::strict::Limits;
 
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const FEDERATION: &str = "http://docs.oasis-open.org/wsfed/federation/200706";
 /// How long before a certificate ends there is a warning.
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);

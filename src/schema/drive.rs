@@ -13,9 +13,8 @@ use xsd_schema::{NameId, SchemaSet, TypeKey};
 use super::compile::Compiled;
 use super::violation::{EXPECTED, Rule, TOLD, Violation, Violations};
 use crate::soap::document::{Child, Element};
+use crate::soap::names::XSI;
 use crate::soap::strict::is_space;
-
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// What the validator reported, of which the first are kept. Its own words are dropped where they arrive, for they quote values.
 #[derive(Clone, Default)]

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use super::source::{Problem, Sources, parse};
 use crate::soap::document::{Document, Element};
+use crate::soap::names::XSD;
 
-const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 /// How many particles, attributes and member types all of a schema may become.
 const MOST: u64 = 50_000;
 /// How many characters all patterns of a schema may become.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::source::{self, Sources};
 use crate::soap::document::Element;
+use crate::soap::names::XSD;
 
-const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 /// The most lines that are told.
 const TOLD: usize = 40;
 
@@ -54,7 +54,7 @@ impl Meaning {
         for text in sources.paths().filter_map(|path| sources.get(path)) {
             let Ok(document) = source::parse(text) else { continue };
             let root = document.root();
-            if root.is(SCHEMA, "schema") {
+            if root.is(XSD, "schema") {
                 meaning.add(root);
             }
         }
@@ -80,9 +80,9 @@ impl Meaning {
             .iter()
             .filter_map(|name| schema.attribute("", name).map(|value| format!("{name}={value}")))
             .collect();
-        let redefined = schema.elements().filter(|child| child.is(SCHEMA, "redefine") || child.is(SCHEMA, "override"));
+        let redefined = schema.elements().filter(|child| child.is(XSD, "redefine") || child.is(XSD, "override"));
         let inside = redefined.flat_map(|child| child.elements());
-        for declared in schema.elements().chain(inside).filter(|child| child.namespace() == SCHEMA) {
+        for declared in schema.elements().chain(inside).filter(|child| child.namespace() == XSD) {
             let Some(name) = declared.attribute("", "name") else { continue };
             let key = format!("{} {}", declared.local(), name_of(target, name));
             let component = self.components.entry(key).or_default();
@@ -178,7 +178,7 @@ impl<'m> Index<'m> {
 
     fn of(&self, name: &str) -> &[&'m str] {
         // A document that is included without a namespace takes its includer's: its names are found by their local part.
-        let own = || self.by_local.get(local(name)).filter(|_| !name.starts_with(&name_of(SCHEMA, "")));
+        let own = || self.by_local.get(local(name)).filter(|_| !name.starts_with(&name_of(XSD, "")));
         self.named.get(name).or_else(own).map_or(&[], Vec::as_slice)
     }
 }
@@ -243,7 +243,7 @@ impl Component {
                     if key == "base" || key == "substitutionGroup" {
                         self.instead_of.extend(names.iter().cloned());
                     }
-                    self.open |= names.iter().any(|name| *name == name_of(SCHEMA, "anyType"));
+                    self.open |= names.iter().any(|name| *name == name_of(XSD, "anyType"));
                     self.uses.extend(names.iter().cloned());
                     said.push(format!("{key}={}", names.join(" ")));
                 }
@@ -264,8 +264,8 @@ impl Component {
         if particle && !path.is_empty() {
             self.limit(&line, "maxOccurs", node.attribute("", "maxOccurs").unwrap_or("1"));
         }
-        let children = || node.elements().filter(|child| child.namespace() == SCHEMA);
-        let untyped = node.is(SCHEMA, "element")
+        let children = || node.elements().filter(|child| child.namespace() == XSD);
+        let untyped = node.is(XSD, "element")
             && ["type", "ref", "substitutionGroup"].iter().all(|name| node.attribute("", name).is_none())
             && !children().any(|child| matches!(child.local(), "simpleType" | "complexType"));
         self.open |= untyped || matches!(node.local(), "any" | "anyAttribute");

@@ -6,8 +6,6 @@ pub const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 pub const XENC: &str = "http://www.w3.org/2001/04/xmlenc#";
 /// XML Encryption 1.1.
 pub const XENC11: &str = "http://www.w3.org/2009/xmlenc11#";
-/// XML Schema instances. Read nowhere: an `xsi:type` may even have a prefix that nothing binds.
-pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The binding by which requests and log-out travel.
 pub const REDIRECT: &str = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect";
 /// The binding by which responses come.

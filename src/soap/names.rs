@@ -14,6 +14,8 @@ pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-
 pub const WSU: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd";
 /// The Liberty framework header, understood and signed where present.
 pub const LIBERTY_SB: &str = "urn:liberty:sb:2006-08";
+/// XML Schema.
+pub const XSD: &str = "http://www.w3.org/2001/XMLSchema";
 /// XML Schema's own attributes: `xsi:nil`, `xsi:type`.
 pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The platform's request header, `RequestHeader/TransactionUUID`.

@@ -128,6 +128,21 @@ pub fn imports(code: TokenStream, place: &[String], found: &mut BTreeSet<String>
     }
 }
 
+/// Gathers the texts that stand in the code as they are.
+pub fn texts(code: TokenStream, found: &mut BTreeSet<String>) {
+    for tree in code {
+        match tree {
+            TokenTree::Group(group) => texts(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                if let syn::Lit::Str(text) = syn::Lit::new(literal) {
+                    found.insert(text.value());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The module that a module stands in.
 fn above(place: &[String]) -> &[String] {
     place.split_last().map_or(&[], |(_, above)| above)

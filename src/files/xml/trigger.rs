@@ -17,6 +17,7 @@ use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, Refusal};
 use crate::signature::c14n::canonical_bytes;
 use crate::soap::document::{Child, Document, Element};
+use crate::soap::names::XSI;
 use crate::soap::strict::Limits;
 
 /// The largest trigger that is read, in bytes.
@@ -29,7 +30,6 @@ pub const ROUTED: &str = "ROUTING_V1_0_0";
 const CHARACTERS: usize = 255;
 /// Who sends ten thousand wrong elements is told of so many.
 const TOLD: usize = 20;
-const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// What a trigger says.
 #[derive(Clone, PartialEq, Eq)]
@@ -206,7 +206,7 @@ impl Reader {
 
     fn no_attributes(&mut self, name: &str, element: Element<'_>) {
         let told = |attribute: crate::soap::document::Attribute<'_>| {
-            attribute.namespace == SCHEMA_INSTANCE && matches!(attribute.local, "schemaLocation" | "noNamespaceSchemaLocation")
+            attribute.namespace == XSI && matches!(attribute.local, "schemaLocation" | "noNamespaceSchemaLocation")
         };
         if element.attributes().any(|attribute| !told(attribute)) {
             self.tell(
@@ -341,11 +341,11 @@ impl Reader {
         let an_instant = ("et tidspunkt", "an instant");
         let inf_ref = inf_refs.first().and_then(|element| self.text("InfRef", *element));
         let sender_system = self.parsed("SenderIt-system", systems.first(), a_uuid, uuid);
-        let sender_authority = self.parsed("SenderAuthority", authorities.first(), a_cvr, cvr);
+        let sender_authority = self.parsed("SenderAuthority", authorities.first(), a_cvr, Cvr::of_urn);
         let transaction = self.parsed("TransactionId", transactions.first(), a_uuid, uuid);
         let sent_at = self.parsed("SenderTimestamp", instants.first(), an_instant, instant);
         let recipient_system = to_systems.first().map(|system| self.parsed("RecipientIt-system", Some(system), a_uuid, uuid));
-        let recipient_authority = self.parsed("RecipientAuthority", to_authorities.first(), a_cvr, cvr);
+        let recipient_authority = self.parsed("RecipientAuthority", to_authorities.first(), a_cvr, Cvr::of_urn);
         let value_date = lists.first().and_then(|list| self.value_date(*list));
         let sent_at = sent_at?;
         Some(Routing {
@@ -386,11 +386,6 @@ fn canonical_content(content: Element<'_>) -> String {
 fn uuid(text: &str) -> Option<Uuid> {
     let lower = text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'));
     (lower && text.len() == 36).then(|| text.parse().ok()).flatten()
-}
-
-fn cvr(text: &str) -> Option<Cvr> {
-    let number = text.strip_prefix("urn:oio:cvr-nr:")?;
-    (number.len() == 8).then(|| number.parse().ok()).flatten()
 }
 
 /// Whether the text has the form: `0` stands for a digit.

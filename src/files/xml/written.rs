@@ -94,20 +94,20 @@ pub fn trigger(of: &Routed<'_>) -> String {
         "  <FileDescriptor>\n    <FileName>{}</FileName>\n    <SizeInBytes>{}</SizeInBytes>\n    <Sender>{}</Sender>\n    \
          <Recipients>{}</Recipients>\n  </FileDescriptor>\n  <FileContentDescriptor>\n    <SFTPDynamicRoutingInfo>\n      \
          <InfRef>{}</InfRef>\n      <SenderIt-system>{}</SenderIt-system>\n      \
-         <SenderAuthority>urn:oio:cvr-nr:{}</SenderAuthority>\n      <TransactionId>{}</TransactionId>\n      \
+         <SenderAuthority>{}</SenderAuthority>\n      <TransactionId>{}</TransactionId>\n      \
          <SenderTimestamp>{}</SenderTimestamp>\n      <RecipientIt-system>{}</RecipientIt-system>\n      \
-         <RecipientAuthority>urn:oio:cvr-nr:{}</RecipientAuthority>\n    </SFTPDynamicRoutingInfo>\n  </FileContentDescriptor>\n",
+         <RecipientAuthority>{}</RecipientAuthority>\n    </SFTPDynamicRoutingInfo>\n  </FileContentDescriptor>\n",
         escape(of.file),
         of.size,
         escape(of.sender),
         escape(of.recipient),
         escape(of.inf_ref),
         of.sender_system,
-        of.sender_authority,
+        of.sender_authority.urn(),
         of.transaction,
         of.sent_at,
         of.recipient_system,
-        of.recipient_authority,
+        of.recipient_authority.urn(),
     );
     document("Trigger", &text)
 }

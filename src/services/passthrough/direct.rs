@@ -188,5 +188,5 @@ fn receiver(settings: &Settings, request: Element<'_>, sender: Cvr) -> Result<Cv
 /// `11111111`, or `urn:oio:cvr-nr:11111111`.
 fn cvr(text: &str) -> Option<Cvr> {
     let text = text.trim();
-    text.strip_prefix("urn:oio:cvr-nr:").unwrap_or(text).parse().ok()
+    Cvr::of_urn(text).or_else(|| text.parse().ok())
 }

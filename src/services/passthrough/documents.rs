@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::schema::source::{self, Problem, Sources};
 use crate::soap::document::{Document, Element};
+use crate::soap::names::XSD;
 use crate::text::line_at;
 
 /// WSDL 1.1.
 pub(super) const WSDL: &str = "http://schemas.xmlsoap.org/wsdl/";
-/// XML Schema.
-pub(super) const SCHEMA: &str = "http://www.w3.org/2001/XMLSchema";
 /// The most elements of a WSDL, those of its schemas not counted: looking names and lines up must take no time to speak of.
 const ELEMENTS: usize = 5000;
 
@@ -55,7 +54,7 @@ pub(super) fn gather(sources: &Sources, path: &str, problems: &mut Vec<Problem>)
             }
         };
         let root = document.root();
-        if root.is(SCHEMA, "schema") {
+        if root.is(XSD, "schema") {
             schemas.push(path);
             continue;
         }
@@ -64,7 +63,7 @@ pub(super) fn gather(sources: &Sources, path: &str, problems: &mut Vec<Problem>)
             problems.push(Problem { file: path, line: Some(1), what: what.to_owned(), remedy: remedy.to_owned() });
             continue;
         }
-        let counted = |element: &Element<'_>| element.namespace() != SCHEMA && element.namespace() != "";
+        let counted = |element: &Element<'_>| element.namespace() != XSD && element.namespace() != "";
         if root.descendants().filter(counted).count() > ELEMENTS {
             let what = format!("It has more than {ELEMENTS} elements beside its schemas.");
             problems.push(Problem { file: path, line: None, what, remedy: "Keep one service in a WSDL.".to_owned() });
@@ -86,7 +85,7 @@ pub(super) fn gather(sources: &Sources, path: &str, problems: &mut Vec<Problem>)
 pub fn links(document: &Document) -> Vec<(usize, String)> {
     let location = |element: Element<'_>| match (element.namespace(), element.local()) {
         (WSDL, "import") => element.attribute("", "location").map(str::to_owned),
-        (SCHEMA, "include" | "import" | "redefine") => element.attribute("", "schemaLocation").map(str::to_owned),
+        (XSD, "include" | "import" | "redefine") => element.attribute("", "schemaLocation").map(str::to_owned),
         _ => None,
     };
     document.root().descendants().filter_map(|element| Some((line(element), location(element)?))).collect()
@@ -122,7 +121,7 @@ fn alone(schema: Element<'_>) -> String {
 pub(super) fn lift(sources: &mut Sources, documents: &BTreeMap<String, Document>) -> Vec<String> {
     let mut names = Vec::new();
     for (path, document) in documents {
-        let inline = document.root().named(WSDL, "types").flat_map(|types| types.named(SCHEMA, "schema"));
+        let inline = document.root().named(WSDL, "types").flat_map(|types| types.named(XSD, "schema"));
         for (number, schema) in inline.enumerate() {
             let name = format!("{path}{INLINE}{}", number + 1);
             sources.add(&name, alone(schema));

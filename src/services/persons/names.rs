@@ -1,7 +1,8 @@
 //! The names of the contract.
 
-/// The namespace of request and answer.
-pub const NS: &str = "urn:hjemmel:campus:personimport:1";
+/// The namespace of request and answer, which files have too.
+pub use crate::persons::file::NAMESPACE as NS;
+
 /// The operation.
 pub const OPERATION: &str = "ImporterPersoner";
 /// The action of a request.

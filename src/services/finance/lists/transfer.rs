@@ -42,7 +42,7 @@ fn file(list: &List, before: Option<&List>, head: &Head, delivery: &Delivery) ->
     line("AbonnementUUID", &delivery.subscription);
     line("VersionUUID", &head.id);
     line("ServiceUUID", &head.service);
-    line("ModtagerMyndighed", &format!("urn:oio:cvr-nr:{}", delivery.authority));
+    line("ModtagerMyndighed", &delivery.authority.urn());
     if let Some(at) = head.published_at {
         line("Offentliggjort", &at);
     }

@@ -9,12 +9,11 @@ use uuid::Uuid;
 
 use super::money::{Oere, Written};
 use crate::id::cvr::Cvr;
+pub use crate::id::cvr::URN as CVR_URN;
 use crate::soap::document::Element;
 
 /// The contract's namespace.
 pub const NAMESPACE: &str = "urn:hjemmel:oekonomi:finansbilag:1";
-/// How an authority is named.
-pub const CVR_URN: &str = "urn:oio:cvr-nr:";
 
 /// Something that the schema should not have let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,8 +130,7 @@ fn uuid(parent: Element<'_>, local: &str) -> Result<Uuid, Unreadable> {
 }
 
 fn authority(parent: Element<'_>, local: &str) -> Result<Cvr, Unreadable> {
-    let text = string(parent, local)?;
-    text.strip_prefix(CVR_URN).and_then(|number| number.parse().ok()).ok_or(Unreadable)
+    Cvr::of_urn(&string(parent, local)?).ok_or(Unreadable)
 }
 
 fn date(text: &str) -> Option<Date> {

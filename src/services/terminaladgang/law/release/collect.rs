@@ -4,10 +4,9 @@ use super::Fed;
 use super::node::{Object, Part};
 use super::place::{Ns, Place};
 use crate::refusal::Refusal;
+use crate::soap::names::XSI;
 use crate::soap::reading::{Path, Reading};
 use crate::soap::strict::{Uri, Uris};
-
-const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Whether the current tag carries `xsi:type` or `xsi:nil`, with whatever value.
 pub(super) fn is_odd(read: &impl Reading) -> bool {

@@ -37,6 +37,7 @@ use self::place::{Ns, Place};
 pub use self::terms::{Ask, FieldRule, Limits, ReleaseRules, Words};
 use crate::refusal::Refusal;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
+use crate::soap::names::{SOAP11, SOAP12};
 use crate::soap::reading::Reading;
 use crate::soap::strict::{Token, is_space};
 
@@ -253,9 +254,8 @@ impl Filter {
 
     /// The one element of the Body.
     fn root(&mut self, read: &impl Reading) -> Fed {
-        let soap = ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
         match (read.uris().get(read.uri()), read.local()) {
-            (uri, "Fault") if soap.contains(&uri) => Err(Refusal::PEER_FAULT.into()),
+            (uri, "Fault") if [SOAP11, SOAP12].contains(&uri) => Err(Refusal::PEER_FAULT.into()),
             (uri, "FremsoegYdelseIndeksOutput") if uri == Ns::Yi.uri() && !collect::is_odd(read) && self.stage == Stage::Body => {
                 self.stage = Stage::Output;
                 Ok(())
