@@ -48,6 +48,16 @@ fn braces_expressions_and_parents_are_imports() {
     assert_eq!((part("services::passthrough"), part("soap")), ("services", "soap"));
 }
 
+/// A module with parts is a folder with `mod.rs`: whoever looks for it looks in one place.
+#[test]
+fn no_module_stands_beside_its_own_folder() {
+    let mut files = Vec::new();
+    tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    assert!(files.len() > 300, "{} files", files.len());
+    let beside = files.iter().filter(|file| file.extension().is_some_and(|end| end == "rs") && file.with_extension("").is_dir());
+    assert_eq!(beside.collect::<Vec<_>>(), Vec::<&PathBuf>::new());
+}
+
 #[test]
 fn a_module_imports_only_what_stands_below_it() {
     let layer = |module: &str| LAYERS.iter().position(|row| row.contains(&module));
