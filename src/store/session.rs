@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::notices::Heard;
 use super::place::{Opened, Place};
-use super::postgres::Server;
+use super::postgres::{self, Server};
 use super::value::{Inner as RowInner, Query, Row};
 use super::{Dialect, StoreError};
 
@@ -139,9 +139,11 @@ impl Transaction {
     }
 }
 
-/// A connection that broke while it committed leaves open whether the database did.
+/// A connection that broke while it committed leaves open whether the database did; also where a pooler, or a server that goes down,
+/// says so by an error of its own.
 fn undecided(error: StoreError) -> StoreError {
     match error {
+        error if postgres::is_lost(&error) => StoreError::Undecided(error.to_string()),
         StoreError::Database(sqlx::Error::Database(refused)) => StoreError::Database(sqlx::Error::Database(refused)),
         StoreError::Database(error) => StoreError::Undecided(error.to_string()),
         StoreError::TooSlow(limit) => StoreError::Undecided(StoreError::TooSlow(limit).to_string()),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use hjemmel::store::{Access, Database, Settings, StoreError, sql, until_it_holds};
 use tokio::sync::Barrier;
 
-use crate::postgres::Cluster;
+use super::reach::pooled;
+use crate::postgres::{Bouncer, Cluster, Mode};
+use crate::tables;
 
 async fn open(settings: &Settings) -> Result<Database, StoreError> {
     Database::open(settings, Access::Make).await
@@ -97,4 +99,58 @@ async fn of_two_that_would_not_have_come_out_so_one_after_the_other_one_is_done_
         one.await.unwrap().unwrap();
     }
     assert_eq!(asks(&store).await.unwrap(), 1);
+}
+
+/// Has each commit end so (`body`, in PL/pgSQL) where a job was written.
+fn at_commit(cluster: &Cluster, database: &str, body: &str) {
+    cluster.psql_in(
+        database,
+        &format!(
+            "CREATE OR REPLACE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$;
+             DROP TRIGGER IF EXISTS at_commit ON job;
+             CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON job DEFERRABLE INITIALLY DEFERRED
+                 FOR EACH ROW EXECUTE FUNCTION at_commit()"
+        ),
+    );
+}
+
+async fn commits(store: &Database) -> Result<(), StoreError> {
+    let mut transaction = store.begin_beside_others().await?;
+    transaction.execute(add("test")).await?;
+    transaction.commit().await
+}
+
+#[tokio::test]
+async fn a_commit_that_the_server_refuses_was_not_made_and_of_one_whose_connection_broke_nobody_knows() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let store = open(&tables::patient(cluster.settings(&database))).await.unwrap();
+    // A pooler's "server closed the connection", and a server that is ended while it commits.
+    for (code, is_undecided) in [("08P01", true), ("57P01", true), ("57P02", true), ("40001", false), ("23505", false)] {
+        at_commit(&cluster, &database, &format!("RAISE EXCEPTION 'of the test' USING ERRCODE = '{code}'"));
+        let told = commits(&store).await.unwrap_err();
+        assert_eq!(told.is_undecided(), is_undecided, "{code}: {told:?}");
+        assert_eq!(told.is_away(), !is_undecided, "{code}: what may have been kept is not simply done again");
+    }
+    assert_eq!(answer(&store).await, 0);
+}
+
+#[tokio::test]
+async fn through_pgbouncer_nobody_knows_of_a_commit_that_the_server_did_not_outlive() {
+    let Some(cluster) = Cluster::own() else { return };
+    let Some(bouncer) = Bouncer::newer(&cluster, Mode::Transaction, 2, "") else { return };
+    let database = cluster.database().name;
+    let (_, settings) = pooled(&tables::patient(cluster.settings(&database)), &bouncer);
+    let store = open(&settings).await.unwrap();
+    at_commit(&cluster, &database, "PERFORM pg_sleep(60)");
+    let committing = tokio::spawn({
+        let store = store.clone();
+        async move { commits(&store).await }
+    });
+    cluster.wait_until("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')").await;
+    cluster.kill();
+    let told = committing.await.unwrap().unwrap_err();
+    assert!(told.is_undecided(), "{told:?}");
+    cluster.start();
+    assert_eq!(answer(&store).await, 0, "this time it was not");
 }

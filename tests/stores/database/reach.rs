@@ -61,7 +61,9 @@ async fn each_thing_that_keeps_the_server_from_being_used_is_told_with_its_remed
 #[tokio::test]
 async fn what_is_shown_of_a_store_holds_no_password() {
     let Some(kept) = Kept::in_postgres() else { return };
-    let store = Store::open(&kept.settings).await.unwrap();
+    // One for each of the two that are shown.
+    let settings = Settings { max_connections: 2, ..kept.settings.clone() };
+    let store = Store::open(&settings).await.unwrap();
     let session = store.database().session().await.unwrap();
     let transaction = store.database().begin_beside_others().await.unwrap();
     for shown in [format!("{store:?}"), format!("{:?}", kept.settings), format!("{session:?}"), format!("{transaction:?}")] {
@@ -112,7 +114,7 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
 }
 
 /// A database asked by a pooler: without an address of the server itself, and with it.
-fn pooled(direct: &Settings, bouncer: &Bouncer) -> (Settings, Settings) {
+pub fn pooled(direct: &Settings, bouncer: &Bouncer) -> (Settings, Settings) {
     let (mut alone, mut with_direct) = (direct.clone(), direct.clone());
     let own: Address = server(&mut with_direct).address.clone();
     for settings in [&mut alone, &mut with_direct] {
