@@ -101,14 +101,12 @@ pub async fn keep(database: &Database, anchored: &Anchored, at: Timestamp) -> Re
     let Anchored { log, checkpoint, .. } = anchored;
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let text = serde_json::to_string(checkpoint).unwrap_or_default();
-    let mut transaction = database.begin_beside_others().await?;
     let kept = sql("INSERT INTO audit_anchor (log, segment, covers, signed_checkpoint, anchored_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (log, segment) DO UPDATE
          SET covers = excluded.covers, signed_checkpoint = excluded.signed_checkpoint, anchored_at = excluded.anchored_at
          WHERE audit_anchor.covers < excluded.covers");
     let kept = kept.bind(*log).bind(number(checkpoint.segment)).bind(number(checkpoint.covers)).bind(text).bind(at);
-    transaction.execute(kept).await?;
-    transaction.commit().await
+    database.write(kept).await.map(drop)
 }
 
 /// Every anchor in the store.
@@ -182,12 +180,10 @@ pub async fn archived(database: &Database, log: Uuid) -> Result<std::collections
 /// # Errors
 /// A store that does not answer.
 pub async fn tell_archived(database: &Database, log: Uuid, segment: u64, sha256: &str, at: Timestamp) -> Result<(), StoreError> {
-    let mut transaction = database.begin_beside_others().await?;
     let told = sql("INSERT INTO audit_archived (log, segment, sha256, archived_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (log, segment) DO NOTHING");
     let segment = i64::try_from(segment).unwrap_or(i64::MAX);
-    transaction.execute(told.bind(log).bind(segment).bind(sha256.to_owned()).bind(at)).await?;
-    transaction.commit().await
+    database.write(told.bind(log).bind(segment).bind(sha256.to_owned()).bind(at)).await.map(drop)
 }
 
 /// Keeps an anchor of a log of questions in the store.
@@ -197,14 +193,12 @@ pub async fn tell_archived(database: &Database, log: Uuid, segment: u64, sha256:
 pub async fn keep_question(database: &Database, anchored: &Anchored, at: Timestamp) -> Result<(), StoreError> {
     let Anchored { log, checkpoint, .. } = anchored;
     let text = serde_json::to_string(checkpoint).unwrap_or_default();
-    let mut transaction = database.begin_beside_others().await?;
     let kept = sql("INSERT INTO audit_question_anchor (log, covers, signed_checkpoint, anchored_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (log) DO UPDATE
          SET covers = excluded.covers, signed_checkpoint = excluded.signed_checkpoint, anchored_at = excluded.anchored_at
          WHERE audit_question_anchor.covers < excluded.covers");
     let covers = i64::try_from(checkpoint.covers).unwrap_or(i64::MAX);
-    transaction.execute(kept.bind(*log).bind(covers).bind(text).bind(at)).await?;
-    transaction.commit().await
+    database.write(kept.bind(*log).bind(covers).bind(text).bind(at)).await.map(drop)
 }
 
 /// The anchors of logs of questions.

@@ -683,7 +683,5 @@ async fn keep_seen(store: &Store, place: String, what: &'static str, is_so: bool
         // What never was so cannot fall back.
         false => sql("UPDATE connection_seen SET lost_at = $3 WHERE place = $1 AND what = $2 AND lost_at IS NULL"),
     };
-    let mut transaction = store.database().begin_beside_others().await?;
-    transaction.execute(query.bind(place).bind(what).bind(at)).await?;
-    transaction.commit().await
+    store.database().write(query.bind(place).bind(what).bind(at)).await.map(drop)
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     agreements::Store,
     audit::Decided,
-    store::{StoreError, by_dialect, sql},
+    store::{StoreError, by_dialect, sql, until_it_holds},
 };
 
 /// How long a claim holds.
@@ -45,7 +45,6 @@ impl Store {
         if self.database().first(sql("SELECT id FROM decision WHERE recorded_at IS NULL LIMIT 1")).await?.is_none() {
             return Ok(Vec::new());
         }
-        let mut transaction = self.database().begin_beside_others().await?;
         let waiting = by_dialect(
             "SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
                  decided_at, recorded_at, claimed_by, session FROM decision
@@ -55,17 +54,21 @@ impl Store {
              WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) ORDER BY id LIMIT $3
              FOR UPDATE SKIP LOCKED",
         );
-        let mut claimed = Vec::new();
-        for row in transaction.all(waiting.bind(stale).bind(node).bind(BATCH)).await? {
-            let made = record::read(&row)?;
-            let again = row.maybe::<Uuid>("claimed_by")?.is_some();
-            let claim =
-                sql("UPDATE decision SET claimed_by = $1, claimed_at = $2 WHERE id = $3").bind(node).bind(now).bind(made.id);
-            transaction.execute(claim).await?;
-            claimed.push(Waiting { decided: decided(made), again });
-        }
-        transaction.commit().await?;
-        Ok(claimed)
+        let waiting = waiting.bind(stale).bind(node).bind(BATCH);
+        until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            let mut claimed = Vec::new();
+            for row in transaction.all(waiting.clone()).await? {
+                let made = record::read(&row)?;
+                let again = row.maybe::<Uuid>("claimed_by")?.is_some();
+                let claim =
+                    sql("UPDATE decision SET claimed_by = $1, claimed_at = $2 WHERE id = $3").bind(node).bind(now).bind(made.id);
+                transaction.execute(claim).await?;
+                claimed.push(Waiting { decided: decided(made), again });
+            }
+            transaction.commit().await.map(|()| claimed)
+        })
+        .await
     }
 
     /// Notes that a decision stands in a chain.
@@ -73,10 +76,8 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn recorded(&self, decision: Uuid, at: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.database().begin_beside_others().await?;
         let written = sql("UPDATE decision SET recorded_at = $1 WHERE id = $2 AND recorded_at IS NULL").bind(at).bind(decision);
-        transaction.execute(written).await?;
-        transaction.commit().await
+        self.database().write(written).await.map(drop)
     }
 }
 

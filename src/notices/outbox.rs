@@ -190,6 +190,6 @@ impl Store {
     /// A store that does not answer.
     pub async fn forget_notices(&self, now: Timestamp) -> Result<u64, StoreError> {
         let forget = sql("DELETE FROM notice_given WHERE at < $1").bind(now - REMEMBERED);
-        self.database().session().await?.execute(forget).await
+        self.database().execute(forget).await
     }
 }

@@ -254,12 +254,15 @@ pub async fn take(database: &Database, most: u32, lease: Duration, now: Timestam
     let (own, now) = (Uuid::new_v4(), microseconds(now));
     let until = now.saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 4));
     let take = take.bind(now).bind(i64::from(most)).bind(own).bind(until);
-    let mut transaction = database.begin_beside_others().await?;
-    if transaction.dialect() == Dialect::Postgres {
-        transaction.execute(sql("SELECT pg_advisory_xact_lock(hashtextextended('person_outbox', 0))")).await?;
-    }
-    let rows = transaction.all(take).await?;
-    transaction.commit().await?;
+    let rows = until_it_holds(async || {
+        let mut transaction = database.begin_beside_others().await?;
+        if transaction.dialect() == Dialect::Postgres {
+            transaction.execute(sql("SELECT pg_advisory_xact_lock(hashtextextended('person_outbox', 0))")).await?;
+        }
+        let rows = transaction.all(take.clone()).await?;
+        transaction.commit().await.map(|()| rows)
+    })
+    .await?;
     let mut taken = rows.iter().map(|row| read(row, own)).collect::<Result<Vec<_>, _>>()?;
     taken.sort_by_key(|taken| taken.id);
     Ok(taken)
@@ -387,7 +390,7 @@ pub async fn not_taken(database: &Database, taken: &Taken, why: &str, fate: Fate
          WHERE id = $1 AND lease = $2 AND state = 'VENTER'",
     );
     let failed = failed.bind(taken.id).bind(taken.lease).bind(state).bind(due).bind(i64::from(counted)).bind(why);
-    held(taken, database.session().await?.execute(failed).await?)
+    held(taken, database.execute(failed).await?)
 }
 
 /// How it fares.
@@ -533,24 +536,26 @@ pub async fn awaken(database: &Database, today: Date, now: Timestamp) -> Result<
     }
     let of = |rows: &[Row]| rows.iter().map(|row| row.get("number")).collect::<Result<BTreeSet<i64>, StoreError>>();
     let (woken, found) = (of(&woken)?, of(&found)?);
-    let mut written = 0;
-    let mut transaction = database.begin_beside_others().await?;
-    // What another node wrote meanwhile changes no row here.
-    for number in woken {
-        let woke = sql("UPDATE person_campus SET wakes = NULL WHERE number = $1 AND wakes <= $2").bind(number).bind(today);
-        if transaction.execute(woke).await? > 0 {
-            transaction.execute(add(number, "IGEN", now)).await?;
-            written += 1;
+    until_it_holds(async || {
+        let mut written = 0;
+        let mut transaction = database.begin_beside_others().await?;
+        // What another node wrote meanwhile changes no row here.
+        for number in &woken {
+            let woke = sql("UPDATE person_campus SET wakes = NULL WHERE number = $1 AND wakes <= $2").bind(*number).bind(today);
+            if transaction.execute(woke).await? > 0 {
+                transaction.execute(add(*number, "IGEN", now)).await?;
+                written += 1;
+            }
         }
-    }
-    for number in found {
-        let told = sql("UPDATE person_handed SET manager_missing = 0 WHERE number = $1 AND manager_missing = 1
-                        AND manager IN (SELECT number FROM person_campus)");
-        if transaction.execute(told.bind(number)).await? > 0 {
-            transaction.execute(add(number, "IGEN", now)).await?;
-            written += 1;
+        for number in &found {
+            let told = sql("UPDATE person_handed SET manager_missing = 0 WHERE number = $1 AND manager_missing = 1
+                            AND manager IN (SELECT number FROM person_campus)");
+            if transaction.execute(told.bind(*number)).await? > 0 {
+                transaction.execute(add(*number, "IGEN", now)).await?;
+                written += 1;
+            }
         }
-    }
-    transaction.commit().await?;
-    Ok(written)
+        transaction.commit().await.map(|()| written)
+    })
+    .await
 }

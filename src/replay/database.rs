@@ -218,7 +218,9 @@ impl Rows {
         let statement = self.of_this_file(statement.bind(witness.map(|key| key.to_vec()).unwrap_or_default())).await?;
         let mut new = HashSet::new();
         let mut since = Some(Timestamp::MIN);
-        for row in self.store.all(statement).await? {
+        // Once: where it gave way the queue asks again, and at once.
+        let rows = self.store.session().await?.all(statement).await?;
+        for row in rows {
             let key = Key::try_from(row.get::<Vec<u8>>("key")?).map_err(|_| StoreError::Unreadable { column: "key" })?;
             new.insert(key);
             let whole = witness.is_none() || row.get::<i64>("witnesses")? > 0;

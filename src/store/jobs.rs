@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Database, Dialect, Session, StoreError, Transaction, by_dialect, sql};
+use super::{Database, Dialect, Query, Session, StoreError, Transaction, by_dialect, sql, until_it_holds};
 
 /// A job's content is at most so large, in bytes. What is larger belongs in a file, and its name in the job.
 pub const PAYLOAD_BYTES: usize = 64 * 1024;
@@ -194,9 +194,6 @@ impl Jobs {
     /// # Errors
     /// The store does not answer. What it may have given is given again when the lease ends.
     pub async fn take(&self, most: u32) -> Result<Vec<Taken>, StoreError> {
-        let lease = Uuid::new_v4();
-        let mut transaction = self.store.begin_beside_others().await?;
-        self.bury(&mut transaction).await?;
         let take = statement!(
             "WITH next AS MATERIALIZED (
                  SELECT id FROM job AS waiting
@@ -210,11 +207,18 @@ impl Jobs {
              UPDATE job SET lease = $3, due_us = " NOW " + $4, attempts = attempts + 1
              WHERE id IN (SELECT id FROM next) RETURNING id, payload, in_order, attempts"
         );
+        let lease = Uuid::new_v4();
         let take = take.bind(self.kind).bind(i64::from(most)).bind(lease).bind(microseconds(self.rules.lease));
         // Its last lease may have ended since those that are given up were looked for.
         let take = take.bind(i64::from(self.rules.attempts));
-        let rows = transaction.all(take).await?;
-        transaction.commit().await?;
+        // What was taken by an attempt that gave way was not.
+        let rows = until_it_holds(async || {
+            let mut transaction = self.store.begin_beside_others().await?;
+            self.bury(&mut transaction).await?;
+            let rows = transaction.all(take.clone()).await?;
+            transaction.commit().await.map(|()| rows)
+        })
+        .await?;
         let mut taken = rows
             .iter()
             .map(|row| {
@@ -244,9 +248,8 @@ impl Jobs {
         let keep = statement!(
             "UPDATE job SET due_us = " NOW " + $3 WHERE id = $1 AND lease = $2 AND state = 'waiting' AND due_us > " NOW
         );
-        let mut session = self.store.session().await?;
         let keep = keep.bind(taken.id).bind(taken.lease).bind(microseconds(self.rules.lease));
-        held(taken, session.execute(keep).await?)
+        held(taken, self.store.execute(keep).await?)
     }
 
     /// The job is done. Its content is forgotten.
@@ -254,7 +257,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: it was done, and may be done again.
     pub async fn done(&self, taken: &Taken) -> Result<(), JobError> {
-        finish(&mut self.store.session().await?, taken).await
+        held(taken, self.store.execute(finished(taken)).await?)
     }
 
     /// The job is done when `transaction` is committed, with whatever else it writes: that is then done once.
@@ -262,7 +265,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: do not commit.
     pub async fn done_with(&self, transaction: &mut Transaction, taken: &Taken) -> Result<(), JobError> {
-        finish(transaction, taken).await
+        held(taken, transaction.execute(finished(taken)).await?)
     }
 
     /// The attempt failed. `why` is kept for whoever looks at it: nothing of a person.
@@ -279,7 +282,7 @@ impl Jobs {
              WHERE id = $1 AND lease = $2 AND state = 'waiting'"
         );
         let failed = failed.bind(taken.id).bind(taken.lease).bind(state).bind(microseconds(pause)).bind(why);
-        held(taken, self.store.session().await?.execute(failed).await?)?;
+        held(taken, self.store.execute(failed).await?)?;
         Ok(fate)
     }
 
@@ -291,7 +294,7 @@ impl Jobs {
         let why: String = why.chars().take(PROBLEM_CHARACTERS).collect();
         let dead =
             sql("UPDATE job SET state = 'dead', lease = NULL, problem = $3 WHERE id = $1 AND lease = $2 AND state = 'waiting'");
-        held(taken, self.store.session().await?.execute(dead.bind(taken.id).bind(taken.lease).bind(why)).await?)
+        held(taken, self.store.execute(dead.bind(taken.id).bind(taken.lease).bind(why)).await?)
     }
 
     /// Those that are not done, the oldest first, `most` of them at most.
@@ -325,7 +328,7 @@ impl Jobs {
              WHERE id = $1 AND lease = $2 AND state = 'waiting'"
         );
         let later = later.bind(taken.id).bind(taken.lease).bind(microseconds(pause));
-        held(taken, self.store.session().await?.execute(later).await?)
+        held(taken, self.store.execute(later).await?)
     }
 
     /// Begins a dead job anew.
@@ -348,8 +351,8 @@ impl Jobs {
         self.of_dead(id, discard.bind(id).bind(self.kind)).await
     }
 
-    async fn of_dead(&self, id: i64, statement: super::Query) -> Result<(), JobError> {
-        match self.store.session().await?.execute(statement).await? {
+    async fn of_dead(&self, id: i64, statement: Query) -> Result<(), JobError> {
+        match self.store.execute(statement).await? {
             0 => Err(JobError::NotDead(id)),
             _ => Ok(()),
         }
@@ -396,17 +399,17 @@ pub async fn clean(store: &Database, after: Duration, most: u32) -> Result<u64, 
         "DELETE FROM job WHERE id IN (
              SELECT id FROM job WHERE state = 'done' AND due_us < " NOW " - $1 ORDER BY due_us LIMIT $2 " LOCKED ")"
     );
-    store.session().await?.execute(clean.bind(microseconds(after)).bind(i64::from(most))).await
+    store.execute(clean.bind(microseconds(after)).bind(i64::from(most))).await
 }
 
-async fn finish(session: &mut Session, taken: &Taken) -> Result<(), JobError> {
+fn finished(taken: &Taken) -> Query {
     // Of a job that is done, `due_us` says since when.
     let done = statement!(
         "UPDATE job SET state = 'done', due_us = " NOW ", lease = NULL, payload = $3, problem = NULL
          WHERE id = $1 AND lease = $2 AND state = 'waiting'"
     );
     let nothing: &[u8] = &[];
-    held(taken, session.execute(done.bind(taken.id).bind(taken.lease).bind(nothing)).await?)
+    done.bind(taken.id).bind(taken.lease).bind(nothing)
 }
 
 fn held(taken: &Taken, rows: u64) -> Result<(), JobError> {

@@ -334,31 +334,56 @@ impl Database {
         }
     }
 
-    /// Every row of one statement. One that only reads is done once more where its connection was lost.
+    /// Every row of one statement. It is done again where it gave way to another transaction; one that only reads once more where
+    /// its connection was lost.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn all(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        let only_reads = query.only_reads();
-        // In a statement of its own: the first connection is given back before another is taken.
-        let done = self.session().await?.all(query.clone()).await;
-        match done {
-            Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.all(query).await,
-            done => done,
-        }
+        self.alone(query.only_reads(), async || self.session().await?.all(query.clone()).await).await
     }
 
-    /// The first row of one statement, if there is one. One that only reads is done once more where its connection was lost.
+    /// The first row of one statement, if there is one. It is done again as [`Database::all`] is.
     ///
     /// # Errors
     /// The store does not answer, or refuses.
     pub async fn first(&self, query: Query) -> Result<Option<Row>, StoreError> {
-        let only_reads = query.only_reads();
-        let done = self.session().await?.first(query.clone()).await;
-        match done {
-            Err(error) if only_reads && self.lost_its_connection(&error) => self.session().await?.first(query).await,
+        self.alone(query.only_reads(), async || self.session().await?.first(query.clone()).await).await
+    }
+
+    /// Runs one statement, and says how many rows it changed. It is done again where it gave way to another transaction.
+    ///
+    /// # Errors
+    /// The store does not answer, or refuses.
+    pub async fn execute(&self, query: Query) -> Result<u64, StoreError> {
+        self.alone(false, async || self.session().await?.execute(query.clone()).await).await
+    }
+
+    /// The same in a transaction beside others ([`Database::begin_beside_others`]): within the time that a statement may take, and
+    /// in this program's turn to write where there is one writer at a time.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::commit`]; or the store does not answer, or refuses.
+    pub async fn write(&self, query: Query) -> Result<u64, StoreError> {
+        until_it_holds(async || {
+            let mut transaction = self.begin_beside_others().await?;
+            let changed = transaction.execute(query.clone()).await?;
+            transaction.commit().await.map(|()| changed)
+        })
+        .await
+    }
+
+    /// Asks one statement that is a transaction by itself: what it failed at was not kept. Each time by a connection of its own, the
+    /// one before having been given back.
+    async fn alone<T, F>(&self, only_reads: bool, ask: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        until_it_holds(async || match ask().await {
+            Err(error) if only_reads && self.lost_its_connection(&error) => ask().await,
             done => done,
-        }
+        })
+        .await
     }
 
     /// Whether a reading failed for want of its connection, so that it may be done again on another.

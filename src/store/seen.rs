@@ -194,7 +194,7 @@ impl Sight {
                  (SELECT at FROM store_restored ORDER BY at DESC LIMIT 1) AS restored
              FROM revision");
         let query = query.bind(self.node).bind(self.known.as_ref().and_then(|known| known.decision));
-        let row = self.database.session_in_doubt().await?.first(query).await?;
+        let row = self.database.alone(true, async || self.database.session_in_doubt().await?.first(query.clone()).await).await?;
         let row = row.ok_or(StoreError::Unreadable { column: "revision" })?;
         Ok(Found {
             store: row.get("store")?,
@@ -214,7 +214,8 @@ impl Sight {
         self.keep(Known { store, from, to, first, decision, restored }).await?;
         let count = sql("INSERT INTO store_seen (node, mark, seen_at) VALUES ($1, $2, $3)
              ON CONFLICT (node) DO UPDATE SET mark = excluded.mark, seen_at = excluded.seen_at");
-        self.database.session_in_doubt().await?.execute(count.bind(self.node).bind(to).bind(now)).await?;
+        let count = count.bind(self.node).bind(to).bind(now);
+        self.database.alone(false, async || self.database.session_in_doubt().await?.execute(count.clone()).await).await?;
         self.stepped = Some(Instant::now());
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn forget_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.database().session().await?.execute(sql("DELETE FROM idempotency WHERE at < $1").bind(now - KEPT)).await
+        self.database().execute(sql("DELETE FROM idempotency WHERE at < $1").bind(now - KEPT)).await
     }
 }
 

@@ -17,7 +17,7 @@ use super::store::UserError;
 use super::{Actor, Kind, Proof, User};
 use crate::agreements::Store;
 use crate::store::value::to_microsecond;
-use crate::store::{Row, StoreError, sql};
+use crate::store::{Row, StoreError, sql, until_it_holds};
 
 /// How long a session that has ended, and a link whose time is over, are remembered: a decision names its session.
 pub const KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -216,9 +216,7 @@ impl Store {
         .bind(of_provider.and_then(|known| known.session.as_deref()).map(hashed))
         .bind(now)
         .bind(to_microsecond(ends_at));
-        let mut transaction = self.database().begin_beside_others().await?;
-        transaction.execute(open).await?;
-        transaction.commit().await?;
+        self.database().write(open).await?;
         let actor = Actor { user, proof: Proof::Session(id) };
         Ok((secret, Session { id, means: proven.means, began_at: now, ends_at, actor }))
     }
@@ -242,7 +240,7 @@ impl Store {
         let id = row.get("session")?;
         if now.duration_since(seen_at) >= NOTED_EVERY {
             let seen = sql("UPDATE console_session SET seen_at = $1 WHERE id = $2 AND ended_at IS NULL AND seen_at < $1");
-            self.database().session().await?.execute(seen.bind(to_microsecond(now)).bind(id)).await?;
+            self.database().execute(seen.bind(to_microsecond(now)).bind(id)).await?;
         }
         let means = row.parsed("means")?;
         let actor = Actor { user, proof: Proof::Session(id) };
@@ -267,7 +265,7 @@ impl Store {
     /// A store that does not answer.
     pub async fn end_session(&self, id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         let end = sql("UPDATE console_session SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL");
-        self.database().session().await?.execute(end.bind(to_microsecond(now)).bind(id)).await.map(drop)
+        self.database().execute(end.bind(to_microsecond(now)).bind(id)).await.map(drop)
     }
 
     /// Whether a session, ended or not, is of this person at this provider.
@@ -287,7 +285,7 @@ impl Store {
         let end = sql("UPDATE console_session SET ended_at = $1
              WHERE subject = $2 AND ended_at IS NULL AND ($3 IS NULL OR session_index = $3 OR session_index IS NULL)");
         let end = end.bind(to_microsecond(now)).bind(hashed(&known.subject)).bind(known.session.as_deref().map(hashed));
-        self.database().session().await?.execute(end).await
+        self.database().execute(end).await
     }
 
     /// Ends the sessions that a person began by an identity provider as another user of the same authority or company: with roles
@@ -303,7 +301,7 @@ impl Store {
         .bind(now_is.person)
         .bind(now_is.id)
         .bind(now_is.party.map(|cvr| cvr.to_string()).unwrap_or_default());
-        self.database().session().await?.execute(end).await
+        self.database().execute(end).await
     }
 
     /// Makes a link by which this user logs on once, for so long. `any_role`: also one who is no operator.
@@ -324,9 +322,7 @@ impl Store {
         let (secret, now) = (Secret::new()?, to_microsecond(now));
         let make = sql("INSERT INTO console_link (secret, api_user, made_at, ends_at) VALUES ($1, $2, $3, $4)");
         let make = make.bind(secret.digest()).bind(user.id).bind(now).bind(now + holds);
-        let mut transaction = self.database().begin_beside_others().await?;
-        transaction.execute(make).await?;
-        transaction.commit().await?;
+        self.database().write(make).await?;
         Ok(secret)
     }
 
@@ -338,9 +334,13 @@ impl Store {
         let now = to_microsecond(now);
         let take =
             sql("UPDATE console_link SET used_at = $1 WHERE secret = $2 AND used_at IS NULL AND ends_at > $1 RETURNING api_user");
-        let mut transaction = self.database().begin_beside_others().await?;
-        let row = transaction.first(take.bind(now).bind(secret.digest())).await?;
-        transaction.commit().await?;
+        let take = take.bind(now).bind(secret.digest());
+        let row = until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            let row = transaction.first(take.clone()).await?;
+            transaction.commit().await.map(|()| row)
+        })
+        .await?;
         let user: Uuid = row.ok_or(OpenError::Link)?.get("api_user")?;
         if !any_role && self.user(user).await?.side() != Some(Side::Operators) {
             return Err(OpenError::NotAllowed);
@@ -353,11 +353,10 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn forget_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut session = self.database().session().await?;
-        let links = session
-            .execute(sql("DELETE FROM console_link WHERE ends_at < $1").bind(now - SignedDuration::from_hours(24)))
-            .await?;
-        Ok(links + session.execute(sql("DELETE FROM console_session WHERE ends_at < $1").bind(now - KEPT)).await?)
+        let links = sql("DELETE FROM console_link WHERE ends_at < $1").bind(now - SignedDuration::from_hours(24));
+        let links = self.database().execute(links).await?;
+        let sessions = sql("DELETE FROM console_session WHERE ends_at < $1").bind(now - KEPT);
+        Ok(links + self.database().execute(sessions).await?)
     }
 
     async fn user_by_id(&self, id: Uuid) -> Result<Option<User>, StoreError> {

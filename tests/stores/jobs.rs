@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hjemmel::store::jobs::{Fate, Figures, JobError, Jobs, PAYLOAD_BYTES, Rules, Taken, clean};
 use hjemmel::store::{Access, Database, Settings, sql};
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::postgres::Cluster;
 use crate::tables;
@@ -290,6 +291,61 @@ async fn of_many_takers_on_two_nodes_none_has_what_another_has_and_each_order_is
         }
         assert!(orders.values().all(|ids| ids.is_sorted()), "{}: {orders:?}", world.kind);
         assert!(senders.values().all(|sent| sent.is_sorted()), "{}: {senders:?}", world.kind);
+    }
+}
+
+/// What is done while another transaction changes a job, which is committed once the first waits for it.
+async fn meets<T: Send + 'static>(
+    cluster: &Cluster,
+    database: &str,
+    id: i64,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let mut other = cluster.superuser(database).await;
+    let change = format!("BEGIN; UPDATE job SET problem = 'of another' WHERE id = {id}");
+    sqlx::raw_sql(AssertSqlSafe(change)).execute(&mut other).await.unwrap();
+    let work = tokio::spawn(work);
+    cluster.wait_until("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')").await;
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    work.await.unwrap()
+}
+
+#[tokio::test]
+async fn who_gives_way_where_the_database_isolates_more_takes_and_finishes_jobs_all_the_same() {
+    for isolation in ["repeatable read", "serializable"] {
+        let Some(cluster) = Cluster::own() else { return };
+        cluster.psql(&format!("ALTER ROLE hjemmel SET default_transaction_isolation = '{isolation}'"));
+        let name = cluster.database().name;
+        let store = Database::open(&tables::patient(cluster.settings(&name)), Access::Make).await.unwrap();
+        let jobs = Jobs::new(store.clone(), "test", LONG);
+        let added = add(&jobs, &store, &["dead", "kept", "failed", "given up", "put off", "done"], None).await;
+        // Whoever took it never said what became of it, so that it is given up by the next who takes any.
+        cluster.psql_in(&name, &format!("UPDATE job SET attempts = {} WHERE id = {}", LONG.attempts, added[0]));
+        let takes = jobs.clone();
+        let taken = meets(&cluster, &name, added[0], async move { takes.take(9).await }).await.unwrap();
+        assert_eq!(payloads(&taken), ["kept", "failed", "given up", "put off", "done"], "{isolation}");
+        assert!(taken.iter().all(|taken| taken.attempt == 1), "{isolation}: what gave way was no attempt");
+        let [kept, failed, given_up, put_off, done] = &taken[..] else { panic!("{taken:?}") };
+        let with = |taken: &Taken| (jobs.clone(), taken.clone());
+        let (of, taken) = with(kept);
+        meets(&cluster, &name, kept.id, async move { of.keep(&taken).await }).await.unwrap();
+        let (of, taken) = with(failed);
+        let fate = meets(&cluster, &name, failed.id, async move { of.failed(&taken, "nobody answers").await }).await.unwrap();
+        assert!(matches!(fate, Fate::Again(_)), "{isolation}: {fate:?}");
+        let (of, taken) = with(given_up);
+        meets(&cluster, &name, given_up.id, async move { of.give_up(&taken, "no such place").await }).await.unwrap();
+        let (of, taken) = with(put_off);
+        meets(&cluster, &name, put_off.id, async move { of.later(&taken, LONG.lease).await }).await.unwrap();
+        let (of, taken) = with(done);
+        meets(&cluster, &name, done.id, async move { of.done(&taken).await }).await.unwrap();
+        let (of, id) = (jobs.clone(), added[0]);
+        meets(&cluster, &name, id, async move { of.retry(id).await }).await.unwrap();
+        let (of, id) = (jobs.clone(), given_up.id);
+        meets(&cluster, &name, id, async move { of.discard(id).await }).await.unwrap();
+        let left: Vec<_> = jobs.open(9).await.unwrap().into_iter().map(|open| (open.payload, open.dead)).collect();
+        let due = ["dead", "kept", "failed", "put off"].map(|payload| (payload.as_bytes().to_vec(), false));
+        assert_eq!(left, due, "{isolation}");
     }
 }
 

@@ -22,7 +22,7 @@ use super::{known, user};
 use crate::clock::{Clock, civil_day};
 use crate::persons::erase::replay;
 use crate::persons::outbox::{self, Fate, OutboxError, Taken, What};
-use crate::store::{Database, StoreError};
+use crate::store::{Database, StoreError, until_it_holds};
 
 /// How rows are tried.
 #[derive(Debug, Clone, Copy)]
@@ -389,30 +389,33 @@ impl Worker {
             (_, Some(wanted)) => Ok(campus.ensure(number, known.user, &wanted, &|step| self.reached(step)).await?),
         };
         self.reached(Step::Sent);
-        let mut transaction = database.begin_beside_others().await?;
-        let done = match told {
-            Err(done) if taken.what == What::Erased => {
-                outbox::erased_with(&mut transaction, taken).await?;
-                known::forget(&mut transaction, number).await?;
-                done
-            }
-            Err(done) => {
-                outbox::done_with(&mut transaction, taken).await?;
-                done
-            }
-            Ok((id, done)) => {
-                outbox::done_with(&mut transaction, taken).await?;
-                known::note_user(&mut transaction, number, &id, user::wakes(&known.employments, today)).await?;
-                // The first employment's manager is the one that is referred to; of the others the number stands in the extension.
-                for told in &known.employments {
-                    let missing = first.is_some_and(|first| first.is_of(told)) && told.manager.is_some() && manager.is_none();
-                    known::note_employment(&mut transaction, told, missing).await?;
+        until_it_holds(async || {
+            let mut transaction = database.begin_beside_others().await?;
+            let done = match &told {
+                Err(done) if taken.what == What::Erased => {
+                    outbox::erased_with(&mut transaction, taken).await?;
+                    known::forget(&mut transaction, number).await?;
+                    *done
                 }
-                done
-            }
-        };
-        self.reached(Step::Written);
-        transaction.commit().await?;
-        Ok(done)
+                Err(done) => {
+                    outbox::done_with(&mut transaction, taken).await?;
+                    *done
+                }
+                Ok((id, done)) => {
+                    outbox::done_with(&mut transaction, taken).await?;
+                    known::note_user(&mut transaction, number, id, user::wakes(&known.employments, today)).await?;
+                    // The first employment's manager is the one that is referred to; of the others the number stands in the extension.
+                    for told in &known.employments {
+                        let missing = first.is_some_and(|first| first.is_of(told)) && told.manager.is_some() && manager.is_none();
+                        known::note_employment(&mut transaction, told, missing).await?;
+                    }
+                    *done
+                }
+            };
+            self.reached(Step::Written);
+            transaction.commit().await?;
+            Ok(done)
+        })
+        .await
     }
 }

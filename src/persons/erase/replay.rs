@@ -326,38 +326,43 @@ async fn erase_again(database: &Database, read: Read, clock: &Clock) -> Result<u
     let Read { log, told, restored, is_given_up } = read;
     let (mut count, numbers) = (0, told.erased.into_iter().collect::<Vec<_>>());
     for some in numbers.chunks(500) {
-        let mut transaction = database.begin_beside_others().await?;
-        // Not the instant of the beginning: what came meanwhile came before the erasure.
-        let at = clock.now();
-        let gone = erased(&mut transaction, &some.iter().copied().collect(), at).await?;
-        for number in some.iter().filter(|number| !gone.contains(number)) {
-            outbox::erase(&mut transaction, *number, at).await?;
-        }
-        // It is not known any more in whose answers they stand, nor of which institution's files they may come once more.
-        transaction.execute(sql("UPDATE person_key SET answer = ''")).await?;
-        let noted = sql("UPDATE person_institution SET erased_us = $1 WHERE erased_us IS NULL OR erased_us < $1");
-        transaction.execute(noted.bind(at.as_microsecond())).await?;
-        count += gone.len() as u64;
-        transaction.commit().await?;
+        count += until_it_holds(async || {
+            let mut transaction = database.begin_beside_others().await?;
+            // Not the instant of the beginning: what came meanwhile came before the erasure.
+            let at = clock.now();
+            let gone = erased(&mut transaction, &some.iter().copied().collect(), at).await?;
+            for number in some.iter().filter(|number| !gone.contains(number)) {
+                outbox::erase(&mut transaction, *number, at).await?;
+            }
+            // It is not known any more in whose answers they stand, nor of which institution's files they may come once more.
+            transaction.execute(sql("UPDATE person_key SET answer = ''")).await?;
+            let noted = sql("UPDATE person_institution SET erased_us = $1 WHERE erased_us IS NULL OR erased_us < $1");
+            transaction.execute(noted.bind(at.as_microsecond())).await?;
+            transaction.commit().await.map(|()| gone.len() as u64)
+        })
+        .await?;
     }
     let sequence = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let mut transaction = database.begin_beside_others().await?;
-    // What was anchored after the store was put back tells of nothing that the store lacks.
-    for (other, checkpoint) in told.logs.into_iter().filter(|(_, checkpoint)| checkpoint.at <= restored) {
-        // One that was read, but not as far as it is known here to have come, is waited for again.
-        let waited_for = sql("INSERT INTO person_replayed (node, restored, told_to, told_head) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (node) DO UPDATE SET told_to = excluded.told_to, told_head = excluded.told_head,
-                 restored = CASE WHEN coalesce(person_replayed.read_to, 0) < excluded.told_to THEN excluded.restored
-                     ELSE person_replayed.restored END
-             WHERE coalesce(person_replayed.told_to, 0) < excluded.told_to");
-        let waited_for = waited_for.bind(other).bind(Timestamp::UNIX_EPOCH).bind(sequence(checkpoint.covers));
-        transaction.execute(waited_for.bind(checkpoint.head)).await?;
-    }
     let read_to = if is_given_up { i64::MAX } else { sequence(told.read_to) };
-    let done = sql("INSERT INTO person_replayed (node, restored, read_to) VALUES ($1, $2, $3)
-         ON CONFLICT (node) DO UPDATE SET restored = excluded.restored, read_to = excluded.read_to");
-    transaction.execute(done.bind(log).bind(restored).bind(read_to)).await?;
-    transaction.commit().await?;
+    until_it_holds(async || {
+        let mut transaction = database.begin_beside_others().await?;
+        // What was anchored after the store was put back tells of nothing that the store lacks.
+        for (other, checkpoint) in told.logs.iter().filter(|(_, checkpoint)| checkpoint.at <= restored) {
+            // One that was read, but not as far as it is known here to have come, is waited for again.
+            let waited_for = sql("INSERT INTO person_replayed (node, restored, told_to, told_head) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (node) DO UPDATE SET told_to = excluded.told_to, told_head = excluded.told_head,
+                     restored = CASE WHEN coalesce(person_replayed.read_to, 0) < excluded.told_to THEN excluded.restored
+                         ELSE person_replayed.restored END
+                 WHERE coalesce(person_replayed.told_to, 0) < excluded.told_to");
+            let waited_for = waited_for.bind(*other).bind(Timestamp::UNIX_EPOCH).bind(sequence(checkpoint.covers));
+            transaction.execute(waited_for.bind(checkpoint.head.clone())).await?;
+        }
+        let done = sql("INSERT INTO person_replayed (node, restored, read_to) VALUES ($1, $2, $3)
+             ON CONFLICT (node) DO UPDATE SET restored = excluded.restored, read_to = excluded.read_to");
+        transaction.execute(done.bind(log).bind(restored).bind(read_to)).await?;
+        transaction.commit().await
+    })
+    .await?;
     Ok(count)
 }
 

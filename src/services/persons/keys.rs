@@ -62,17 +62,16 @@ impl Key {
     /// # Errors
     /// The store.
     pub async fn claim(&self, database: &Database) -> Result<Known, StoreError> {
-        let mut session = database.session().await?;
         let over = sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3 AND at_us < $4");
-        session.execute(self.bound(over).bind(us(self.at - KEPT))).await?;
+        database.execute(self.bound(over).bind(us(self.at - KEPT))).await?;
         let mine = sql("INSERT INTO person_key (system, authority, key, digest, at_us) VALUES ($1, $2, $3, $4, $5)
                         ON CONFLICT (system, authority, key) DO NOTHING");
-        if session.execute(self.bound(mine).bind(&self.digest).bind(us(self.at))).await? == 1 {
+        if database.execute(self.bound(mine).bind(&self.digest).bind(us(self.at))).await? == 1 {
             return Ok(Known::Mine);
         }
         let held = sql("SELECT digest, answer, at_us FROM person_key WHERE system = $1 AND authority = $2 AND key = $3");
         // It was freed this moment.
-        let Some(held) = session.first(self.bound(held)).await? else { return Ok(Known::Pending) };
+        let Some(held) = database.first(self.bound(held)).await? else { return Ok(Known::Pending) };
         if held.get::<String>("digest")? != self.digest {
             return Ok(Known::Other);
         }
@@ -85,7 +84,7 @@ impl Key {
                 // The row stays the same one, so that an erasure at this moment blanks it.
                 let lost = sql("UPDATE person_key SET at_us = $4
                                 WHERE system = $1 AND authority = $2 AND key = $3 AND at_us = $5 AND answer IS NULL");
-                let taken = session.execute(self.bound(lost).bind(us(self.at)).bind(since)).await? == 1;
+                let taken = database.execute(self.bound(lost).bind(us(self.at)).bind(since)).await? == 1;
                 let since = Timestamp::from_microsecond(since).map_err(|_| StoreError::Unreadable { column: "at_us" })?;
                 Ok(if taken { Known::Lost(since) } else { Known::Pending })
             }
@@ -104,7 +103,7 @@ impl Key {
         let answered = sql("UPDATE person_key SET answer = $5
              WHERE system = $1 AND authority = $2 AND key = $3 AND digest = $4 AND answer IS NULL");
         let answered = self.bound(answered).bind(&self.digest).bind(answer);
-        database.session().await?.execute(answered).await.map(drop)
+        database.execute(answered).await.map(drop)
     }
 
     /// A person of the authority was erased since it was first claimed: it is answered so from now on.
@@ -122,7 +121,7 @@ impl Key {
     pub async fn free(&self, database: &Database) -> Result<(), StoreError> {
         let free =
             sql("DELETE FROM person_key WHERE system = $1 AND authority = $2 AND key = $3 AND digest = $4 AND answer IS NULL");
-        database.session().await?.execute(self.bound(free).bind(&self.digest)).await.map(drop)
+        database.execute(self.bound(free).bind(&self.digest)).await.map(drop)
     }
 }
 
@@ -131,5 +130,5 @@ impl Key {
 /// # Errors
 /// The store.
 pub async fn forget(database: &Database, now: Timestamp) -> Result<u64, StoreError> {
-    database.session().await?.execute(sql("DELETE FROM person_key WHERE at_us < $1").bind(us(now - KEPT))).await
+    database.execute(sql("DELETE FROM person_key WHERE at_us < $1").bind(us(now - KEPT))).await
 }

@@ -92,7 +92,7 @@ impl Reading {
         let noted = async {
             let fetched = sql("UPDATE mailbox_file SET fetched_us = $1, fetched_by = $2 WHERE id = $3 AND fetched_us IS NULL");
             let fetched = fetched.bind(us(fetch.mailboxes.now())).bind(fetch.user).bind(fetch.file);
-            fetch.mailboxes.database().session().await?.execute(fetched).await
+            fetch.mailboxes.database().execute(fetched).await
         };
         let noted: Result<u64, StoreError> = noted.await;
         noted.map_err(of_store)?;

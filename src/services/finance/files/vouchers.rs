@@ -23,7 +23,7 @@ use crate::services::finance::rules::{Against, Finding, MOST, Place, Severity, V
 use crate::services::finance::trials::Trials;
 use crate::services::passthrough::deliveries::by_file::{ByFile, Found, KnownElsewhere, Whose};
 use crate::soap::pieces::Unread;
-use crate::store::{Database, StoreError, Transaction};
+use crate::store::{Database, StoreError, Transaction, until_it_holds};
 
 /// The rule.
 pub struct Vouchers {
@@ -170,12 +170,15 @@ impl Vouchers {
 
     /// Gives a claim back, in one transaction: where the transfer was delivered meanwhile by another node, the claim is its delivery's.
     async fn freed(&self, transfer: Uuid) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin_beside_others().await?;
-        if let Some(mark) = answers::taken_back(&mut transaction, transfer).await? {
-            let mark = mark.try_into().map_err(|_| StoreError::Unreadable { column: "mark" })?;
-            ByFile::free(&mut transaction, mark, transfer).await?;
-        }
-        transaction.commit().await
+        until_it_holds(async || {
+            let mut transaction = self.database.begin_beside_others().await?;
+            if let Some(mark) = answers::taken_back(&mut transaction, transfer).await? {
+                let mark = mark.try_into().map_err(|_| StoreError::Unreadable { column: "mark" })?;
+                ByFile::free(&mut transaction, mark, transfer).await?;
+            }
+            transaction.commit().await
+        })
+        .await
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Mark;
 use crate::store::together::Write;
-use crate::store::{Database, Dialect, Query, Row, Session, StoreError, by_dialect, sql};
+use crate::store::{Database, Dialect, Query, Row, Session, StoreError, by_dialect, sql, until_it_holds};
 
 /// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
 macro_rules! piece {
@@ -262,10 +262,12 @@ impl Rows {
         }
         let query = by_dialect(ITEMS_SQLITE, ITEMS_POSTGRES);
         let query = query.bind(delivery.as_slice()).bind(items.as_flattened()).bind(microseconds(keep));
-        let mut transaction = self.0.begin_beside_others().await?;
-        let elsewhere = elsewhere(transaction.all(query).await?, delivery)?;
-        transaction.commit().await?;
-        Ok(elsewhere)
+        until_it_holds(async || {
+            let mut transaction = self.0.begin_beside_others().await?;
+            let elsewhere = elsewhere(transaction.all(query.clone()).await?, delivery)?;
+            transaction.commit().await.map(|()| elsewhere)
+        })
+        .await
     }
 
     /// Which of these items are known to be accepted.
@@ -358,7 +360,7 @@ impl Rows {
     pub async fn renew(&self, mark: Mark, holder: Uuid, lease: Duration) -> Result<bool, StoreError> {
         let query = statement!("UPDATE delivery SET held_until_us = " NOW " + $3 WHERE mark = $1 AND holder = $2 AND state = 'under way'");
         let query = query.bind(mark.as_slice()).bind(holder).bind(microseconds(lease));
-        Ok(self.0.session().await?.execute(query).await? > 0)
+        Ok(self.0.execute(query).await? > 0)
     }
 
     /// Nobody knows what became of it.
@@ -366,7 +368,7 @@ impl Rows {
         let query = statement!(
             "UPDATE delivery SET state = 'unknown', changed_us = " NOW " WHERE mark = $1 AND holder = $2 AND state = 'under way'"
         );
-        self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop)
+        self.0.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop)
     }
 
     /// Forgets a delivery of which nothing was passed on.
@@ -375,7 +377,7 @@ impl Rows {
             let query =
                 sql("WITH gone AS (DELETE FROM delivery WHERE mark = $1 AND holder = $2 AND state = 'under way' RETURNING mark)
                  DELETE FROM delivery_item WHERE delivery IN (SELECT mark FROM gone) AND accepted_us IS NULL");
-            return self.0.session().await?.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop);
+            return self.0.execute(query.bind(mark.as_slice()).bind(holder)).await.map(drop);
         }
         self.0.write_together(Free { mark, holder }).await
     }
@@ -409,15 +411,14 @@ impl Rows {
 
     /// Forgets what was kept for as long as was agreed, a bounded number at a time; how many there were.
     pub async fn forget(&self) -> Result<u64, StoreError> {
-        let mut session = self.0.session().await?;
         let deliveries = statement!(
             "DELETE FROM delivery WHERE mark IN (SELECT mark FROM delivery WHERE until_us < " NOW " ORDER BY until_us LIMIT $1)"
         );
         let items = statement!(
             "DELETE FROM delivery_item WHERE mark IN (SELECT mark FROM delivery_item WHERE until_us < " NOW " ORDER BY until_us LIMIT $1)"
         );
-        let gone = session.execute(deliveries.bind(AT_ONCE)).await?;
-        Ok(gone.max(session.execute(items.bind(AT_ONCE)).await?))
+        let gone = self.0.execute(deliveries.bind(AT_ONCE)).await?;
+        Ok(gone.max(self.0.execute(items.bind(AT_ONCE)).await?))
     }
 }
 
