@@ -129,6 +129,11 @@ impl House {
 
     /// The same within other limits.
     pub async fn within(limits: EdgeLimits, store: Store, dir: tempfile::TempDir) -> Self {
+        Self::serving(store.clone(), limits, store, dir).await
+    }
+
+    /// The same where requests are served from `served`, which leads to the same database as `store`.
+    pub async fn serving(served: Store, limits: EdgeLimits, store: Store, dir: tempfile::TempDir) -> Self {
         let authorities = format!(
             "[[authority]]\ncvr = \"{OWN}\"\nname = \"Korsbæk Kommune\"\nrole = \"municipality\"\n\
              [[authority]]\ncvr = \"{OTHER}\"\nname = \"Andeby Kommune\"\nrole = \"municipality\"\n"
@@ -144,7 +149,7 @@ impl House {
         let mailboxes = crate::mailboxes::open(&store, dir.path());
         let served = Served::new(hjemmel::api::Settings {
             mailboxes: Some(mailboxes.clone()),
-            store: store.clone(),
+            store: served,
             clients: Arc::new(Clients::new(Arc::new(trust))),
             clock: Clock::system(),
             own: vec!["192.0.2.9:9464".parse().unwrap()],

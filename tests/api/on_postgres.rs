@@ -1,14 +1,20 @@
 //! The same on PostgreSQL: what the API asks of its tables, in that dialect.
 
+use std::time::{Duration, Instant};
+
 use hjemmel::agreements::Store;
 use hjemmel::audit::Subject;
 use hjemmel::clock::Clock;
+use hjemmel::config::EdgeLimits;
+use hjemmel::store::Settings;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
-use crate::house::{House, OWN, SERVICE, is_problem, request, text, value};
+use crate::house::{BODY, House, OWN, SERVICE, is_problem, request, text, value};
 use crate::kept::{Kept, on};
 use crate::postgres::Cluster;
+use crate::tables;
 
 #[tokio::test]
 async fn on_postgres_an_agreement_is_requested_once_found_decided_by_one_of_two_and_waits_for_the_chain() {
@@ -154,4 +160,132 @@ async fn on_postgres_a_session_of_one_node_is_one_of_the_other_and_ends_on_both(
     );
     assert!(one.forget_sessions(now + jiff::SignedDuration::from_hours(24 * 4000)).await.unwrap() >= 3);
     crate::log_on::is_used_once(one.database()).await;
+}
+
+#[tokio::test]
+async fn a_decision_of_which_nobody_knows_whether_it_was_kept_is_told_as_such_and_with_its_key_is_made_once() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (settings, dir) = on(&cluster, &database);
+    let house = House::on(Store::open(&tables::patient(settings)).await.unwrap(), dir).await;
+    let asked = house.requested(&house.supplier, OWN).await;
+    let (path, etag) = (format!("/api/v1/agreements/{}/decisions", text(&asked, "id")), text(&asked, "etag").to_owned());
+    let body = json!({"decision": "approve", "reason": "sag 7", "shown": asked["text_sha256"]});
+    let decide = async |key: &[(&str, &str)]| {
+        let headers = [&[("if-match", etag.as_str())][..], key].concat();
+        house.ask(&house.signatory, "POST", &path, &headers, Some(&body)).await
+    };
+    // What PgBouncer says where the server goes while it commits.
+    cluster.psql_in(
+        &database,
+        "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'server closed the connection' USING ERRCODE = '08P01'; END $$;
+         CREATE CONSTRAINT TRIGGER breaks AFTER INSERT ON decision DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION breaks()",
+    );
+    let key = [("idempotency-key", "en-gang")];
+    for key in [&[][..], &key] {
+        let told = decide(key).await;
+        is_problem(&told, 503, "ApiUndecided");
+        assert_eq!(told.header("retry-after"), "5");
+    }
+    cluster.psql_in(&database, "DROP TRIGGER breaks ON decision");
+    let made = decide(&key).await;
+    assert_eq!((made.status, &value(&made)["state"]), (200, &json!("GODKENDT")), "{}", made.text());
+    let again = decide(&key).await;
+    assert_eq!((again.status, &again.body), (200, &made.body), "{}", again.text());
+    let decisions =
+        format!("SELECT count(*) FROM decision WHERE subject_id = '{}' AND to_state = 'GODKENDT'", text(&asked, "id"));
+    assert_eq!(cluster.psql_in(&database, &decisions).trim(), "1");
+}
+
+/// Refused for the database's sake, in the words for it, whatever held it up.
+fn is_to_be_tried_again(answer: &crate::wire::Answer) {
+    is_problem(answer, 503, "ApiUnavailable");
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(value(answer)["retry"], json!(true), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn whoever_asks_while_no_connection_is_free_or_a_statement_waits_too_long_is_told_so_and_nothing_is_done() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (settings, dir) = on(&cluster, &database);
+    let store = Store::open(&tables::patient(settings.clone())).await.unwrap();
+    let short = Settings {
+        max_connections: 1,
+        patience: Duration::from_millis(500),
+        statement_timeout: Duration::from_millis(300),
+        ..settings
+    };
+    let until = Instant::now() + Duration::from_secs(60);
+    let served = loop {
+        match Store::open(&short).await {
+            Ok(served) => break served,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    };
+    let limits = EdgeLimits { request_bytes: BODY, ..EdgeLimits::default() };
+    let house = House::serving(served.clone(), limits, store, dir).await;
+    let asks = async || house.ask(&house.supplier, "POST", "/api/v1/agreements", &[], Some(&request(OWN))).await;
+    let is_done = async || !house.store.list().await.unwrap().is_empty();
+
+    let only = loop {
+        match served.database().session().await {
+            Ok(only) => break only,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+    };
+    is_to_be_tried_again(&house.get(&house.supplier, "/api/v1/agreements").await);
+    is_to_be_tried_again(&asks().await);
+    drop(only);
+    assert!(!is_done().await);
+
+    // Nobody may read agreements; nobody else may decide; nobody may write an agreement, once it is decided on.
+    let mut other = cluster.superuser(&database).await;
+    for (lock, readers_wait) in [
+        ("LOCK TABLE agreement IN ACCESS EXCLUSIVE MODE", true),
+        ("LOCK TABLE revision IN EXCLUSIVE MODE", false),
+        ("LOCK TABLE agreement IN SHARE MODE", false),
+    ] {
+        other.execute(AssertSqlSafe(format!("BEGIN; {lock}"))).await.unwrap();
+        if readers_wait {
+            is_to_be_tried_again(&house.get(&house.supplier, "/api/v1/agreements").await);
+        }
+        is_to_be_tried_again(&asks().await);
+        other.execute("COMMIT").await.unwrap();
+        assert!(!is_done().await, "{lock}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_database_lets_give_way_is_done_again_and_told_so_where_it_never_holds() {
+    let Some(cluster) = Cluster::own() else { return };
+    let database = cluster.database().name;
+    let (settings, dir) = on(&cluster, &database);
+    let house = House::on(Store::open(&tables::patient(settings)).await.unwrap(), dir).await;
+    // A sequence counts also what is rolled back.
+    let give_way = |those: &str| {
+        cluster.psql_in(
+            &database,
+            &format!(
+                "CREATE SEQUENCE IF NOT EXISTS attempt; GRANT USAGE ON SEQUENCE attempt TO PUBLIC;
+                 CREATE OR REPLACE FUNCTION gives_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                     IF nextval('attempt') {those} THEN RAISE EXCEPTION 'of the test' USING ERRCODE = '40001'; END IF;
+                     RETURN NEW;
+                 END $$;
+                 CREATE OR REPLACE TRIGGER gives_way BEFORE INSERT ON agreement FOR EACH ROW EXECUTE FUNCTION gives_way()"
+            ),
+        );
+    };
+    let asks = async || house.ask(&house.supplier, "POST", "/api/v1/agreements", &[], Some(&request(OWN))).await;
+    let attempts = || cluster.psql_in(&database, "SELECT last_value FROM attempt").trim().to_owned();
+    give_way("> 0");
+    is_to_be_tried_again(&asks().await);
+    assert_eq!(attempts(), "5", "it was tried five times");
+    assert!(house.store.list().await.unwrap().is_empty());
+    give_way("< 8");
+    let made = asks().await;
+    assert_eq!((made.status, attempts()), (201, "8".to_owned()), "{}", made.text());
+    assert_eq!(house.store.list().await.unwrap().len(), 1);
 }
