@@ -48,7 +48,7 @@ pub struct Retirement {
     pub last_at: Timestamp,
     /// When it was decided.
     pub at: Timestamp,
-    /// Who decided.
+    /// Who decided: `user ID`, whose decision stands in the store and in a node's chain. Before that was so: a name.
     pub by: String,
     /// Why.
     pub reason: String,
@@ -73,6 +73,11 @@ impl Retirement {
         format!("{of}\n{from}\n{to}\n{sequence}\n{hash}\n{first_at}\n{last_at}\n{at}\n{by}\n{reason}\n").into_bytes()
     }
 
+    /// SHA-256 of what is signed, in hexadecimal: by this a decision says which statement it is of.
+    pub fn digest(&self) -> String {
+        crate::hex::encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.message()).as_ref())
+    }
+
     /// Whether it names this segment.
     pub fn covers(&self, segment: u64) -> bool {
         (self.from..=self.to).contains(&segment)
@@ -81,7 +86,7 @@ impl Retirement {
     /// Whether one of `keys` signed it.
     pub fn is_signed_by(&self, keys: &[CheckpointPublicKey]) -> bool {
         // A line break in a text would make one message of two statements.
-        is_plain(&self.by)
+        is_somebody(&self.by)
             && is_plain(&self.reason)
             && BASE64_STANDARD
                 .decode(&self.signature)
@@ -148,7 +153,7 @@ pub struct Decision {
     pub before: Timestamp,
     /// Nothing younger than this may go, whatever `before` says: the end of the time for which records must be kept.
     pub kept_from: Timestamp,
-    /// Who decides.
+    /// Who decides: `user ID`, the user of the store whose decision it is.
     pub by: String,
     /// Why.
     pub reason: String,
@@ -167,7 +172,7 @@ pub enum RetireError {
     #[error("no whole segment, ended and signed, is older than that; where the log is written, its last segment always stays")]
     Nothing,
     /// A text that cannot stand in a statement.
-    #[error("--by and --reason are one line of 1 to {LONGEST} characters each, and never hold a person's number")]
+    #[error("--reason is one line of 1 to {LONGEST} characters, and never holds a person's number")]
     Text,
     /// Another run is under way.
     #[error("another `hjemmel audit retire` is under way")]
@@ -203,7 +208,7 @@ pub fn plan(
     if decision.before > decision.kept_from {
         return Err(RetireError::Kept(decision.kept_from));
     }
-    if !is_plain(&decision.by) || !is_plain(&decision.reason) {
+    if !is_somebody(&decision.by) || !is_plain(&decision.reason) {
         return Err(RetireError::Text);
     }
     let Verified { ends, leftover, retired, .. } = verify_at(place, keys, &[])?;
@@ -293,6 +298,12 @@ pub fn torn_ends(path: &Path) -> io::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// A user of the store by id, which may hold any number of digits in a row; or, as it was before, a name.
+fn is_somebody(text: &str) -> bool {
+    let id = |text: &str| text.strip_prefix("user ")?.parse::<Uuid>().ok();
+    id(text).is_some_and(|id| text == format!("user {id}")) || is_plain(text)
 }
 
 /// One line of a length that people write, without ten digits in a row (a hyphen or blank among them or not), which could be

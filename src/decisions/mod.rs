@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod record;
 pub mod request;
 pub mod restored;
+pub mod retired;
 pub mod route;
 pub mod service;
 pub mod shown;

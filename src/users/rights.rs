@@ -110,7 +110,7 @@ impl Role {
                 Auditor,
             ],
             AddRoute | EndRoute => &[Operator, InfrastructureResponsible],
-            ManageUsers | ManageAuthorities | AcceptStore => &[Operator],
+            ManageUsers | ManageAuthorities | AcceptStore | RetireAudit => &[Operator],
             SeeSortiment => &Self::ALL,
             ImportSortiment | PublishSortiment => &[Operator, SortimentAdministrator],
             SubscribeSortiment => &[Operator, SystemResponsible, SystemAdministrator, SortimentAdministrator],
@@ -204,6 +204,8 @@ pub enum Action {
     ManageUsers,
     /// Accept a store that was put back from a copy.
     AcceptStore,
+    /// Remove segments of an audit log whose time is over.
+    RetireAudit,
     /// Add authorities to the register, and rename them.
     ManageAuthorities,
     /// Look at value lists: published ones, and one's own drafts.
@@ -246,7 +248,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 33] = [
+    pub const ALL: [Action; 34] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -261,6 +263,7 @@ impl Action {
         EndRoute,
         ManageUsers,
         AcceptStore,
+        RetireAudit,
         ManageAuthorities,
         SeeSortiment,
         ImportSortiment,
@@ -301,9 +304,9 @@ impl Action {
     /// two persons stand behind every agreement that holds, and behind every value list.
     pub fn needs_a_person(self) -> bool {
         match self {
-            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | AcceptStore | ManageAuthorities
-            | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit | ManageSystems
-            | AddConnection | StateTask | AssignTask => true,
+            RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | AcceptStore | RetireAudit
+            | ManageAuthorities | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit
+            | ManageSystems | AddConnection | StateTask | AssignTask => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
             | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls
             | SeeSystems | SeeConnections => false,
@@ -328,6 +331,7 @@ impl Action {
             ManageAuthorities => ("ændre myndighedsregisteret", "change the register of authorities"),
             ManageUsers => ("oprette og afslutte brugere", "add and end users"),
             AcceptStore => ("godkende et lager, der er lagt tilbage", "accept a store that was put back"),
+            RetireAudit => ("fjerne udløbne dele af revisionsloggen", "remove parts of the audit log whose time is over"),
             SeeSortiment => ("se sortimenter", "see value lists"),
             ImportSortiment => ("importere og fjerne udkast til sortimenter", "import and remove drafts of value lists"),
             PublishSortiment => ("offentliggøre sortimenter", "publish value lists"),
@@ -357,7 +361,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 33] = [
+    const TABLE: [(Action, &str); 34] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -373,6 +377,7 @@ mod tests {
         (EndRoute, "          x  .  .  .  .  .  x  .  .  ."),
         (ManageUsers, "       x  .  .  .  .  .  .  .  .  ."),
         (AcceptStore, "       x  .  .  .  .  .  .  .  .  ."),
+        (RetireAudit, "       x  .  .  .  .  .  .  .  .  ."),
         (ManageAuthorities, " x  .  .  .  .  .  .  .  .  ."),
         (SeeSortiment, "      x  x  x  x  x  x  x  x  x  x"),
         (ImportSortiment, "   x  .  .  .  .  .  .  x  .  ."),

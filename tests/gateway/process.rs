@@ -6,6 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hjemmel::agreements::{State, Store};
+use hjemmel::audit::Outcome::Served;
+use hjemmel::audit::chain::Event;
+use hjemmel::audit::log::{Limits, Log};
+use hjemmel::audit::{AuditSettings, Record, Subject, anchors, keys, retire};
 use hjemmel::cli::call::client::{Client, Exchange};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::invitation::Invitation;
@@ -16,6 +20,7 @@ use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use hjemmel::stub::ydelsesindeks::mode::FaultMode;
+use uuid::Uuid;
 
 use crate::decides::Decides;
 use crate::request::{and, search};
@@ -291,14 +296,104 @@ fn a_file_of_the_log_that_goes_away_is_told_while_running_at_start_and_by_check_
             assert!(!good && said.contains("segment 1") && said.contains("missing"), "{command}: {said}");
         }
         std::fs::rename(&missing, &segment).unwrap();
+        let operator = pair(dir.path(), "person-operator");
         let retire = |before: &str| {
-            let arguments = ["audit", "retire", "--before", before, "--by", "Test", "--reason", "test", "--config"];
-            hjemmel(&arguments, &world.configuration)
+            let arguments = ["audit", "retire", "--before", before, "--reason", "test"];
+            hjemmel(&[&arguments[..], &words(&operator)[..], &["--config"]].concat(), &world.configuration)
         };
         let (good, said) = retire("2000-01-01");
         assert!(!good && said.contains("no whole segment"), "the last one stays: {said}");
         let (good, said) = retire("2999-01-01");
         assert!(!good && said.contains("retention_days keeps everything from"), "{said}");
+    });
+}
+
+/// The options by which somebody of the demo signs a retirement.
+fn pair(dir: &Path, name: &str) -> [String; 4] {
+    let file = |end: &str| dir.join(format!("pki/{name}{end}")).display().to_string();
+    ["--signed-certificate".to_owned(), file(".pem"), "--signed-key".to_owned(), file(".key.pem")]
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn what_is_too_old_leaves_the_log_by_an_operators_signed_decision_that_stands_in_the_store_and_the_chain() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let text = std::fs::read_to_string(&world.configuration).unwrap();
+        std::fs::write(&world.configuration, text.replace("[audit]\n", "[audit]\nretention_days = 30\n")).unwrap();
+        let folder = dir.path().join("audit");
+        std::fs::create_dir_all(&folder).unwrap();
+        let key = keys::checkpoint_key(&dir.path().join("audit-keys/checkpoint.key")).unwrap();
+        let limits = Limits { segment_bytes: 700, ..AuditSettings::in_dir(&folder).limits };
+        let then = "2020-01-01T12:00:00Z".parse().unwrap();
+        let mut log = Log::open(&folder, key, limits, then).unwrap();
+        for call in 0..6 {
+            let record = Record { outcome: Some(Served), ..Record::new(Uuid::from_u128(call), then, "terminaladgang") };
+            log.append(then, &[Event::Closed(Box::new(record))]).unwrap();
+        }
+        drop(log);
+        let segments = || {
+            let files = std::fs::read_dir(&folder).unwrap().flatten();
+            files.filter(|file| file.file_name().to_string_lossy().starts_with("segment-")).count()
+        };
+        let before = segments();
+        assert!(before > 2, "{before}");
+        let audit = |arguments: &[&str]| {
+            let done = Command::new(HJEMMEL).arg("audit").args(arguments).arg("--config").arg(&world.configuration).output();
+            let done = done.unwrap();
+            let said = [done.stdout, done.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+            (done.status.success(), said)
+        };
+        let retire = |by: &[&str]| audit(&[&["retire", "--before", "2021-01-01", "--reason", "time is over"], by].concat());
+        let decided = async || {
+            let store = Store::open(&Settings::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
+            let all = store.every_decision().await.unwrap();
+            store.close().await;
+            all.into_iter().filter(|made| made.what.subject == Subject::AuditLog).collect::<Vec<_>>()
+        };
+
+        let (good, said) = retire(&["--by", "A. Jensen", "--yes"]);
+        assert!(!good && said.contains("--by is gone"), "{said}");
+        let signatory = pair(dir.path(), "person-signatory");
+        for more in [&[][..], &["--yes"]] {
+            let (good, said) = retire(&[&words(&signatory)[..], more].concat());
+            assert!(!good && said.contains("no right to remove parts of the audit log"), "{said}");
+        }
+        let operator = pair(dir.path(), "person-operator");
+        let (good, said) = retire(&words(&operator));
+        assert!(good && said.contains("would be retired"), "{said}");
+        assert!(segments() == before && decided().await.is_empty(), "nobody has decided anything");
+
+        let (good, said) = retire(&[&words(&operator)[..], &["--yes"]].concat());
+        assert!(good && said.contains("were retired"), "{said}");
+        assert_eq!(segments(), 1, "the last stays");
+        let made = decided().await;
+        let [made] = &made[..] else { panic!("{made:?}") };
+        let [stated] = &retire::read(&folder).unwrap()[..] else { panic!("one statement") };
+        assert_eq!(stated.by, format!("user {}", made.user.unwrap()), "no name stands in the statement");
+        assert_eq!(
+            (made.what.id, made.what.to.as_str()),
+            (anchors::named(&folder).unwrap(), &*format!("retired 1-{}", before - 1))
+        );
+        assert_eq!(made.what.shown.as_deref(), Some(&*stated.digest()));
+        assert!(made.signature.is_some() && made.certificate.is_some());
+
+        let log = folder.display().to_string();
+        let gateway = Gateway::start(&world).await;
+        comes_to("the decision stands in the chain, once", async || {
+            let (good, said) = audit(&["decisions", &log]);
+            good && said.matches(&format!("audit_log {}  (new) -> retired", made.what.id)).count() == 1
+        })
+        .await;
+        gateway.tell("-TERM");
+        assert!(gateway.ended().await);
+        let (whole, said) =
+            audit(&["verify", &log, "--key", &dir.path().join("audit-keys/checkpoint.pub").display().to_string()]);
+        assert!(whole && said.contains(&format!("by user {}", made.user.unwrap())), "{said}");
     });
 }
 

@@ -44,11 +44,13 @@ pub enum Subject {
     System,
     /// A connection to a service, and its tasks.
     Connection,
+    /// An audit log, that segments of it were removed since their time is over.
+    AuditLog,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -68,6 +70,7 @@ impl Subject {
         Self::AgreementRequest,
         Self::System,
         Self::Connection,
+        Self::AuditLog,
     ];
 
     /// The name in the store, in records and on screens.
@@ -92,6 +95,7 @@ impl Subject {
             Subject::AgreementRequest => "agreement_request",
             Subject::System => "system",
             Subject::Connection => "connection",
+            Subject::AuditLog => "audit_log",
         }
     }
 }

@@ -17,9 +17,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use self::given::wait;
+use super::person::PersonError;
 use crate::clock::Clock;
-use crate::decisions::outbox;
 use crate::decisions::statement::is_signed;
+use crate::decisions::{DecideError, outbox};
 use crate::objects::settings::OpenError;
 use crate::services::Service;
 use crate::store::Access;
@@ -43,7 +44,8 @@ use crate::audit::{
   hjemmel audit verify /var/lib/hjemmel/audit --key checkpoint.pub
   echo 6101801234 | hjemmel audit search /var/lib/hjemmel/audit --pseudonym-key pseudonym.key --cpr-stdin
   hjemmel audit delivery 0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e11 /var/lib/hjemmel/audit
-  hjemmel audit retire --config /etc/hjemmel/hjemmel.toml --before 2021-12-01 --by \"A. Jensen\" --reason \"time is over\"")]
+  hjemmel audit retire --config /etc/hjemmel/hjemmel.toml --before 2021-12-01 --reason \"time is over\" \\
+    --signed-certificate drift.pem --signed-key drift.key.pem")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -89,7 +91,8 @@ enum Command {
     ///
     /// The log is proven whole first. Removed are whole segments, from the first on, each ended and signed and wholly older than
     /// the date; the last one always stays, and nothing that [audit] retention_days keeps is touched. The gateway may run
-    /// meanwhile. `verify` tells afterwards that the log is whole from there on, and what the statement says.
+    /// meanwhile. `verify` tells afterwards that the log is whole from there on, and what the statement says. The decision is an
+    /// operator's, signed: it stands in the store and in the audit log, and the statement names the user.
     ///
     /// Where [audit.archive] is set, nothing leaves this disk that the archive does not give back, and [audit.archive] local_days says
     /// how long it stays here. With --archive the segments leave the archive, those of every node.
@@ -196,6 +199,17 @@ pub enum AuditError {
     /// A day that is none.
     #[error("{0}")]
     Time(#[from] jiff::Error),
+    /// A name in place of a key.
+    #[error(
+        "--by is gone, as a name proves nobody: sign with --signed-certificate FILE --signed-key FILE, those of an operator (`hjemmel user list` shows them)"
+    )]
+    ByIsGone,
+    /// The key and certificate of whoever decides.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// Whoever decides may not, or nothing could be decided.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// Retiring.
     #[error(transparent)]
     Retire(#[from] RetireError),

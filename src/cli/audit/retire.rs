@@ -7,12 +7,19 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use uuid::Uuid;
+
+use super::super::person::Person;
 use super::given::{self, wait};
 use super::{AuditError, tell_retirement};
-use crate::audit::keys;
+use crate::agreements::Store;
 use crate::audit::place::Folder;
-use crate::audit::retire::{self, Decision, RetireError};
+use crate::audit::retire::{self, Decision, Plan, RetireError};
+use crate::audit::{anchors, keys};
+use crate::decisions::statement::Signer;
+use crate::decisions::{Because, By, retired};
 use crate::services::Service;
+use crate::store::Access;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,9 +29,15 @@ pub struct Args {
     /// Remove what was written before this day (Europe/Copenhagen), such as 2021-12-01
     #[arg(long, value_name = "DATE")]
     before: Date,
-    /// Who decided, for the statement
-    #[arg(long, value_name = "NAME")]
-    by: String,
+    /// The certificate (PEM) of the operator who decides, a user of the store (`hjemmel user add`)
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    signed_certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs the decision
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    signed_key: Option<PathBuf>,
+    /// Gone: a name proves nobody
+    #[arg(long, value_name = "NAME", hide = true)]
+    by: Option<String>,
     /// Why, for the statement
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -39,11 +52,52 @@ pub struct Args {
     yes: bool,
 }
 
+/// An operator, and the store in which the decision is made.
+struct Deciding {
+    store: Store,
+    signer: Signer,
+    because: Because,
+}
+
+impl Deciding {
+    async fn of(args: &Args, now: Timestamp) -> Result<Self, AuditError> {
+        if args.by.is_some() {
+            return Err(AuditError::ByIsGone);
+        }
+        let signer = Person::of(&args.signed_certificate, &args.signed_key).signer()?;
+        let settings = crate::config::store_of::<Service>(&args.config, now).map_err(AuditError::Config)?;
+        let access = if args.yes { Access::Change } else { Access::Look };
+        let store = Store::open_to(access, &settings).await?;
+        Ok(Self { store, signer, because: Because::new(args.reason.clone(), now) })
+    }
+
+    /// The user by id, and not by name: who that is stands with the user.
+    async fn who(&self) -> Result<String, AuditError> {
+        let actor = retired::who(&self.store, By::Key(&self.signer), &self.because).await?;
+        Ok(format!("user {}", actor.user().id))
+    }
+
+    /// Decides what a plan states; files that are only left behind were decided on before.
+    async fn decide(&self, log: Uuid, plan: &Plan) -> Result<(), AuditError> {
+        match &plan.statement {
+            Some(statement) => Ok(retired::decide(&self.store, By::Key(&self.signer), log, statement, &self.because).await?),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Runs it.
 ///
 /// # Errors
 /// [`AuditError`]; nothing was removed then, or what had been stated.
 pub fn run(args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), AuditError> {
+    let deciding = wait(Deciding::of(args, now))?;
+    let ran = run_by(&deciding, args, now, out);
+    wait(deciding.store.close());
+    ran
+}
+
+fn run_by(deciding: &Deciding, args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), AuditError> {
     let audit = crate::config::load::<Service>(&args.config, now).map_err(AuditError::Config)?.config.audit;
     let kept = |days: u64| -> Result<Timestamp, AuditError> {
         let days = i64::try_from(days).unwrap_or(i64::MAX);
@@ -59,8 +113,7 @@ pub fn run(args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), Audi
         return Err(AuditError::NoRetention);
     }
     let before = args.before.to_zoned(TimeZone::get("Europe/Copenhagen")?)?.timestamp();
-    let (by, reason) = (args.by.clone(), args.reason.clone());
-    let decision = Decision { before, kept_from: kept(days)?, by, reason };
+    let decision = Decision { before, kept_from: kept(days)?, by: wait(deciding.who())?, reason: args.reason.clone() };
     let own = keys::checkpoint_key(&audit.checkpoint_key)?;
     let mut known = vec![own.public()];
     for path in &args.key {
@@ -81,6 +134,7 @@ pub fn run(args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), Audi
                 };
                 any = true;
                 if args.yes {
+                    wait(deciding.decide(log.name(), &plan))?;
                     wait(archive.retire(&log, &plan))?;
                 }
                 writeln!(out, "log {}", log.name())?;
@@ -94,6 +148,7 @@ pub fn run(args: &Args, now: Timestamp, out: &mut impl Write) -> Result<(), Audi
                 wait(archive.holds(&audit.directory, &known, &plan))?;
             }
             if args.yes {
+                wait(deciding.decide(anchors::named(&audit.directory)?, &plan))?;
                 retire::retire(&audit.directory, &plan)?;
             }
             tell(args.yes, &plan, out)
