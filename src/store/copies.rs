@@ -210,8 +210,8 @@ async fn states(file: &Path) -> Result<States, StoreError> {
     read
 }
 
-/// Puts `copy` in the place of the store, which nobody may have open, once `note` has brought it up to date and noted in it that
-/// it was put back. What was there is kept beside it; its new name is given back.
+/// Puts `copy` in the place of the store, which nobody may have open, once each of its tables has arrived as it is in the copy, and
+/// `note` has brought it up to date and noted in it that it was put back. What was there is kept beside it; its new name is given back.
 ///
 /// # Errors
 /// The store is in use, a file cannot be written, or whatever `note` says. The store is as it was then.
@@ -236,7 +236,14 @@ pub async fn restore<E: From<StoreError>>(
         target.sync_all()
     });
     copied.await.map_err(|error| unusable(&fresh, &error.to_string()))?;
-    if let Err(error) = note(Settings::sqlite(&fresh)).await {
+    let noted = async {
+        let (there, here) = (of_file(copy, digests).await?, of_file(&fresh, digests).await?);
+        the_same(&there, &here).map_err(|table| {
+            unusable(&fresh, &format!("the table {table} is not as it is in the copy; look at the disk, and put it back again"))
+        })?;
+        note(Settings::sqlite(&fresh)).await
+    };
+    if let Err(error) = noted.await {
         let _ = tokio::fs::remove_file(&fresh).await;
         return Err(error);
     }

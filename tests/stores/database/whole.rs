@@ -173,11 +173,14 @@ async fn what_a_copy_lacks_is_told_and_must_be_accepted_before_it_is_put_back() 
     assert_eq!(code, Some(1), "another instant accepts nothing: {said}");
 
     // What SQLite would read into the copy.
-    let wal = kept.dir.path().join("agreements.sqlite-wal");
-    std::fs::write(&wal, "left by somebody").unwrap();
+    let left = ["-wal", "-shm", "-journal"].map(|end| kept.dir.path().join(format!("agreements.sqlite{end}")));
+    for left in &left {
+        std::fs::write(left, "left by somebody").unwrap();
+    }
     let (code, said) = hjemmel(kept.dir.path(), &[&restore[..], &["--as-of", "2026-11-22T12:00:00Z"]].concat()).await;
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("Messages created before now are refused") && !wal.exists(), "{said}");
+    assert!(said.contains("Messages created before now are refused"), "{said}");
+    assert!(left.iter().all(|left| !left.exists()), "{said}");
     let store = Store::open(&kept.settings).await.unwrap();
     assert_eq!(store.get(FRONT).await.unwrap().state, State::Approved);
     assert_ne!(store.database().revision().await.unwrap(), revision);
@@ -267,6 +270,30 @@ async fn a_row_that_the_server_refuses_leaves_it_empty() {
     assert!(to.authorities().await.unwrap().is_empty());
     let counted = to.database().first(sql("SELECT count(*) AS rows FROM authority")).await.unwrap().unwrap();
     assert_eq!(counted.get::<i64>("rows").unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_row_that_arrives_otherwise_than_it_was_leaves_the_server_empty() {
+    let Some(target) = Kept::in_postgres() else { return };
+    let kept = Kept::in_sqlite();
+    let from = filled(&kept.settings).await;
+    let to = Store::open(&target.settings).await.unwrap();
+    let other_name =
+        "CREATE FUNCTION otherwise() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.name := 'x'; RETURN NEW; END $$;
+         CREATE TRIGGER otherwise BEFORE INSERT ON authority FOR EACH ROW EXECUTE FUNCTION otherwise()";
+    target.execute(other_name).await.unwrap();
+    let refused = moving::moved(from.database(), to.database(), |_, _, _| {}).await.unwrap_err().to_string();
+    assert_eq!(refused, "nothing was moved: the table authority is not the same in both");
+    assert!(
+        to.database()
+            .counts()
+            .await
+            .unwrap()
+            .iter()
+            .all(|(table, rows)| *rows == 0 || !["authority", "agreement"].contains(&table.as_str()))
+    );
+    target.execute("DROP TRIGGER otherwise ON authority").await.unwrap();
+    moving::moved(from.database(), to.database(), |_, _, _| {}).await.unwrap();
 }
 
 #[tokio::test]
