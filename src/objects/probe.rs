@@ -82,7 +82,9 @@ impl Objects {
         let second = self.create(one, b"the second of two").await;
         let held = self.store.get_range(&path, 4..9).await.map_err(ObjectError::of)?;
         let keeps_what_is_there = match (&*held, second) {
-            (b"first", Err(_)) => true,
+            (b"first", Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. })) => true,
+            // No refusal for the name's sake: nothing is known of it.
+            (b"first", Err(error)) => return Err(ObjectError::of(error).into()),
             (b"secon", Ok(())) => false,
             (b"first", Ok(())) => return Err(Unfit::Wrong("said that it wrote an object, and did not")),
             _ => return Err(Unfit::Wrong("did not give back what was written")),

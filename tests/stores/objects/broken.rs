@@ -25,6 +25,8 @@ pub enum Fault {
     Full,
     /// Conditions are ignored.
     Overwrites,
+    /// A name that is taken is not written, and whoever asked is not told why.
+    NoWordOfTaken,
 }
 
 type Stored<T> = Pin<Box<dyn Stream<Item = Result<T>> + Send>>;
@@ -54,6 +56,7 @@ impl ObjectStore for Broken {
             }
             Fault::Away => Err(lost()),
             Fault::Full => Err(Error::Generic { store: "test", source: io::Error::from(io::ErrorKind::StorageFull).into() }),
+            Fault::NoWordOfTaken => self.0.put_opts(at, content, options).await.map_err(|_| lost()),
             Fault::Overwrites => self.0.put_opts(at, content, PutOptions { mode: PutMode::Overwrite, ..options }).await,
         }
     }

@@ -322,11 +322,13 @@ async fn a_store_that_overwrites_is_usable_and_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_not_usable() {
+async fn a_store_that_is_away_is_not_usable_nor_is_one_that_fails_where_it_should_refuse() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Broken(Arc::new(InMemory::new()), Fault::Away);
-    let told = Objects::new(Arc::new(store), keys_in(dir.path()), PART).probe().await.unwrap_err().to_string();
-    assert!(told.contains("does not answer"), "{told}");
+    for fault in [Fault::Away, Fault::NoWordOfTaken] {
+        let store = Broken(Arc::new(InMemory::new()), fault);
+        let told = Objects::new(Arc::new(store), keys_in(dir.path()), PART).probe().await.unwrap_err().to_string();
+        assert!(told.contains("does not answer"), "{fault:?}: {told}");
+    }
 }
 
 /// The S3-compatible store that the environment names: `HJEMMEL_S3` its address, `HJEMMEL_S3_ROOT` its CA (PEM). Its bucket
@@ -368,11 +370,26 @@ fn in_s3(dir: &Path, prefix: &str) -> Option<Objects> {
 async fn contents_come_back_from_an_s3_compatible_store() {
     let dir = tempfile::tempdir().unwrap();
     let Some(objects) = in_s3(dir.path(), "lengths") else { return };
+    come_back(&objects).await;
+}
+
+#[tokio::test]
+async fn contents_come_back_and_go_in_an_s3_compatible_store_without_checksums_or_deletion_of_many_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(Place::S3(mut s3)) = place_in_s3(dir.path(), "plain") else { return };
+    (s3.checksum, s3.bulk_delete) = (false, false);
+    let objects =
+        Settings { place: Place::S3(s3), key: key(dir.path()), earlier_keys: vec![], part_bytes: 5 << 20 }.open().unwrap();
+    come_back(&objects).await;
+    assert!(objects.probe().await.unwrap().takes_back, "and what was put is deleted again");
+}
+
+async fn come_back(objects: &Objects) {
     for length in [0, 1, PIECE, (5 << 20) - 1, 5 << 20, (12 << 20) + 7] {
         let sent = content(length);
-        let object = put(&objects, &sent, 1 << 20).await.unwrap();
-        assert!(get(&objects, &object, 0).await.unwrap() == sent, "{length} bytes");
-        assert!(get(&objects, &object, length as u64 / 2).await.unwrap() == sent[length / 2..], "the second half of {length}");
+        let object = put(objects, &sent, 1 << 20).await.unwrap();
+        assert!(get(objects, &object, 0).await.unwrap() == sent, "{length} bytes");
+        assert!(get(objects, &object, length as u64 / 2).await.unwrap() == sent[length / 2..], "the second half of {length}");
     }
 }
 
