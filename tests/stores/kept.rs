@@ -20,7 +20,7 @@ impl Kept {
     /// An empty one.
     pub fn in_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { settings: Settings::sqlite(&dir.path().join("agreements.sqlite")), dir, database: None }
+        Self { settings: tables::of_few(Settings::sqlite(&dir.path().join("agreements.sqlite"))), dir, database: None }
     }
 
     /// An empty one. `None`, and a line that says what did not run, without PostgreSQL.
@@ -102,7 +102,7 @@ pub fn on(cluster: &Cluster, database: &str) -> (Settings, tempfile::TempDir) {
     let password = dir.path().join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     server.password_file = Some(password);
-    (Settings::usual(At::Postgres(Box::new(server))), dir)
+    (tables::of_few(Settings::usual(At::Postgres(Box::new(server)))), dir)
 }
 
 /// A scenario on each database, a test for each.

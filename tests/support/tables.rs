@@ -17,7 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The same, waited for as long as it takes.
 pub fn patient(settings: Settings) -> Settings {
-    Settings { patience: PATIENCE, statement_timeout: PATIENCE, ..settings }
+    Settings { patience: PATIENCE, statement_timeout: PATIENCE, ..of_few(settings) }
+}
+
+/// The same with as many connections as `HJEMMEL_POOL` says. With one, who holds it and takes another waits for it in vain: no test
+/// does, and nothing that it shows.
+pub fn of_few(settings: Settings) -> Settings {
+    let max_connections = std::env::var("HJEMMEL_POOL").map_or(settings.max_connections, |number| number.parse().unwrap());
+    Settings { max_connections, ..settings }
 }
 
 /// A store in a new file.

@@ -659,17 +659,14 @@ async fn a_value_list_waits_for_a_subscriber_whose_home_or_order_would_refuse_it
         let narrow = Order { largest_bytes: 10, ..to_subscriber(Structure::Two) };
         world.order(narrow.clone()).await;
         let tried = async || {
-            let mut session = world.database.session().await.unwrap();
-            session.execute(sql("UPDATE job SET due_us = 0")).await.unwrap();
+            world.database.execute(sql("UPDATE job SET due_us = 0")).await.unwrap();
             worker.work_once().await.unwrap();
-            let row = session
-                .first(sql("SELECT problem FROM job WHERE kind = 'sortiment-delivery' AND state = 'waiting'"))
-                .await
-                .unwrap();
+            let waiting = sql("SELECT problem FROM job WHERE kind = 'sortiment-delivery' AND state = 'waiting'");
+            let row = world.database.first(waiting).await.unwrap();
             row.map(|row| row.get::<String>("problem").unwrap())
         };
         let set = async |to: &'static str| {
-            let done = world.database.session().await.unwrap().execute(sql(to)).await;
+            let done = world.database.execute(sql(to)).await;
             assert!(done.unwrap() > 0, "{to}");
         };
         assert!(tried().await.unwrap().contains("it allows no file so large"), "{}", world.kind);
@@ -692,11 +689,11 @@ async fn a_claim_is_given_back_only_before_its_file_is_delivered_and_no_file_is_
         let sample = sample(30, 1);
         assert!(deliver(&world, &sample, 30).await.contains("SUCCESS"));
         let transfer = awaited(&world).await.transfer;
-        let mut session = world.database.session().await.unwrap();
-        assert_eq!(answers::taken_back(&mut session, transfer).await.unwrap(), None, "{}", world.kind);
+        let session = async || world.database.session().await.unwrap();
+        assert_eq!(answers::taken_back(&mut session().await, transfer).await.unwrap(), None, "{}", world.kind);
         assert_eq!(state(&world).await, "AFVENTER", "{}: another node has delivered it", world.kind);
         let now = *world.now.lock().unwrap();
-        assert!(answers::awaited(&mut session, Uuid::new_v4(), now).await.is_err(), "{}: it was given back", world.kind);
+        assert!(answers::awaited(&mut session().await, Uuid::new_v4(), now).await.is_err(), "{}: it was given back", world.kind);
     }
 }
 

@@ -532,11 +532,13 @@ async fn a_user_that_is_blocked_expired_deleted_or_unknown_is_refused_in_the_sam
         for standing in [users::Standing::Blocked, users::Standing::Deleted] {
             let entered = post.enter(INSTITUTION).await;
             let Begun::Take(receiving) = post.mailboxes.deliver(&entered, delivery(b"")).await.unwrap() else { panic!("new") };
-            let mut session = post.database.session().await.unwrap();
-            users::stand(&mut session, entered.user.id, standing).await.unwrap();
+            let stand = async |standing| {
+                users::stand(&mut post.database.session().await.unwrap(), entered.user.id, standing).await.unwrap();
+            };
+            stand(standing).await;
             refused(receiving.close().await, "MailboxRefused");
             told.push(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.unwrap_err().to_string());
-            users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
+            stand(users::Standing::Active).await;
         }
         told.dedup();
         assert_eq!(told.len(), 1, "{}: {told:?}", post.kind);
@@ -827,12 +829,14 @@ async fn a_silent_stream_names_its_likely_cause() {
         post.settle().await;
         assert_eq!(causes().await, told(Cause::NothingDelivered, Cause::NothingFetched), "{}", post.kind);
         let entered = post.enter(INSTITUTION).await;
-        let mut session = post.database.session().await.unwrap();
-        users::stand(&mut session, entered.user.id, users::Standing::Blocked).await.unwrap();
+        let stand = async |standing| {
+            users::stand(&mut post.database.session().await.unwrap(), entered.user.id, standing).await.unwrap();
+        };
+        stand(users::Standing::Blocked).await;
         post.pass(1);
         assert!(post.mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.is_err());
         assert_eq!(causes().await, told(Cause::LogOnRefused, Cause::LogOnRefused), "{}", post.kind);
-        users::stand(&mut session, entered.user.id, users::Standing::Active).await.unwrap();
+        stand(users::Standing::Active).await;
         // One that waits here for its judgement is our own fault, until it is judged.
         deliver(&post.mailboxes, &entered, delivery(GOOD), GOOD).await.unwrap();
         post.pass(25);

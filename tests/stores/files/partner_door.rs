@@ -541,6 +541,7 @@ async fn a_user_that_is_blocked_or_loses_its_right_is_refused_at_its_next_operat
         let mut session = post.database.session().await.unwrap();
         let user = users::named(&mut session, "BRUGER_PA85858").await.unwrap().unwrap();
         users::stand(&mut session, user.id, users::Standing::Blocked).await.unwrap();
+        drop(session);
         assert!(file.close().await.is_err(), "{}: what was open too", post.kind);
         let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while own.admitted().await.is_ok() && std::time::Instant::now() < until {
@@ -551,11 +552,13 @@ async fn a_user_that_is_blocked_or_loses_its_right_is_refused_at_its_next_operat
         assert_eq!(homes.account("BRUGER_PA85858").await, Ok(None), "{}", post.kind);
         post.settle().await;
         assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}: nothing of it is left", post.kind);
-        users::stand(&mut session, user.id, users::Standing::Active).await.unwrap();
+        users::stand(&mut post.database.session().await.unwrap(), user.id, users::Standing::Active).await.unwrap();
         let own = log_on(&post, INSTITUTION).await;
+        let mut session = post.database.session().await.unwrap();
         let mailbox = hjemmel::files::partner::agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap();
         let none = users::Right { number: number(INSTITUTION), fetches: true, delivers: false };
         users::give(&mut session, user.id, mailbox.id, none).await.unwrap();
+        drop(session);
         let again = log_on(&post, INSTITUTION).await;
         assert_eq!(put(&again, &format!("{OUT}/a.txt"), GOOD).await, Err(Problem::Denied), "{}", post.kind);
         drop(own);

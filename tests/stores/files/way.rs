@@ -480,12 +480,10 @@ async fn what_cannot_be_delivered_in_all_attempts_is_told_to_its_sender_and_its_
         put(&sender, NAME, CONTENT).await.unwrap();
         put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
         // Its row lost its content: nothing that passes.
-        let mut session = world.database.session().await.unwrap();
         let lost = sql("UPDATE file_content SET in_use = $1");
-        session.execute(lost.clone().bind(false)).await.unwrap();
+        world.database.execute(lost.clone().bind(false)).await.unwrap();
         world.settle().await;
-        session.execute(lost.bind(true)).await.unwrap();
-        drop(session);
+        world.database.execute(lost.bind(true)).await.unwrap();
         assert_eq!(world.codes(NAME).await, [1091], "{}", world.kind);
         assert_eq!(world.list(SENDER, Folder::Out).await, [NAME], "{}", world.kind);
         put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
