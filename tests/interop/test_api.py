@@ -2,6 +2,7 @@
 generates from the contract takes an agreement through its life."""
 
 import base64
+import datetime
 import importlib
 import os
 import resource
@@ -173,6 +174,22 @@ class Api(unittest.TestCase):
         self.assertEqual([item.to for item in history.items], ["ANMODET", "GODKENDT", "SUSPENDERET", "GODKENDT", "OPSAGT"])
         shown = of_agreements("get_agreement").sync(asked.id, client=supplier)
         self.assertEqual((shown.state, shown.holds), ("OPSAGT", False))
+
+        # And a route: added, asked for, ended on its first day, and asked for again.
+        of_routes = lambda name: importlib.import_module(f"hjemmel_api.api.routes.{name}")
+        operator, service = user("operator"), "3053ec89-31fe-4206-878b-bba6783d7a88"
+        added = of_routes("add_route").sync(client=operator, body=models.RouteRequest.from_dict({
+            "service": service, "environment": "exttest", "sender": "every", "receiver": KORSBAEK, "valid_from": "2999-01-01",
+            "system": system, "address": "https://192.0.2.7/a", "entity_id": "urn:example:a", "roots": Path(self.root).read_text(),
+            "reason": "sag 9"}))
+        self.assertIsInstance(added, models.RouteView, added)
+        day = datetime.date(2999, 1, 1)
+        asks = lambda: of_routes("ask_receiver").sync(client=operator, service=service, sender="99999981", receiver=KORSBAEK, environment="exttest", on=day)
+        self.assertEqual(asks().route.id, added.id)
+        end = models.EndRequest.from_dict({"on": "2999-01-01", "reason": "slut"})
+        ended = of_routes("end_route").sync(added.id, client=operator, body=end, if_match=added.etag)
+        self.assertEqual((ended.id, str(ended.valid_to)), (added.id, "2999-01-01"))
+        self.assertIsNone(asks().route)
 
 
 if __name__ == "__main__":
