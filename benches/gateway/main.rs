@@ -91,8 +91,8 @@ async fn run(arguments: &[String]) {
     let given = |name: &str| arguments.iter().any(|argument| argument == name);
     if given("stores") {
         let effort = if given("--quick") { QUICK } else { FULL };
-        let row = stores::stores(&stage::Stage::new().await, effort).await.expect("PostgreSQL is installed");
-        let table = Table { on: surroundings(effort), rows: vec![row] };
+        let rows = stores::stores(&stage::Stage::new().await, effort).await.expect("PostgreSQL is installed");
+        let table = Table { on: surroundings(effort), rows };
         println!("{}", table.markdown());
         let folder = if given("--quick") { "target/gateway" } else { "docs/performance" };
         return table.save(Path::new(folder), "stores", "PostgreSQL beside SQLite");

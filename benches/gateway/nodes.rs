@@ -156,7 +156,7 @@ fn balancer(stage: &Stage, name: &str, address: SocketAddr, nodes: &[Peer]) -> O
 }
 
 /// From a decision on one node until the other acts by it, beside a bare NOTIFY from one connection to another.
-async fn heard(cluster: &Cluster, database: &str, effort: Effort) -> Row {
+pub async fn heard(cluster: &Cluster, database: &str, effort: Effort) -> Row {
     let rounds = effort.rounds * 20;
     let [one, other] =
         [Store::open(&cluster.settings(database)).await.unwrap(), Store::open(&cluster.settings(database)).await.unwrap()];

@@ -1,16 +1,17 @@
 //! What a call costs with agreements and the memory against replay in PostgreSQL, beside the same gateway with an SQLite file and a
-//! memory of its own, in turns.
+//! memory of its own, in turns; and how long a decision on one node takes to hold on another.
 
 use hjemmel::store::{Access, Database, Settings, moving};
 use serde_json::json;
 
+use super::nodes::heard;
 use super::postgres::Cluster;
 use super::rows::{Effort, SMALL, milliseconds, token_round};
 use super::stage::Stage;
 use super::table::{Row, median};
 
 /// Calls of the token binding, for they alone are remembered. `None` without PostgreSQL.
-pub async fn stores(stage: &Stage, effort: Effort) -> Option<Row> {
+pub async fn stores(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
     let cluster = Cluster::own()?;
     let database = cluster.database().name;
     let from = Database::open(&Settings::sqlite(&stage.file("agreements.sqlite")), Access::Change).await.unwrap();
@@ -18,6 +19,7 @@ pub async fn stores(stage: &Stage, effort: Effort) -> Option<Row> {
     moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
     from.close().await;
     to.close().await;
+    let heard = heard(&cluster, &database, effort).await;
     let shared = format!(
         "replay_memory = \"database\"\n[store]\nurl = \"postgres://hjemmel@localhost:{}/{database}\"\n\
          tls_roots = [\"{}\"]\npassword_file = \"{}\"\n",
@@ -41,7 +43,7 @@ pub async fn stores(stage: &Stage, effort: Effort) -> Option<Row> {
         }
     }
     let [alone, shared] = [median(&cpu[0]), median(&cpu[1])];
-    Some(Row {
+    let cost = Row {
         what: "CPU per call, token, 8.8 KB, PostgreSQL for agreements and replay, vs SQLite and memory".to_owned(),
         value: median(&ratios),
         unit: "×",
@@ -53,5 +55,6 @@ pub async fn stores(stage: &Stage, effort: Effort) -> Option<Row> {
             effort.rounds
         ),
         samples: json!({ "sqlite": cpu[0], "postgres": cpu[1], "ratios": ratios }),
-    })
+    };
+    Some(vec![cost, heard])
 }

@@ -155,6 +155,12 @@ async fn a_decision_on_one_node_holds_on_another_within_a_second() {
         one.decide(to).await;
         took.push(other.until(lets_through).await);
     }
+    within_a_second(&took);
+}
+
+/// The least: how long most of them take is the machine's too, which others have meanwhile. `cargo bench --bench gateway -- stores`
+/// tells the middle one, beside a bare notice.
+fn within_a_second(took: &[Duration]) {
     assert!(took.iter().min().unwrap() < &Duration::from_secs(1), "{took:?}");
 }
 
@@ -188,8 +194,7 @@ async fn a_decision_on_one_node_holds_on_one_that_asks_within_a_second_for_agree
         }
         took.push(began.elapsed());
     }
-    // The least: another program may have the machine meanwhile.
-    assert!(took.iter().min().unwrap() < &Duration::from_secs(1), "{took:?}");
+    within_a_second(&took);
     assert!(!one.lets_through().await, "its own decisions need neither");
 }
 
