@@ -373,7 +373,8 @@ fn what_is_too_old_leaves_the_log_by_an_operators_signed_decision_that_stands_in
         assert_eq!(segments(), 1, "the last stays");
         let made = decided().await;
         let [made] = &made[..] else { panic!("{made:?}") };
-        let [stated] = &retire::read(&folder).unwrap()[..] else { panic!("one statement") };
+        let statements = retire::read(&folder).unwrap();
+        let [stated] = &statements[..] else { panic!("{statements:?}") };
         assert_eq!(stated.by, format!("user {}", made.user.unwrap()), "no name stands in the statement");
         assert_eq!(
             (made.what.id, made.what.to.as_str()),
