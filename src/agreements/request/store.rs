@@ -35,6 +35,9 @@ fn written(content: &Content) -> String {
     serde_json::json!(content).to_string()
 }
 
+/// How many requests are read at once where those of some services are looked for.
+const READ_AT_ONCE: u32 = 1000;
+
 /// Which requests, and how many, in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
@@ -77,10 +80,14 @@ impl Store {
     /// A store that does not answer, or holds what the model does not have.
     pub async fn requests(&self, wanted: &Wanted) -> Result<Vec<Request>, StoreError> {
         let (mut wanted, limit) = (wanted.clone(), wanted.limit as usize);
+        // Few of many may be of the services: how many are read at once does not hang on how many are wanted.
+        if !wanted.services.is_empty() {
+            wanted.limit = wanted.limit.max(READ_AT_ONCE);
+        }
         let mut found = Vec::new();
         loop {
             let read = self.requests_of_any_service(&wanted).await?;
-            let last = read.last().filter(|_| read.len() >= limit).map(|request| request.id);
+            let last = read.last().filter(|_| read.len() >= wanted.limit as usize).map(|request| request.id);
             found.extend(read.into_iter().filter(|request| request.content.asks_any_of(&wanted.services)));
             if last.is_none() || found.len() >= limit {
                 found.truncate(limit);
