@@ -156,17 +156,17 @@ impl Store {
         Ok(!rows.is_empty())
     }
 
-    /// Agreements of a service that open something at `now` or may do so again, and are bound to nothing, so many at most.
+    /// The ids of agreements of a service that open something at `now` or may do so again, and are bound to nothing, so many at most.
     ///
     /// # Errors
-    /// A store that does not answer, or holds what the model does not have.
-    pub async fn unbound(&self, service: Uuid, now: Timestamp, most: i64) -> Result<Vec<Agreement>, StoreError> {
-        let query = super::store::agreements_that(
-            "service = $1 AND basis IS NULL AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $2))
+    /// A store that does not answer.
+    pub async fn unbound(&self, service: Uuid, now: Timestamp, most: i64) -> Result<Vec<Uuid>, StoreError> {
+        let query = sql(
+            "SELECT id FROM agreement WHERE service = $1 AND basis IS NULL AND (state IN ('GODKENDT', 'SUSPENDERET') OR (state = 'OPSAGT' AND ends_at > $2))
              ORDER BY id LIMIT $3",
         );
         let query = query.bind(service).bind(now).bind(most);
-        self.database().all(query).await?.iter().map(super::store::read).collect()
+        self.database().all(query).await?.iter().map(|row| row.get("id")).collect()
     }
 
     /// The ids of agreements of a service that open something at `now` or may do so again, are bound to something else than `digest` and

@@ -10,8 +10,10 @@ use super::agreement::{Creator, what};
 use super::{Because, DecideError, closing, ending, shown};
 use crate::{
     agreements::{
-        Agreement, AgreementError, State, Store, basis,
+        Agreement, AgreementError, State, Store,
+        basis::{self, Contract},
         rules::{Rule, Rules, TRIAL},
+        system::SystemCertificate,
     },
     audit::Subject,
     notices::{Kind, Notice, audience::Audience},
@@ -56,73 +58,99 @@ pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, 
 
 /// What went wrong first, where all else is done nevertheless.
 #[derive(Default)]
-struct Tried(Option<DecideError>);
+pub(super) struct Tried(Option<DecideError>);
 
 impl Tried {
-    fn of<T: Default>(&mut self, result: Result<T, DecideError>) -> T {
+    pub(super) fn of<T: Default>(&mut self, result: Result<T, DecideError>) -> T {
         result.unwrap_or_else(|error| {
             self.0.get_or_insert(error);
             T::default()
         })
     }
 
-    fn done<T>(self, done: T) -> Result<T, DecideError> {
+    pub(super) fn done<T>(self, done: T) -> Result<T, DecideError> {
         self.0.map_or(Ok(done), Err)
     }
 }
 
 /// Keeps the contracts in force, and binds to what is in force whatever was approved before agreements were bound to anything.
 async fn bind(store: &Store, rules: &Rules, now: Timestamp) -> Result<(), DecideError> {
+    let mut tried = Tried::default();
     for (_, rule) in rules.all() {
         for contract in rule.contract.iter().chain(&rule.in_force) {
-            if !store.keeps(&contract.digest).await? {
-                let mut change = store.change().await?;
-                change.keep_basis(contract, now).await?;
-                change.commit().await?;
-            }
+            tried.of(keep(store, contract, now).await);
         }
     }
     for (service, rule) in rules.all() {
         let Some(in_force) = rule.applied() else { continue };
-        for agreement in store.unbound(service, now, BATCH).await? {
-            let basis = agreement.basis().unwrap_or(in_force);
-            let mut change = store.change().await?;
-            change.bind_to(agreement.id, basis).await?;
-            change.commit().await?;
-            tracing::info!(agreement = %agreement.id, basis, "an agreement that was bound to nothing is bound to what is in force");
+        for agreement in tried.of(store.unbound(service, now, BATCH).await.map_err(DecideError::from)) {
+            tried.of(bind_one(store, agreement, in_force).await);
         }
     }
+    tried.done(())
+}
+
+async fn keep(store: &Store, contract: &Contract, now: Timestamp) -> Result<(), DecideError> {
+    if store.keeps(&contract.digest).await? {
+        return Ok(());
+    }
+    let mut change = store.change().await?;
+    change.keep_basis(contract, now).await?;
+    Ok(change.commit().await?)
+}
+
+async fn bind_one(store: &Store, id: Uuid, in_force: &str) -> Result<(), DecideError> {
+    let mut change = store.change().await?;
+    let Some(agreement) = change.agreement(id).await? else { return Ok(()) };
+    let basis = agreement.basis().unwrap_or(in_force);
+    change.bind_to(id, basis).await?;
+    change.commit().await?;
+    tracing::info!(agreement = %id, basis, "an agreement that was bound to nothing is bound to what is in force");
     Ok(())
 }
 
 /// Agreements whose service came to cover more than was approved: who signs is told what, and who asked that a new version is needed.
 async fn outgrown(store: &Store, rules: &Rules, now: Timestamp) -> Result<usize, DecideError> {
-    let mut told = 0;
+    let (mut told, mut tried) = (0, Tried::default());
     for (service, rule) in rules.all() {
         let Some(digest) = &rule.basis else { continue };
         let mark = format!("outgrown {digest} ");
         let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for id in store.bound_elsewhere(service, digest, &mark, now, BATCH).await? {
-            let mut change = store.change().await?;
-            let Some(agreement) = change.agreement(id).await? else { continue };
-            let Some(basis) = agreement.basis() else { continue };
-            if !known.contains_key(basis) {
-                known.insert(basis.to_owned(), beyond(change.connection(), &rule, basis).await?);
-            }
-            let differs = known.get(basis).cloned().unwrap_or_default();
-            if !change.gives(&format!("{mark}{id}"), now).await? {
-                continue;
-            }
-            if !differs.is_empty() {
-                let creator = Creator::of(&change.made_on(Subject::Agreement, id).await?);
-                let audience = [Audience::Signatories(agreement.authority, service), creator.audience()];
-                let notice = Notice::of(Kind::Outgrown, &agreement).at(now).differing(differs);
-                change.tell(store.database(), &notice, &audience, now).await?;
-                told += 1;
-            }
-            change.commit().await?;
+        let due = tried.of(store.bound_elsewhere(service, digest, &mark, now, BATCH).await.map_err(DecideError::from));
+        for id in due {
+            told += tried.of(outgrown_one(store, &rule, id, &mark, &mut known, now).await);
         }
     }
+    tried.done(told)
+}
+
+/// `known`: by the basis what the service covers beyond it.
+async fn outgrown_one(
+    store: &Store,
+    rule: &Rule,
+    id: Uuid,
+    mark: &str,
+    known: &mut BTreeMap<String, Vec<String>>,
+    now: Timestamp,
+) -> Result<usize, DecideError> {
+    let mut change = store.change().await?;
+    let Some(agreement) = change.agreement(id).await? else { return Ok(0) };
+    let Some(basis) = agreement.basis() else { return Ok(0) };
+    if !known.contains_key(basis) {
+        known.insert(basis.to_owned(), beyond(change.connection(), rule, basis).await?);
+    }
+    let differs = known.get(basis).cloned().unwrap_or_default();
+    if !change.gives(&format!("{mark}{id}"), now).await? {
+        return Ok(0);
+    }
+    let told = usize::from(!differs.is_empty());
+    if !differs.is_empty() {
+        let creator = Creator::of(&change.made_on(Subject::Agreement, id).await?);
+        let audience = [Audience::Signatories(agreement.authority, agreement.service), creator.audience()];
+        let notice = Notice::of(Kind::Outgrown, &agreement).at(now).differing(differs);
+        change.tell(store.database(), &notice, &audience, now).await?;
+    }
+    change.commit().await?;
     Ok(told)
 }
 
@@ -184,26 +212,30 @@ async fn ids(store: &Store, query: Query) -> Result<Vec<Uuid>, StoreError> {
 /// OPSAGT for good: what was suspended under notice, where the notice is over. Suspended it opened nothing meanwhile.
 async fn end_noticed(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
     let due = sql("SELECT id FROM agreement WHERE ends_at <= $1 AND state = 'SUSPENDERET' ORDER BY ends_at LIMIT $2");
-    let mut ended = 0;
+    let (mut ended, mut tried) = (0, Tried::default());
     for id in ids(store, due.bind(now).bind(BATCH)).await? {
-        let mut change = store.change().await?;
-        let Some(agreement) = change.agreement(id).await? else { continue };
-        if agreement.state != State::Suspended || agreement.ends_at.is_none_or(|end| end > now) {
-            // Another node was first.
-            continue;
-        }
-        let because = Because::new("opsigelsen er trådt i kraft".to_owned(), now);
-        let what = what(&agreement, Some(agreement.state), State::Terminated);
-        match change.decide(id, Some(&agreement), State::Terminated, "hjemmel", &because.reason, now).await {
-            Ok(_) => {}
-            Err(AgreementError::Store(error)) => return Err(error.into()),
-            Err(_) => continue,
-        }
-        change.made_by(None, &what, &because).await?;
-        change.commit().await?;
-        ended += 1;
+        ended += usize::from(tried.of(end_one_noticed(store, id, now).await));
     }
-    Ok(ended)
+    tried.done(ended)
+}
+
+/// False: another node was first.
+async fn end_one_noticed(store: &Store, id: Uuid, now: Timestamp) -> Result<bool, DecideError> {
+    let mut change = store.change().await?;
+    let Some(agreement) = change.agreement(id).await? else { return Ok(false) };
+    if agreement.state != State::Suspended || agreement.ends_at.is_none_or(|end| end > now) {
+        return Ok(false);
+    }
+    let because = Because::new("opsigelsen er trådt i kraft".to_owned(), now);
+    let what = what(&agreement, Some(agreement.state), State::Terminated);
+    match change.decide(id, Some(&agreement), State::Terminated, "hjemmel", &because.reason, now).await {
+        Ok(_) => {}
+        Err(AgreementError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(false),
+    }
+    change.made_by(None, &what, &because).await?;
+    change.commit().await?;
+    Ok(true)
 }
 
 /// UDLØBET: whoever asks is told so from the very instant on ([`Agreement::standing`]); this writes it down, and ends what goes with it.
@@ -228,7 +260,7 @@ async fn end_trials(store: &Store, rules: &Rules, now: Timestamp) -> Result<usiz
          AND id IN (SELECT subject_id FROM decision WHERE subject = 'agreement' AND from_state = 'ANMODET' AND to_state = 'GODKENDT'
              AND role <> 'signatory') ORDER BY id");
     let because = Because::new("myndigheden tillader ikke længere prøvetilslutning".to_owned(), now);
-    let mut ended = 0;
+    let (mut ended, mut tried) = (0, Tried::default());
     // A service that this node does not have says nothing of whom it is allowed for.
     for (service, rule) in rules.all() {
         for row in store.database().all(on_trial.clone().bind(service).bind(TRIAL).bind(now)).await? {
@@ -236,11 +268,11 @@ async fn end_trials(store: &Store, rules: &Rules, now: Timestamp) -> Result<usiz
             if !allowed {
                 let is_due = |agreement: &Agreement| agreement.is_open(now);
                 let id = row.get("id")?;
-                ended += usize::from(ending::by_itself(store, id, State::Terminated, rules, is_due, &because).await?);
+                ended += usize::from(tried.of(ending::by_itself(store, id, State::Terminated, rules, is_due, &because).await));
             }
         }
     }
-    Ok(ended)
+    tried.done(ended)
 }
 
 /// Of several that are due, the one that counts is told, and the others are noted as told.
@@ -269,7 +301,7 @@ async fn tell_once(
 
 /// Requests that wait: after three days, and after seven.
 async fn remind(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
-    let mut told = 0;
+    let (mut told, mut tried) = (0, Tried::default());
     for (nth, days) in REMINDED.iter().enumerate().rev() {
         let due = by_dialect(
             "SELECT id FROM agreement WHERE state = 'ANMODET'
@@ -288,15 +320,15 @@ async fn remind(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
                 let signatories = Audience::Signatories(agreement.authority, agreement.service);
                 (agreement.state == State::Requested).then(|| (Notice::of(Kind::Reminder, agreement), vec![signatories]))
             };
-            told += tell_once(store, id, &marks, notice, now).await?;
+            told += tried.of(tell_once(store, id, &marks, notice, now).await);
         }
     }
-    Ok(told)
+    tried.done(told)
 }
 
 /// Agreements about to expire: sixty days before, thirty, and seven.
 async fn warn(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
-    let mut told = 0;
+    let (mut told, mut tried) = (0, Tried::default());
     for (nth, days) in AHEAD.iter().enumerate().rev() {
         let due = by_dialect(
             "SELECT id FROM agreement WHERE valid_to > $1 AND valid_to <= $2 AND state = 'GODKENDT'
@@ -314,53 +346,62 @@ async fn warn(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
                 let to = agreement.valid_to.filter(|_| agreement.state == State::Approved)?;
                 Some((Notice::of(Kind::Expiring, agreement).at(to), vec![creator.audience(), owners]))
             };
-            told += tell_once(store, id, &marks, notice, now).await?;
+            told += tried.of(tell_once(store, id, &marks, notice, now).await);
         }
     }
-    Ok(told)
+    tried.done(told)
 }
 
 /// Certificates of systems about to expire: the same days before.
 async fn certificates(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
     let longest = AHEAD.iter().copied().max().unwrap_or_default();
     let ends = now + SignedDuration::from_hours(24 * longest);
-    let mut told = 0;
+    let (mut told, mut tried) = (0, Tried::default());
     for (id, certificate) in store.certificates_ending(now, ends, MOST_CERTIFICATES).await? {
-        let left = certificate.not_after.duration_since(now);
-        let due: Vec<_> = AHEAD.iter().rev().filter(|days| left <= SignedDuration::from_hours(24 * **days)).collect();
-        let Some(nearest) = due.first() else { continue };
-        let mark = |days: &i64| format!("certificate {days} {}", certificate.thumbprint);
-        // Looked at first, without the write lock: most of the time it was given.
-        if store.was_given(&mark(nearest)).await? {
-            continue;
-        }
-        let mut change = store.change().await?;
-        if !change.gives(&mark(nearest), now).await? {
-            continue;
-        }
-        for days in due.iter().skip(1) {
-            change.gives(&mark(days), now).await?;
-        }
-        let Some(system) = change.system(id).await? else { continue };
-        let notice = Notice {
-            kind: Kind::CertificateExpiring,
-            name: system.name.clone(),
-            page: format!("/systems/{id}"),
-            authority: None,
-            service: None,
-            system: Some(id),
-            environment: None,
-            at: Some(certificate.not_after),
-            reason: None,
-            differs: Vec::new(),
-            english: None,
-        };
-        let audience = [Audience::Holders(system.party), Audience::Operators];
-        change.tell(store.database(), &notice, &audience, now).await?;
-        change.commit().await?;
-        told += 1;
+        told += usize::from(tried.of(tell_of_certificate(store, id, &certificate, now).await));
     }
-    Ok(told)
+    tried.done(told)
+}
+
+async fn tell_of_certificate(
+    store: &Store,
+    id: Uuid,
+    certificate: &SystemCertificate,
+    now: Timestamp,
+) -> Result<bool, DecideError> {
+    let left = certificate.not_after.duration_since(now);
+    let due: Vec<_> = AHEAD.iter().rev().filter(|days| left <= SignedDuration::from_hours(24 * **days)).collect();
+    let Some(nearest) = due.first() else { return Ok(false) };
+    let mark = |days: &i64| format!("certificate {days} {}", certificate.thumbprint);
+    // Looked at first, without the write lock: most of the time it was given.
+    if store.was_given(&mark(nearest)).await? {
+        return Ok(false);
+    }
+    let mut change = store.change().await?;
+    if !change.gives(&mark(nearest), now).await? {
+        return Ok(false);
+    }
+    for days in due.iter().skip(1) {
+        change.gives(&mark(days), now).await?;
+    }
+    let Some(system) = change.system(id).await? else { return Ok(false) };
+    let notice = Notice {
+        kind: Kind::CertificateExpiring,
+        name: system.name.clone(),
+        page: format!("/systems/{id}"),
+        authority: None,
+        service: None,
+        system: Some(id),
+        environment: None,
+        at: Some(certificate.not_after),
+        reason: None,
+        differs: Vec::new(),
+        english: None,
+    };
+    let audience = [Audience::Holders(system.party), Audience::Operators];
+    change.tell(store.database(), &notice, &audience, now).await?;
+    change.commit().await?;
+    Ok(true)
 }
 
 /// The most certificates that one look goes through.
