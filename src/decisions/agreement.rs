@@ -282,7 +282,7 @@ async fn decide_once(
                 return Err(ApiRefusal::ApiConflict { what }.into());
             }
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            if wrote(change.connection(), shown, &made, &actor).await? {
+            if wrote(change.connection(), shown, &made, &actor, because.at).await? {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
             for suspended in suspension::alike(&mut change, shown).await? {
@@ -378,18 +378,25 @@ async fn lift_once(
     Ok(shown.clone())
 }
 
-/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two.
+/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two, nor is one whose user
+/// is over by `at` and who has another now ([`User::may_be`](crate::users::User::may_be)).
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
-pub async fn wrote(session: &mut Session, agreement: &Agreement, made: &[Made], actor: &Actor) -> Result<bool, DecideError> {
+pub async fn wrote(
+    session: &mut Session,
+    agreement: &Agreement,
+    made: &[Made],
+    actor: &Actor,
+    at: Timestamp,
+) -> Result<bool, DecideError> {
     let header = match &agreement.terms {
         Some(terms) => record::on(session, Subject::AgreementRequest, terms.request).await?,
         None => Vec::new(),
     };
     let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
     for user in asked.chain(&header).filter_map(|made| made.user) {
-        if known(session, user).await?.person == actor.user().person {
+        if known(session, user).await?.may_be(actor.user(), at) {
             return Ok(true);
         }
     }

@@ -83,11 +83,6 @@ pub struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// The person who decides.
-    pub fn person(&self) -> Uuid {
-        self.actor.user().person
-    }
-
     /// The user who decides.
     pub fn user(&self) -> &User {
         self.actor.user()

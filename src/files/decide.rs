@@ -319,7 +319,7 @@ async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, becaus
             let creator = created.and_then(|created| created.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
             // By person: one with two users is not two.
             let creator = known(change.connection(), creator).await.map_err(DecideError::from)?;
-            if creator.person == actor.user().person {
+            if creator.may_be(actor.user(), because.at) {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }

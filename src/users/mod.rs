@@ -130,6 +130,15 @@ impl User {
         self.roles.first().map(|role| role.side())
     }
 
+    /// Whether what this user did may be the own of whoever has another: both are of one person, or this one is over at `at` and had the same
+    /// name for the same authority or company. A user keeps the person that it was added with; where it was ended and added anew as another
+    /// person, nothing but the name tells that a human was the same.
+    pub fn may_be(&self, other: &User, at: Timestamp) -> bool {
+        let over = self.valid_to.is_some_and(|to| to <= at);
+        let name = |user: &User| user.name.trim().to_lowercase();
+        self.person == other.person || (over && self.party == other.party && name(self) == name(other))
+    }
+
     /// Whether it may do anything at `at`.
     pub fn holds(&self, at: Timestamp) -> bool {
         self.valid_from <= at && self.valid_to.is_none_or(|to| at < to)

@@ -8,11 +8,11 @@ use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::rules::{Rule, Rules};
 use hjemmel::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Route, Standing, State, Store};
 use hjemmel::decisions::system::{self, Changes, New, change, seen};
-use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, request, shown};
+use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, request, shown, user};
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
-use hjemmel::users::Actor;
 use hjemmel::users::rights::Role;
+use hjemmel::users::{Actor, Kind, User};
 use uuid::Uuid;
 
 use crate::agreement_life::{
@@ -40,6 +40,7 @@ on_both! {
     a_trial_opens_nothing_to_whom_the_authority_last_said_no;
     binding_and_notice_hold_also_for_what_is_suspended_and_count_from_when_it_began;
     whoever_wrote_any_of_a_request_does_not_approve_it;
+    whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_another;
     every_door_asks_for_the_same_and_no_text_names_a_person;
 }
 
@@ -466,6 +467,42 @@ async fn whoever_wrote_any_of_a_request_does_not_approve_it(kept: Kept) {
     // The signatory is the person who wrote the purpose.
     let signed = signed.unwrap_err();
     assert!(matches!(refused(&signed), Some(ApiRefusal::ApiCreatorApproves)), "{signed}");
+}
+
+async fn whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_another(kept: Kept) {
+    let store = opened(&kept).await;
+    let system = Uuid::from_u128(7);
+    registered(&store, system, Key::StsServer, KORSBAEK).await;
+    let (asks, signs) = (Key::Intruder, Key::GatewayClient);
+    // Added twice, each time as a person of its own.
+    let add = async |key: Key, role: Role, name: &str| {
+        let (certificate, id) = (people::certificate(key), Uuid::new_v4());
+        let user = User {
+            id,
+            person: id,
+            name: name.to_owned(),
+            kind: Kind::Person,
+            party: Some(KORSBAEK.parse().unwrap()),
+            roles: vec![role],
+            services: Vec::new(),
+            certificates: vec![(*certificate.thumbprint()).into()],
+            valid_from: at("2026-11-01T00:00:00Z"),
+            valid_to: None,
+        };
+        user::add(&store, None, &user, &[certificate], &because(NOW)).await.unwrap();
+        id
+    };
+    let asker = add(asks, Role::SystemResponsible, "Anne Prøve").await;
+    let content = Content { system: Some(system), certificates: vec![thumbprint(Key::StsServer)], ..of_korsbaek() };
+    let by = signer(asks);
+    let draft = request::draft(&store, By::Key(&by), Uuid::now_v7(), content, &because(NOW), None).await.unwrap();
+    request::submit(&store, By::Key(&by), &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
+    let line = store.lines(draft.id).await.unwrap().remove(0);
+    user::end(&store, None, asker, &because(NOW)).await.unwrap();
+    add(signs, Role::Signatory, " anne prøve").await;
+    let own = decided(&store, &line, State::Approved, signs).await.unwrap_err();
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    assert_eq!(decided(&store, &line, State::Approved, SIGNATORY).await.unwrap().state, State::Approved);
 }
 
 fn file(system: Uuid, key: Key, purpose: &str) -> String {

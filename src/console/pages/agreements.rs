@@ -200,8 +200,8 @@ async fn drawn(
         }
     }
     let actor = visit.actor();
-    let own = decisions::wrote(&mut console.store.database().session().await?, &agreement, &made, actor).await?;
     let now = console.clock.now();
+    let own = decisions::wrote(&mut console.store.database().session().await?, &agreement, &made, actor, now).await?;
     let possible = Stands::ALL.into_iter().filter(|to| agreement.may_become(*to, now));
     let may = possible.filter_map(|to| {
         let action = Action::of_change(agreement.state, to)?;

@@ -570,7 +570,7 @@ async fn decide_once(
     let asked = change.made_on(Subject::MailboxRequest, held.id).await?;
     let asker = asked.first().and_then(|made| made.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
     let asker = known(change.connection(), asker).await.map_err(DecideError::from)?;
-    if to == State::Approved && asker.person == actor.user().person {
+    if to == State::Approved && asker.may_be(actor.user(), because.at) {
         return Err(ApiRefusal::ApiCreatorApproves.into());
     }
     if to == State::Withdrawn && matches!(actor.scope().whose, Whose::Supplier(own) if asker.party != Some(own)) {

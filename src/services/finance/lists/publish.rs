@@ -249,7 +249,8 @@ impl Proposal {
         let importer = draft::importer(&mut deciding, self.head.id).await?;
         let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
         // By person: one with two users is not two.
-        if known(deciding.change.connection(), importer).await.map_err(DecideError::from)?.person == deciding.person() {
+        let importer = known(deciding.change.connection(), importer).await.map_err(DecideError::from)?;
+        if importer.may_be(deciding.user(), because.at) {
             return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes).into());
         }
         if !deciding.change.publish_sortiment(&self.head, because.at).await? {
