@@ -378,10 +378,7 @@ impl Change {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn of_authority(&mut self, authority: Cvr, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
-        let query = agreements_where!("authority = $1 AND environment = $2 ORDER BY id DESC")
-            .bind(authority.to_string())
-            .bind(environment.as_str());
-        self.connection().all(query).await?.iter().map(read).collect()
+        of_authority(self.connection(), authority, environment).await
     }
 
     /// Every agreement of a system in an environment, latest asked for first.
@@ -389,9 +386,7 @@ impl Change {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn of_system(&mut self, system: Uuid, environment: &Environment) -> Result<Vec<Agreement>, StoreError> {
-        let query =
-            agreements_where!("system = $1 AND environment = $2 ORDER BY id DESC").bind(system).bind(environment.as_str());
-        self.connection().all(query).await?.iter().map(read).collect()
+        of_system(self.connection(), system, environment).await
     }
 
     /// Every agreement that opens the same calls to somebody: of one side, service, authority and environment.
@@ -453,6 +448,28 @@ impl Change {
         }
         if conflicts.is_empty() { Ok(imported) } else { Err(AgreementError::Conflicts(conflicts)) }
     }
+}
+
+/// As [`Change::of_authority`], within whatever is under way.
+pub(crate) async fn of_authority(
+    session: &mut Session,
+    authority: Cvr,
+    environment: &Environment,
+) -> Result<Vec<Agreement>, StoreError> {
+    let query = agreements_where!("authority = $1 AND environment = $2 ORDER BY id DESC")
+        .bind(authority.to_string())
+        .bind(environment.as_str());
+    session.all(query).await?.iter().map(read).collect()
+}
+
+/// As [`Change::of_system`], within whatever is under way.
+pub(crate) async fn of_system(
+    session: &mut Session,
+    system: Uuid,
+    environment: &Environment,
+) -> Result<Vec<Agreement>, StoreError> {
+    let query = agreements_where!("system = $1 AND environment = $2 ORDER BY id DESC").bind(system).bind(environment.as_str());
+    session.all(query).await?.iter().map(read).collect()
 }
 
 /// Writes one agreement of a file, or says what it contradicts.

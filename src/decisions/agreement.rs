@@ -7,7 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    Because, By, DecideError, Kept, along, each_once,
+    Because, By, DecideError, Kept, along,
+    approval::Approval,
+    each_once, ending,
     record::{self, Made, What},
     request::{unfinished, what as of_request},
     shown, suspension, system, versions,
@@ -238,7 +240,8 @@ pub(super) fn acts_for(actor: &Actor, agreement: &Agreement) -> bool {
     scope.takes(agreement.authority, agreement.service, requested_by)
 }
 
-/// Decides on an agreement that somebody was shown as it is in `shown`. To end one is [`ending::end`](super::ending::end), and is refused here.
+/// Decides on an agreement that somebody was shown as it is in `shown`. To end one is [`ending::end`], and is refused here; so is the approval
+/// of one that would have an end by what it depends on: that is [`decide_as_shown`], of a text that says so.
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's, a state that does not allow it, what changed meanwhile.
@@ -250,13 +253,30 @@ pub async fn decide(
     because: &Because,
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
-    until_it_holds(async || decide_once(store, by, shown, to, because, kept).await).await
+    until_it_holds(async || decide_once(store, by, (shown, None), to, because, kept).await).await
+}
+
+/// Decides on an agreement that somebody was shown with all that its approval would decide. Approved during the notice of what it depends on
+/// it has that end, and what depends on it in turn goes with it; all or nothing.
+///
+/// # Errors
+/// As [`decide`].
+pub async fn decide_as_shown(
+    store: &Store,
+    by: By<'_>,
+    shown: &Approval,
+    to: State,
+    because: &Because,
+    kept: Option<Kept<'_, Agreement>>,
+) -> Result<Agreement, DecideError> {
+    let what = (&shown.agreement, Some(shown));
+    until_it_holds(async || decide_once(store, by, what, to, because, kept).await).await
 }
 
 async fn decide_once(
     store: &Store,
     by: By<'_>,
-    shown: &Agreement,
+    (shown, approval): (&Agreement, Option<&Approval>),
     to: State,
     because: &Because,
     kept: Option<Kept<'_, Agreement>>,
@@ -268,18 +288,32 @@ async fn decide_once(
     // Under notice a suspension that is lifted leaves what it was before.
     let noticed = shown.state == State::Suspended && to == State::Approved && shown.ends_at.is_some();
     let becomes = if noticed { State::Terminated } else { to };
-    let Deciding { mut change, actor, role, what, created, made } = begin(store, by, shown, (to, becomes), None, because).await?;
+    let text = approval.map(Approval::text);
+    let Deciding { mut change, actor, role, what, created, made } =
+        begin(store, by, shown, (to, becomes), text.as_deref(), because).await?;
     let action = Action::of_change(shown.state, to);
     let mut principals = Vec::new();
     match action {
         Some(Action::ApproveAgreement) => {
-            principals = along::ended_principals(&mut change, shown, because.at).await?;
+            let now = match approval {
+                Some(approval) => Some(approval.again(change.connection(), because.at).await?),
+                None => None,
+            };
+            let is_as_shown = now.as_ref().map(|(now, _)| now) == approval;
+            principals = match now {
+                Some((_, principals)) => principals,
+                None => along::ended_principals(change.connection(), shown, because.at).await?,
+            };
             if let Some(over) = principals.iter().find(|principal| principal.ends_at <= because.at) {
                 let what = Detail::new(
                     format!("aftalen afhænger af {}, som er ophørt; de ophører sammen", over.id),
                     format!("the agreement depends on {}, which is over; they end together", over.id),
                 );
                 return Err(ApiRefusal::ApiConflict { what }.into());
+            }
+            // An end that was not shown is not given.
+            if !is_as_shown || (approval.is_none() && !principals.is_empty()) {
+                return Err(ApiRefusal::ApiPreconditionFailed.into());
             }
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
             if wrote(change.connection(), shown, &made, &actor, because.at).await? {
@@ -304,6 +338,11 @@ async fn decide_once(
             let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
             let notice = Notice::of(Kind::Ended, &agreement).at(ends_at).because(&because.reason);
             change.tell(store.database(), &notice, &audience, because.at).await?;
+        }
+        if let Some(ending) = approval.and_then(|approval| approval.ending.as_ref()) {
+            let name = actor.user().name.clone();
+            ending::take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
+            ending::tell_those_taken(store, &mut change, ending, created, because).await?;
         }
     }
     if action == Some(Action::EndAgreement) {
@@ -445,14 +484,18 @@ async fn may_take_back(
     {
         return Err(ApiRefusal::ApiNoticeOfAnother.into());
     }
-    if let Some(along::Principal { id: principal, .. }) = along::ended_principals(change, shown, at).await?.first() {
+    if let Some(principal) = along::ends_otherwise(change, shown, at).await? {
         let what = Detail::new(
             format!("aftalen afhænger af {principal}, som er opsagt eller ophørt; de ophører sammen"),
             format!("the agreement depends on {principal}, which is under notice or over; they end together"),
         );
         return Err(ApiRefusal::ApiConflict { what }.into());
     }
-    match versions::others(change, shown, at).await?.into_iter().find(|other| other.is_open(at) && other.id > shown.id) {
+    match versions::others(change.connection(), shown, at)
+        .await?
+        .into_iter()
+        .find(|other| other.is_open(at) && other.id > shown.id)
+    {
         None => Ok(()),
         Some(newer) => {
             let what = Detail::new(
@@ -543,7 +586,7 @@ pub(super) async fn replaced(
     because: &Because,
 ) -> Result<(), DecideError> {
     let (name, begins) = (&actor.user().name, approved.valid_from.max(because.at));
-    for held in versions::others(change, approved, because.at).await? {
+    for held in versions::others(change.connection(), approved, because.at).await? {
         let ends = held.valid_to.map_or(begins, |to| begins.min(to));
         let to = match held.state {
             // One that was asked for later is still to be answered.

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use super::agreement::{of_agreement, what};
 use super::ending::day_after;
+use super::ends::Ends;
 use super::{Because, By, DecideError, closing, route, versions};
 use crate::agreements::{
     Agreement, Change, Route, Side, State,
     route::store::{Decision, RouteError},
+    store::of_authority,
 };
-use crate::store::{StoreError, sql};
+use crate::store::{Session, StoreError, sql};
 use crate::users::{Actor, rights::Role};
 
 const AGREEMENT: &str = "agreement";
@@ -165,7 +167,7 @@ pub(super) async fn undo(
     }
     undone.stay.extend(waiting);
     for thing in routes {
-        match carries_again(change, by, (actor, role), (thing, agreement.id), because).await? {
+        match carries_again(change, by, (actor, role), thing, because).await? {
             Became::Another(to) => undone.routes.push((thing, to)),
             Became::Stays if all_routes.contains(&thing) => undone.stay.push(thing),
             Became::Stays => {}
@@ -176,17 +178,70 @@ pub(super) async fn undo(
     Ok(undone)
 }
 
-/// An agreement that depends on none of those that wait, with what it depends on that ends.
+/// An agreement that depends on none of those that wait, with what it depends on that ends. Where each of them depends on another, one of
+/// those, with what ends any that it depends on: they go on together or not at all.
 async fn next(
     change: &mut Change,
     waiting: &BTreeSet<Uuid>,
     at: Timestamp,
 ) -> Result<Option<(Uuid, Agreement, Vec<Principal>)>, StoreError> {
+    let mut circle = None;
     for thing in waiting {
         let Some(held) = change.agreement(*thing).await? else { continue };
-        let principals = ended_principals(change, &held, at).await?;
+        let principals = ended_principals(change.connection(), &held, at).await?;
         if !principals.iter().any(|principal| waiting.contains(&principal.id)) {
             return Ok(Some((*thing, held, principals)));
+        }
+        circle.get_or_insert((*thing, held));
+    }
+    let Some((thing, held)) = circle else { return Ok(None) };
+    let (mut way, mut seen, mut others) = (vec![held.clone()], BTreeSet::from([thing]), Vec::new());
+    while let Some(one) = way.pop() {
+        for principal in ended_principals(change.connection(), &one, at).await? {
+            if !seen.insert(principal.id) {
+                continue;
+            }
+            let inner = change.agreement(principal.id).await?.filter(|inner| waiting.contains(&inner.id));
+            let Some(inner) = inner else {
+                others.push(principal);
+                continue;
+            };
+            let taken = taken(change, inner.id).await?;
+            let by_notice = inner.ends_at.is_some_and(|end| taken.iter().any(|taken| taken.given == end.to_string()));
+            match maybe(own(&taken))? {
+                // Somebody decided on it otherwise since.
+                _ if !by_notice || !inner.is_under_notice(at) => others.push(principal),
+                Some(ends_at) => {
+                    others.push(Principal { ends_at, ..principal });
+                    way.push(inner);
+                }
+                None => way.push(inner),
+            }
+        }
+    }
+    Ok(Some((thing, held, others)))
+}
+
+/// What an agreement under notice depends on, directly or by others, that ends otherwise than by that very notice: then it does not go on
+/// without it. None: whatever it depends on goes on with it.
+pub(super) async fn ends_otherwise(
+    change: &mut Change,
+    agreement: &Agreement,
+    at: Timestamp,
+) -> Result<Option<Uuid>, StoreError> {
+    let by_this = taken_by(change, agreement.id, AGREEMENT).await?;
+    let (mut way, mut seen) = (vec![agreement.clone()], BTreeSet::from([agreement.id]));
+    while let Some(one) = way.pop() {
+        for principal in ended_principals(change.connection(), &one, at).await? {
+            if !seen.insert(principal.id) {
+                continue;
+            }
+            let held = change.agreement(principal.id).await?.filter(|held| held.is_under_notice(at));
+            let has_own = !own(&taken(change, principal.id).await?).is_empty();
+            match held.filter(|held| by_this.contains(&held.id) && !has_own) {
+                Some(held) => way.push(held),
+                None => return Ok(Some(principal.id)),
+            }
         }
     }
     Ok(None)
@@ -213,8 +268,10 @@ async fn again(
     let ends_at = ends_at.map(|end| held.valid_to.map_or(end, |to| end.min(to)));
     forget(change, held.id, at).await?;
     for principal in principals.iter().filter(|principal| own.is_none_or(|own| principal.ends_at < own)) {
-        let ends = (own.map(|end| end.to_string()), principal.ends_at.to_string());
-        note(change, principal.id, (AGREEMENT, held.id), ends, at).await?;
+        for noticed in principal.noticed() {
+            let ends = (own.map(|end| end.to_string()), principal.ends_at.to_string());
+            note(change, noticed, (AGREEMENT, held.id), ends, at).await?;
+        }
     }
     if ends_at == given {
         return Ok(Became::Stays);
@@ -235,7 +292,7 @@ async fn carries_again(
     change: &mut Change,
     by: By<'_>,
     (actor, role): (&Actor, Role),
-    (thing, back): (Uuid, Uuid),
+    thing: Uuid,
     because: &Because,
 ) -> Result<Became<Option<Date>>, DecideError> {
     let at = because.at;
@@ -244,10 +301,20 @@ async fn carries_again(
     let given = route.period.to().filter(|day| taken.iter().any(|taken| taken.given == day.to_string()));
     let Some(given) = given else { return Ok(Became::Stays) };
     let mut closes: BTreeMap<Uuid, Date> = closed_by(change, &route, at).await?;
-    for noticed in taken.iter().map(|taken| taken.by).filter(|by| *by != back) {
-        let ends = change.agreement(noticed).await?.filter(|held| held.is_under_notice(at)).and_then(|held| held.ends_at);
-        if let Some(day) = ends.and_then(day_after) {
-            closes.insert(noticed, day);
+    let (mut noticed, mut back) = (Vec::new(), Vec::new());
+    for by in taken.iter().map(|taken| taken.by).collect::<BTreeSet<_>>() {
+        match change.agreement(by).await? {
+            Some(held) if held.is_under_notice(at) => noticed.push(held),
+            Some(held) if held.goes_on(at) => back.push(held),
+            _ => {}
+        }
+    }
+    // A notice closes it on its own day, also where another covers its calls since. Not where one that closed it together with this goes on.
+    for held in noticed.iter().filter(|held| !back.iter().any(|back| same_calls(back, held))) {
+        if let Some(day) = held.ends_at.and_then(day_after)
+            && taken.iter().any(|taken| taken.by == held.id && taken.given == day.to_string())
+        {
+            closes.insert(held.id, day);
         }
     }
     let own: Option<Date> = maybe(own(&taken))?;
@@ -266,8 +333,14 @@ async fn carries_again(
     Ok(if to == Some(given) { Became::Stays } else { Became::Another(to) })
 }
 
-/// The agreements by whose notices a route carries nothing any more, each with the day: the last of a side, where none of that side goes on
-/// after it.
+/// Whether both are for the calls of one side of a service of one authority.
+fn same_calls(one: &Agreement, other: &Agreement) -> bool {
+    let calls = |held: &Agreement| (held.side, held.service, held.authority, held.environment.clone());
+    calls(one) == calls(other)
+}
+
+/// The agreements by whose notices a route carries nothing any more, each with the day: that of the last of a side, where none of that side
+/// goes on after it. If any of them goes on after all, the route does.
 async fn closed_by(change: &mut Change, route: &Route, at: Timestamp) -> Result<BTreeMap<Uuid, Date>, StoreError> {
     let mut closes = BTreeMap::new();
     for (side, authority) in [(Side::Front, route.sender), (Side::Back, route.receiver)] {
@@ -275,20 +348,28 @@ async fn closed_by(change: &mut Change, route: &Route, at: Timestamp) -> Result<
         let mut all = change.of_calls(side, route.service, authority, &route.environment).await?;
         all.retain(|held| held.goes_on(at));
         // One that has no end of notice goes on.
-        let ends: Option<Vec<_>> = all.iter().map(|held| Some((held.ends_at?, held.id))).collect();
-        let last = ends.and_then(|ends| ends.into_iter().max());
-        if let Some((day, id)) = last.and_then(|(end, id)| Some((day_after(end)?, id))) {
-            closes.insert(id, day);
+        if let Some(day) = Ends::default().last(&all).and_then(|(end, _)| day_after(end)) {
+            closes.extend(all.iter().map(|held| (held.id, day)));
         }
     }
     Ok(closes)
 }
 
 /// An agreement that another depends on, and that ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Principal {
     pub(super) id: Uuid,
     /// The first instant at which it no longer holds.
     pub(super) ends_at: Timestamp,
+    /// Its other versions that are under notice until then: if any of them goes on after all, so does what depends on it.
+    versions: BTreeSet<Uuid>,
+}
+
+impl Principal {
+    /// The agreements by whose notices it ends.
+    fn noticed(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.id).chain(self.versions.iter().copied())
+    }
 }
 
 /// Gives an agreement that was approved the end of what it depends on, where notice was given on that: they end together.
@@ -309,7 +390,9 @@ pub(super) async fn ends_with(
     let noticed = noticed.map_err(of_agreement)?;
     change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
     for principal in principals {
-        note_agreement(change, principal.id, &approved, principal.ends_at, because.at).await?;
+        for by in principal.noticed() {
+            note_agreement(change, by, &approved, principal.ends_at, because.at).await?;
+        }
     }
     Ok(noticed)
 }
@@ -317,7 +400,7 @@ pub(super) async fn ends_with(
 /// The agreements that this one depends on, and that are under notice or over since this one was decided on, with no other version that goes
 /// on. None: it may go on. Of one that nobody has decided on, whenever they were over.
 pub(super) async fn ended_principals(
-    change: &mut Change,
+    session: &mut Session,
     agreement: &Agreement,
     at: Timestamp,
 ) -> Result<Vec<Principal>, StoreError> {
@@ -325,12 +408,12 @@ pub(super) async fn ended_principals(
     let mut firsts = versions::First::default();
     let mut needed = Vec::new();
     for request in &terms.depends_on {
-        needed.push(firsts.of(change.connection(), *request).await?);
+        needed.push(firsts.of(session, *request).await?);
     }
     let mut of = Vec::new();
-    for line in change.of_authority(agreement.authority, &agreement.environment).await? {
+    for line in of_authority(session, agreement.authority, &agreement.environment).await? {
         let Some(request) = line.terms.as_ref().map(|terms| terms.request) else { continue };
-        let first = firsts.of(change.connection(), request).await?;
+        let first = firsts.of(session, request).await?;
         if needed.contains(&first) {
             of.push((first, line));
         }
@@ -346,7 +429,14 @@ pub(super) async fn ended_principals(
         of.iter().any(version)
     };
     let ended = of.iter().filter(|(first, line)| !goes_on(first, line));
-    Ok(ended.filter_map(|(_, line)| Some(Principal { id: line.id, ends_at: over_from(line)? })).collect())
+    let principal = |(first, line): &(Uuid, Agreement)| {
+        let version = |(of, other): &&(Uuid, Agreement)| {
+            of == first && other.id != line.id && other.same_parties(line) && other.is_under_notice(at)
+        };
+        let versions = of.iter().filter(version).map(|(_, other)| other.id).collect();
+        Some(Principal { id: line.id, ends_at: over_from(line)?, versions })
+    };
+    Ok(ended.filter_map(principal).collect())
 }
 
 /// Whether a route could not be ended because of what it is by now, and not because the store did not do as asked.

@@ -8,17 +8,23 @@ use jiff::{Timestamp, ToSpan};
 use uuid::Uuid;
 
 use super::agreement::{Creator, Deciding, begin, of_agreement, what};
+use super::along::Principal;
 use super::closing::{self, Closing, Kinds};
+pub use super::ends::Taken;
+use super::ends::{Ends, Given};
 use super::{Because, By, DecideError, Kept, along, route, shown, versions};
 use crate::{
     agreements::{
-        Agreement, AgreementError, Change, Route, Side, State, Store, page::Wanted, route::store::Decision, rules::Rules,
+        Agreement, AgreementError, Change, Route, Side, State, Store,
+        route::store::{Decision, routes_in},
+        rules::Rules,
+        store::of_authority,
     },
     audit::Subject,
     clock::{civil_day, copenhagen},
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
-    store::{StoreError, until_it_holds, value::to_microsecond},
+    store::{Session, StoreError, until_it_holds, value::to_microsecond},
     users::{Actor, rights::Role},
 };
 
@@ -33,10 +39,10 @@ pub struct Ending {
     pub at_once: bool,
     /// The earliest that the service's terms allow.
     pub earliest: Timestamp,
-    /// The agreements that depend on it, and end with it.
-    pub with: Vec<Agreement>,
+    /// The agreements that depend on it, and end with it or with the last version of it.
+    pub with: Vec<Taken<Agreement>>,
     /// The routes that carry nothing without them, and are closed.
-    pub routes: Vec<Route>,
+    pub routes: Vec<Taken<Route>>,
     /// What is closed of files.
     pub files: Closing,
     kinds: Kinds,
@@ -46,28 +52,44 @@ impl Ending {
     /// What whoever decides is shown: where it ends at once and nothing with it, the agreement's own text alone.
     pub fn text(&self) -> String {
         let mut text = shown::text(&self.agreement);
-        if self.at_once && self.with.is_empty() && self.routes.is_empty() && self.files == Closing::default() {
+        let lines = self.lines();
+        if self.at_once && lines.is_empty() {
             return text;
         }
         let when = if self.at_once { "straks".to_owned() } else { self.ends_at.to_string() };
-        let _ = writeln!(text, "ophører: {when}");
-        for agreement in &self.with {
-            let _ = writeln!(text, "ophører samtidig, serviceaftale: {}", agreement.id);
-        }
-        for route in &self.routes {
-            let _ = writeln!(text, "lukkes, rute: {}", route.id);
-        }
-        for order in &self.files.orders {
-            let _ = writeln!(text, "lukkes, ruteordre for filer: {order}");
-        }
-        for key in &self.files.keys {
-            let _ = writeln!(text, "spærres, SFTP-nøgle: {} {}", key.name, key.fingerprint);
-        }
-        if !self.files.orders.is_empty() {
-            let _ = writeln!(text, "slettes, filer, der ikke er hentet: {}", self.files.waiting);
-            let _ = writeln!(text, "afvises tilbage til afsender: filer, der er undervejs efter ruteordrerne");
+        for line in std::iter::once(format!("ophører: {when}")).chain(lines) {
+            let _ = writeln!(text, "{line}");
         }
         text
+    }
+
+    /// What ends and is closed with it, a line each. Of what lasts longer, because something else goes on until then, the line says when and
+    /// with what.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let later = |ends_at: Timestamp, until: Uuid| {
+            (ends_at > self.ends_at).then(|| format!(" {ends_at}, når {until} ophører")).unwrap_or_default()
+        };
+        let mut lines = Vec::new();
+        for Taken { thing, ends_at, until, .. } in &self.with {
+            let later = later(*ends_at, *until);
+            let when = if later.is_empty() { " samtidig" } else { &later };
+            lines.push(format!("ophører{when}, serviceaftale: {}", thing.id));
+        }
+        for Taken { thing, ends_at, until, .. } in &self.routes {
+            lines.push(format!("lukkes{}, rute: {}", later(*ends_at, *until), thing.id));
+        }
+        let closes = |thing: &Uuid| self.files.when(*thing).map_or_else(String::new, |(at, until)| later(at, until));
+        for order in &self.files.orders {
+            lines.push(format!("lukkes{}, ruteordre for filer: {order}", closes(order)));
+        }
+        for key in &self.files.keys {
+            lines.push(format!("spærres{}, SFTP-nøgle: {} {}", closes(&key.user), key.name, key.fingerprint));
+        }
+        if !self.files.orders.is_empty() {
+            lines.push(format!("slettes, filer, der ikke er hentet: {}", self.files.waiting));
+            lines.push("afvises tilbage til afsender: filer, der er undervejs efter ruteordrerne".to_owned());
+        }
+        lines
     }
 }
 
@@ -94,83 +116,141 @@ pub async fn propose(
     let earliest = [agreement.ends_at, period].into_iter().flatten().fold(earliest, Timestamp::min);
     let ends_at = at.map_or(earliest, to_microsecond);
     let ends_at = period.map_or(ends_at, |to| ends_at.min(to));
-    proposed(store, agreement, rules, (ends_at, earliest), now).await
+    let mut session = store.database().session().await?;
+    proposed(&mut session, agreement, &[], &Kinds::of(rules), (ends_at, earliest), now).await
 }
 
-async fn proposed(
-    store: &Store,
+/// What would end with an agreement that is approved during the notice of what it depends on: it has that end from the first, and what
+/// depends on it in turn goes with it as with any end. None: it has no end but its own.
+///
+/// # Errors
+/// A store that does not answer, or holds what the model does not have.
+pub(super) async fn of_approval(
+    session: &mut Session,
     agreement: &Agreement,
-    rules: &Rules,
+    principals: &[Principal],
+    kinds: &Kinds,
+    now: Timestamp,
+) -> Result<Option<Ending>, StoreError> {
+    let ends_at = principals.iter().map(|principal| principal.ends_at).min();
+    let Some(ends_at) = ends_at.filter(|end| *end > now && agreement.valid_to.is_none_or(|to| to > *end)) else {
+        return Ok(None);
+    };
+    // Those that it takes the place of keep nothing from then on.
+    let replaced = versions::others(session, agreement, now).await?;
+    proposed(session, agreement, &replaced, kinds, (ends_at, ends_at), now).await.map(Some)
+}
+
+/// `replaced`: the versions that it takes the place of where it begins.
+async fn proposed(
+    session: &mut Session,
+    agreement: &Agreement,
+    replaced: &[Agreement],
+    kinds: &Kinds,
     (ends_at, earliest): (Timestamp, Timestamp),
     now: Timestamp,
 ) -> Result<Ending, StoreError> {
-    let wanted = Wanted { only_authority: Some(agreement.authority), limit: u32::MAX, ..Wanted::default() };
-    let others = store.page(&wanted).await?;
-    let with = depending(store, agreement, &others, ends_at).await?;
+    let others = of_authority(session, agreement.authority, &agreement.environment).await?;
+    let mut ends = Ends::default();
+    let begins = agreement.valid_from.max(now);
+    for (id, at) in replaced.iter().map(|held| (held.id, begins)).chain([(agreement.id, ends_at)]) {
+        ends.0.insert(id, Given { at, until: agreement.id, by: BTreeSet::from([agreement.id]) });
+    }
+    let with = depending(session, agreement, replaced, &others, &mut ends, ends_at).await?;
     // What was only asked for opens nothing, so that there is nothing to close of it.
-    let all: Vec<&Agreement> =
-        std::iter::once(agreement).chain(with.iter().filter(|other| other.state != State::Requested)).collect();
-    let mut routes = Vec::new();
-    for ends in &all {
-        let stays = others.iter().any(|other| {
-            !all.iter().any(|ends| ends.id == other.id)
-                && other.goes_on(ends_at)
-                && (other.service, other.side, &other.environment) == (ends.service, ends.side, &ends.environment)
-        });
-        if !stays {
-            routes.extend(carrying_for(store, ends, ends_at).await?);
+    let approved = with.iter().map(|taken| &taken.thing).filter(|other| other.state != State::Requested);
+    let all: Vec<&Agreement> = std::iter::once(agreement).chain(approved).collect();
+    let is_ending = |other: &Agreement| all.iter().any(|ends| ends.id == other.id);
+    let going_on: Vec<&Agreement> =
+        all.iter().copied().chain(others.iter().filter(|other| !is_ending(other) && other.goes_on(ends_at))).collect();
+    let mut routes: Vec<Taken<Route>> = Vec::new();
+    for one in &all {
+        let alike = |other: &&&Agreement| (other.service, other.side) == (one.service, one.side);
+        let alike: Vec<&Agreement> = going_on.iter().filter(alike).copied().collect();
+        let Some((closes_at, until)) = ends.last(alike.iter().copied()) else { continue };
+        // Also by each of them: one that goes on after all has its calls carried.
+        let by: BTreeSet<Uuid> = alike.iter().map(|other| other.id).chain(ends.by(alike.iter().copied())).collect();
+        for route in carrying_for(session, one, closes_at).await? {
+            routes.push(Taken { thing: route, ends_at: closes_at, until, by: by.clone() });
         }
     }
-    routes.sort_by_key(|route: &Route| route.id);
-    routes.dedup_by_key(|route| route.id);
-    let kinds = Kinds::of(rules);
-    let files = closing::propose(store, &all, &others, &kinds, ends_at).await?;
-    Ok(Ending { agreement: agreement.clone(), ends_at, at_once: ends_at == now, earliest, with, routes, files, kinds })
+    routes.sort_by_key(|taken| (taken.thing.id, taken.ends_at));
+    routes.dedup_by_key(|taken| taken.thing.id);
+    let files = closing::propose(session, &all, &going_on, kinds, &ends, ends_at).await?;
+    let (agreement, kinds, at_once) = (agreement.clone(), kinds.clone(), ends_at == now);
+    Ok(Ending { agreement, ends_at, at_once, earliest, with, routes, files, kinds })
+}
+
+/// A line with the request that began it, and those that it depends on.
+struct Known<'a> {
+    line: &'a Agreement,
+    first: Uuid,
+    needs: Vec<Uuid>,
+}
+
+impl Known<'_> {
+    /// The end that it has by what it depends on, where that is sooner than the one that it has. Where another version of that goes on in its
+    /// place, it has none; where the other is under notice, that one's.
+    fn sooner(&self, known: &[Known<'_>], ends: &Ends) -> Option<Given> {
+        let needed = |other: &&Known<'_>| self.needs.contains(&other.first) && ends.0.contains_key(&other.line.id);
+        let given = known.iter().filter(needed).filter_map(|ended| {
+            let version = |other: &&Known<'_>| other.first == ended.first && other.line.same_parties(ended.line);
+            // One that waits for its answer keeps nothing, but for the one that is approved by this.
+            let holds = |other: &&Known<'_>| other.line.state != State::Requested || ends.0.contains_key(&other.line.id);
+            let versions: Vec<&Agreement> = known.iter().filter(version).filter(holds).map(|other| other.line).collect();
+            let (at, until) = ends.last(versions.iter().copied())?;
+            Some(Given { at, until, by: ends.by(versions.iter().copied()) })
+        });
+        let soonest = given.min_by_key(|given| (given.at, given.until))?;
+        let has = match self.line.state {
+            State::Requested => ends.0.get(&self.line.id).map(|given| given.at),
+            _ => ends.of(self.line),
+        };
+        // One whose period is over by then ends by itself.
+        let over = self.line.valid_to.is_some_and(|to| to <= soonest.at);
+        (!over && has.is_none_or(|has| soonest.at < has)).then_some(soonest)
+    }
 }
 
 /// The agreements of the same authority that make no sense without it, and those that make none without them. A new version is what the
-/// first was: of either the request that began it counts. Where another version goes on in its place, nothing ends with it.
+/// first was: of either the request that began it counts. Where another version goes on in its place, nothing ends with it before that does.
 async fn depending(
-    store: &Store,
+    session: &mut Session,
     agreement: &Agreement,
+    replaced: &[Agreement],
     others: &[Agreement],
+    ends: &mut Ends,
     ends_at: Timestamp,
-) -> Result<Vec<Agreement>, StoreError> {
+) -> Result<Vec<Taken<Agreement>>, StoreError> {
     let Some(own) = agreement.terms.as_ref().map(|terms| terms.request) else { return Ok(Vec::new()) };
-    let open = |other: &&Agreement| {
-        other.id != agreement.id
-            && other.environment == agreement.environment
-            && (other.state == State::Requested || other.goes_on(ends_at))
-    };
+    let open = |other: &&Agreement| other.id != agreement.id && (other.state == State::Requested || other.goes_on(ends_at));
     let candidates: Vec<&Agreement> = others.iter().filter(open).collect();
     if candidates.iter().all(|other| other.terms.as_ref().is_none_or(|terms| terms.depends_on.is_empty())) {
         return Ok(Vec::new());
     }
-    let mut session = store.database().session().await?;
     let mut firsts = versions::First::default();
-    let first = firsts.of(&mut session, own).await?;
-    // Of each the request that began it, and those that it depends on.
-    let mut known = Vec::new();
-    for other in candidates {
-        let Some(terms) = &other.terms else { continue };
-        let of = firsts.of(&mut session, terms.request).await?;
+    let mut known = vec![Known { line: agreement, first: firsts.of(session, own).await?, needs: Vec::new() }];
+    for line in candidates {
+        let Some(terms) = &line.terms else { continue };
+        let first = firsts.of(session, terms.request).await?;
         let mut needs = Vec::new();
-        for request in &terms.depends_on {
-            needs.push(firsts.of(&mut session, *request).await?);
+        // The end of what is replaced is decided already.
+        for request in terms.depends_on.iter().filter(|_| !replaced.iter().any(|held| held.id == line.id)) {
+            needs.push(firsts.of(session, *request).await?);
         }
-        known.push((other, of, needs));
+        known.push(Known { line, first, needs });
     }
-    if known.iter().any(|(other, of, _)| *of == first && other.same_parties(agreement) && other.goes_on(ends_at)) {
-        return Ok(Vec::new());
+    // Each time one ends sooner than before: of finitely many ends.
+    while let Some((id, given)) = known.iter().find_map(|one| Some((one.line.id, one.sooner(&known, ends)?))) {
+        ends.0.insert(id, given);
     }
-    let mut ending = vec![first];
-    let mut found: Vec<Agreement> = Vec::new();
-    while let Some(next) = known.iter().position(|(.., needs)| needs.iter().any(|request| ending.contains(request))) {
-        let (other, of, _) = known.swap_remove(next);
-        ending.push(of);
-        found.push(other.clone());
-    }
-    found.sort_by_key(|agreement| agreement.id);
+    let given = |one: &Known<'_>| ends.0.get(&one.line.id).filter(|_| !one.needs.is_empty()).cloned();
+    let mut found: Vec<Taken<Agreement>> = known
+        .iter()
+        .filter_map(|one| Some((one, given(one)?)))
+        .map(|(one, Given { at, until, by })| Taken { thing: one.line.clone(), ends_at: at, until, by })
+        .collect();
+    found.sort_by_key(|taken| taken.thing.id);
     Ok(found)
 }
 
@@ -181,18 +261,15 @@ pub(super) fn day_after(ends_at: Timestamp) -> Option<Date> {
     if begins == ends_at { Some(day) } else { day.checked_add(1.day()).ok() }
 }
 
-async fn carrying_for(store: &Store, agreement: &Agreement, ends_at: Timestamp) -> Result<Vec<Route>, StoreError> {
+async fn carrying_for(session: &mut Session, agreement: &Agreement, ends_at: Timestamp) -> Result<Vec<Route>, StoreError> {
     let Some(on) = day_after(ends_at) else { return Ok(Vec::new()) };
-    let mut routes = store.routes().await?;
+    let mut routes = routes_in(session, agreement.service, &agreement.environment).await?;
     routes.retain(|route| {
         let whose = match agreement.side {
             Side::Front => route.sender,
             Side::Back => route.receiver,
         };
-        (route.service, &route.environment) == (agreement.service, &agreement.environment)
-            && whose == Some(agreement.authority)
-            && route.period.from() < on
-            && route.period.to().is_none_or(|to| to > on)
+        whose == Some(agreement.authority) && route.period.from() < on && route.period.to().is_none_or(|to| to > on)
     });
     Ok(routes)
 }
@@ -220,7 +297,7 @@ async fn end_once(
     kept: Option<Kept<'_, Agreement>>,
 ) -> Result<Agreement, DecideError> {
     let text = ending.text();
-    let to = ending.state_of(&ending.agreement, because.at);
+    let to = state_of(&ending.agreement, ending.ends_at, because.at);
     let Deciding { mut change, actor, role, what: decided, created, .. } =
         begin(store, by, &ending.agreement, (State::Terminated, to), Some(&text), because).await?;
     if ending.agreement.ends_at.is_some_and(|end| end <= ending.ends_at) {
@@ -237,76 +314,93 @@ async fn end_once(
     let ended = one(&mut change, &ending.agreement, ending.ends_at, &name, because).await.map_err(of_agreement)?;
     change.made_by(Some((&actor, role)), &decided, because).await?;
     take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
-    for agreement in std::iter::once(&ended).chain(&ending.with) {
-        let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
-        // A request is taken back at once.
-        let ends_at = if agreement.state == State::Requested { because.at } else { ending.ends_at };
-        let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
-        change.tell(store.database(), &notice, &audience, because.at).await?;
-    }
+    let audience = [created.audience(), Audience::Owners(ended.authority, ended.service)];
+    let notice = Notice::of(Kind::Ended, &ended).at(ending.ends_at).because(&because.reason);
+    change.tell(store.database(), &notice, &audience, because.at).await?;
+    tell_those_taken(store, &mut change, ending, created, because).await?;
     Kept::keep(kept, &mut change, &ended).await?;
     change.commit().await?;
     Ok(ended)
 }
 
-impl Ending {
-    /// What an agreement is once it is decided: suspended it stays until the notice is over.
-    fn state_of(&self, agreement: &Agreement, at: Timestamp) -> State {
-        match agreement.state {
-            State::Requested => State::Withdrawn,
-            State::Suspended if self.ends_at > at => State::Suspended,
-            _ => State::Terminated,
-        }
+/// Tells those of what ends with an agreement, each with its end.
+pub(super) async fn tell_those_taken(
+    store: &Store,
+    change: &mut Change,
+    ending: &Ending,
+    created: Creator,
+    because: &Because,
+) -> Result<(), DecideError> {
+    for Taken { thing: agreement, ends_at, .. } in &ending.with {
+        let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
+        // A request is taken back at once.
+        let ends_at = if agreement.state == State::Requested { because.at } else { *ends_at };
+        let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
+        change.tell(store.database(), &notice, &audience, because.at).await?;
+    }
+    Ok(())
+}
+
+/// What an agreement is once it is decided that it ends then: suspended it stays until the notice is over.
+fn state_of(agreement: &Agreement, ends_at: Timestamp, at: Timestamp) -> State {
+    match agreement.state {
+        State::Requested => State::Withdrawn,
+        State::Suspended if ends_at > at => State::Suspended,
+        _ => State::Terminated,
     }
 }
 
 /// Ends what ends with an agreement, and closes what goes with them. `by`: who decides; none: nobody, by time.
-async fn take_along(
+pub(super) async fn take_along(
     change: &mut Change,
     ending: &Ending,
     name: &str,
     by: Option<(By<'_>, &Actor, Role)>,
     because: &Because,
 ) -> Result<(), DecideError> {
-    let noticed = ending.ends_at > because.at;
     // Where nobody decides, a request still has its signatory to answer it, and what is over by now needs no end: it would never have one.
-    for other in ending.with.iter().filter(|other| by.is_some() || other.is_open(because.at)) {
-        let to = ending.state_of(other, because.at);
+    for taken in ending.with.iter().filter(|taken| by.is_some() || taken.thing.is_open(because.at)) {
+        let other = &taken.thing;
+        let to = state_of(other, taken.ends_at, because.at);
         let what = what(other, Some(other.state), to);
         let with = match to {
             State::Withdrawn => change.decide(other.id, Some(other), to, name, &because.reason, because.at).await,
-            _ => one(change, other, ending.ends_at, name, because).await,
+            _ => one(change, other, taken.ends_at, name, because).await,
         };
         with.map_err(of_agreement)?;
         made(change, by, &what, because).await?;
-        if noticed {
-            along::note_agreement(change, ending.agreement.id, other, ending.ends_at, because.at).await?;
+        if taken.ends_at > because.at {
+            for noticed in &taken.by {
+                along::note_agreement(change, *noticed, other, taken.ends_at, because.at).await?;
+            }
         }
     }
     let today = civil_day(because.at);
-    if let Some(on) = day_after(ending.ends_at).max(today) {
-        let decision = Decision { by: name.to_owned(), reason: because.reason.clone(), at: because.at };
-        for route in &ending.routes {
-            if change.route(route.id).await?.as_ref() != Some(route) {
-                return Err(ApiRefusal::ApiPreconditionFailed.into());
-            }
-            let closed = match change.end_route(route.id, on, &decision).await {
-                Ok((closed, _)) => closed,
-                // Time does not wait for a person to look at it.
-                Err(error) if by.is_none() && along::is_settled(&error) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            made(change, by, &route::ended(&closed, route::end(route)), because).await?;
-            if noticed {
-                along::note_route(change, ending.agreement.id, route, on, because.at).await?;
+    let decision = Decision { by: name.to_owned(), reason: because.reason.clone(), at: because.at };
+    for taken in &ending.routes {
+        let (route, Some(on)) = (&taken.thing, day_after(taken.ends_at).max(today)) else { continue };
+        if change.route(route.id).await?.as_ref() != Some(route) {
+            return Err(ApiRefusal::ApiPreconditionFailed.into());
+        }
+        let closed = match change.end_route(route.id, on, &decision).await {
+            Ok((closed, _)) => closed,
+            // Time does not wait for a person to look at it.
+            Err(error) if by.is_none() && along::is_settled(&error) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        made(change, by, &route::ended(&closed, route::end(route)), because).await?;
+        if taken.ends_at > because.at {
+            for noticed in &taken.by {
+                along::note_route(change, *noticed, route, on, because.at).await?;
             }
         }
     }
     // What came since it was shown is not closed unseen, and what was closed since is not missed.
     let at = if ending.at_once { because.at } else { ending.ends_at };
-    closing::note(change, &ending.files, at).await?;
-    let all: BTreeSet<Uuid> = std::iter::once(&ending.agreement).chain(&ending.with).map(|agreement| agreement.id).collect();
-    closing::close(change, Some(&all), &ending.kinds, because.at, i64::MAX).await?;
+    closing::note(change, &ending.files, (ending.ends_at, at)).await?;
+    let approved = ending.with.iter().map(|taken| taken.thing.id);
+    let all: BTreeSet<Uuid> = std::iter::once(ending.agreement.id).chain(approved).collect();
+    closing::close(change, &all, &ending.kinds, because.at).await?;
     Ok(())
 }
 
@@ -339,7 +433,10 @@ pub(super) async fn by_itself(
         Err(error) => return Err(error.into()),
     };
     let ends_at = if to == State::Expired { agreement.valid_to.unwrap_or(because.at) } else { because.at };
-    let ending = proposed(store, &agreement, rules, (ends_at, ends_at), because.at).await?;
+    let ending = {
+        let mut session = store.database().session().await?;
+        proposed(&mut session, &agreement, &[], &Kinds::of(rules), (ends_at, ends_at), because.at).await?
+    };
     let mut change = store.change().await?;
     let what = what(&agreement, Some(agreement.state), to);
     match change.decide(id, Some(&agreement), to, BY_ITSELF, &because.reason, because.at).await {
@@ -358,10 +455,12 @@ pub(super) async fn by_itself(
     }
     // Of its own period it was told beforehand.
     let told = (to != State::Expired).then_some(&agreement);
-    for agreement in told.into_iter().chain(ending.with.iter().filter(|other| other.is_open(because.at))) {
+    let with = ending.with.iter().filter(|taken| taken.thing.is_open(because.at));
+    let with = with.map(|taken| (&taken.thing, taken.ends_at.max(because.at)));
+    for (agreement, ends_at) in told.map(|agreement| (agreement, because.at)).into_iter().chain(with) {
         let creator = Creator::of(&change.made_on(Subject::Agreement, agreement.id).await?);
         let audience = [creator.audience(), Audience::Owners(agreement.authority, agreement.service)];
-        let notice = Notice::of(Kind::Ended, agreement).at(because.at).because(&because.reason);
+        let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
         change.tell(store.database(), &notice, &audience, because.at).await?;
     }
     change.commit().await?;

@@ -6,9 +6,11 @@
 
 pub mod agreement;
 mod along;
+pub mod approval;
 pub mod closing;
 pub mod ending;
 pub mod endpoint;
+mod ends;
 pub mod life;
 pub mod outbox;
 pub mod record;

@@ -228,7 +228,7 @@ async fn submit_once(
     let earlier = match (shown.content.replaces, shown.content.system, &shown.content.environment) {
         (Some(before), Some(system), Some(environment)) => {
             is_version_of(&mut change, &actor, before).await?;
-            versions::of_request(&mut change, before, (system, environment), because.at).await?
+            versions::of_request(change.connection(), before, (system, environment), because.at).await?
         }
         _ => Vec::new(),
     };
@@ -273,7 +273,7 @@ async fn submit_once(
         // depends on.
         let on_trial = rules.of(line.service).is_on_trial(line.authority, &line.environment);
         if on_trial
-            && along::ended_principals(&mut change, line, because.at).await?.is_empty()
+            && along::ended_principals(change.connection(), line, because.at).await?.is_empty()
             && !suspension::bars_trial(&mut change, line, shown.party).await?
         {
             change.decide(line.id, None, State::Approved, ON_TRIAL, &because.reason, because.at).await?;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::agreements::request::store::request_with;
-use crate::agreements::{Agreement, AgreementError, Change, Environment, State, Store};
+use crate::agreements::store::of_system;
+use crate::agreements::{Agreement, AgreementError, Environment, State, Store};
 use crate::store::{Session, StoreError};
 
 /// The most requests that are followed back: each is older than the one that names it, so that they end.
@@ -38,18 +39,18 @@ impl First {
 /// The lines of a system in all versions of a request: those that may still open something before those that wait for an answer, the
 /// latest before others. What was rejected, taken back or is over is left out.
 pub(super) async fn of_request(
-    change: &mut Change,
+    session: &mut Session,
     request: Uuid,
     (system, environment): (Uuid, &Environment),
     at: Timestamp,
 ) -> Result<Vec<Agreement>, StoreError> {
     let mut firsts = First::default();
-    let first = firsts.of(change.connection(), request).await?;
+    let first = firsts.of(session, request).await?;
     let mut found = Vec::new();
-    for line in change.of_system(system, environment).await? {
+    for line in of_system(session, system, environment).await? {
         let Some(of) = line.terms.as_ref().map(|terms| terms.request) else { continue };
         let counts = line.is_open(at) || line.state == State::Requested;
-        if counts && firsts.of(change.connection(), of).await? == first {
+        if counts && firsts.of(session, of).await? == first {
             found.push(line);
         }
     }
@@ -58,10 +59,10 @@ pub(super) async fn of_request(
 }
 
 /// The other versions of an agreement that are open or wait for an answer.
-pub(super) async fn others(change: &mut Change, agreement: &Agreement, at: Timestamp) -> Result<Vec<Agreement>, StoreError> {
+pub(super) async fn others(session: &mut Session, agreement: &Agreement, at: Timestamp) -> Result<Vec<Agreement>, StoreError> {
     let Some(terms) = &agreement.terms else { return Ok(Vec::new()) };
     let place = (agreement.system, &agreement.environment);
-    let mut found = of_request(change, terms.request, place, at).await?;
+    let mut found = of_request(session, terms.request, place, at).await?;
     found.retain(|other| other.id != agreement.id && other.same_parties(agreement));
     Ok(found)
 }

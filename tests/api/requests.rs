@@ -128,3 +128,42 @@ async fn an_end_is_listed_first_and_a_reminder_is_sent_once_an_hour() {
     let ended = value(&ended);
     assert_eq!((text(&ended, "state"), ended["holds"].as_bool()), ("OPSAGT", Some(true)), "until then it holds");
 }
+
+#[tokio::test]
+async fn what_an_approval_would_end_is_shown_before_it_and_is_part_of_the_text() {
+    let house = House::build().await;
+    let asked = async |form: Value| {
+        let draft = house.ask(&house.supplier, "POST", "/api/v1/requests", &[], Some(&form)).await;
+        assert_eq!(draft.status, 201, "{}", draft.text());
+        let draft = value(&draft);
+        let sent = decided(&house, &draft, "submit").await;
+        assert_eq!(sent.status, 200, "{}", sent.text());
+        let path = format!("/api/v1/requests/{}", text(&draft, "id"));
+        let line = text(&value(&house.get(&house.supplier, &path).await)["lines"][0], "agreement").to_owned();
+        (draft["id"].clone(), format!("/api/v1/agreements/{line}"))
+    };
+    let seen = async |path: &str| value(&house.get(&house.signatory, path).await);
+    let (first, held) = asked(form()).await;
+    assert_eq!(house.decide(&house.signatory, &seen(&held).await, "approve").await.status, 200);
+    let listed = seen(&format!("{held}/ending?ends_at=2099-01-01T00:00:00%2B01:00")).await;
+    let body =
+        json!({"decision": "end", "reason": "sag 7", "shown": listed["text_sha256"], "ends_at": "2099-01-01T00:00:00+01:00"});
+    let etag = seen(&held).await["etag"].clone();
+    let etag = [("if-match", etag.as_str().unwrap())];
+    let ended = house.ask(&house.owner, "POST", &format!("{held}/decisions"), &etag, Some(&body)).await;
+    assert_eq!(ended.status, 200, "{}", ended.text());
+    let mut depending = form();
+    depending["depends_on"] = json!([first]);
+    let (_, other) = asked(depending).await;
+    let shown = seen(&other).await;
+    let line = format!("ophører 2098-12-31T23:00:00Z med serviceaftale: {}", text(&seen(&held).await, "id"));
+    assert_eq!(shown["ends_with"], json!([line]));
+    assert!(text(&shown, "text").ends_with(&format!("{line}\n")), "{shown}");
+    let mut unseen = value(&house.get(&house.signatory, "/api/v1/agreements?state=ANMODET").await)["items"][0].clone();
+    assert_eq!(unseen["id"], shown["id"]);
+    is_problem(&house.decide(&house.signatory, &unseen, "approve").await, 409, "ApiShownDiffers");
+    unseen["text_sha256"] = shown["text_sha256"].clone();
+    let approved = house.decide(&house.signatory, &unseen, "approve").await;
+    assert_eq!(approved.status, 200, "{}", approved.text());
+    assert_eq!(text(&value(&approved), "ends_at"), "2098-12-31T23:00:00Z");
+}

@@ -11,7 +11,7 @@ use hjemmel::agreements::system::System;
 use hjemmel::agreements::terms::Kind;
 use hjemmel::agreements::{Agreement, Side, Standing, State, Store, Vocabulary};
 use hjemmel::audit::Subject;
-use hjemmel::decisions::{By, DecideError, agreement, ending, life, request, shown};
+use hjemmel::decisions::{By, DecideError, agreement, approval, ending, life, request, shown};
 use hjemmel::notices;
 use hjemmel::notices::address::Language;
 use hjemmel::notices::outbox::{Waiting, jobs};
@@ -136,7 +136,8 @@ pub async fn requested(store: &Store, content: Content) -> (Request, Vec<Agreeme
 }
 
 pub async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -> Result<Agreement, DecideError> {
-    agreement::decide(store, By::Key(&signer(by)), agreement, to, &because(NOW), None).await
+    let shown = approval::propose(store, agreement, &Rules::default(), at(NOW)).await.unwrap();
+    agreement::decide_as_shown(store, By::Key(&signer(by)), &shown, to, &because(NOW), None).await
 }
 
 /// What waits in the outbox since it was looked at last, and to whom; it is taken away.
@@ -299,8 +300,8 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     assert!(matches!(refused(&refusal), Some(ApiRefusal::ApiNoticeTooShort { .. })), "{refusal}");
     let proposed = ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap();
     assert_eq!((proposed.ends_at, proposed.earliest), (earliest, earliest));
-    assert_eq!(proposed.with.iter().map(|other| other.id).collect::<Vec<_>>(), [other.id]);
-    assert_eq!(proposed.routes.iter().map(|route| route.id).collect::<Vec<_>>(), [route.id]);
+    assert_eq!(proposed.with.iter().map(|with| with.thing.id).collect::<Vec<_>>(), [other.id]);
+    assert_eq!(proposed.routes.iter().map(|closed| closed.thing.id).collect::<Vec<_>>(), [route.id]);
     let text = proposed.text();
     for named in [other.id.to_string(), route.id.to_string(), earliest.to_string()] {
         assert!(text.contains(&named), "{named} in {text}");

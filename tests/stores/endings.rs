@@ -6,7 +6,7 @@ use hjemmel::agreements::rules::{Rule, Rules};
 use hjemmel::agreements::{Agreement, Route, Side, Standing, State, Store};
 use hjemmel::audit::Subject;
 use hjemmel::decisions::ending::Ending;
-use hjemmel::decisions::{By, ending, life, request, route};
+use hjemmel::decisions::{By, agreement, approval, ending, life, request, route};
 use hjemmel::notices;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::{
     KORSBAEK, OPERATOR, OTHER, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER,
-    SUPPLIERS_, SYSTEM, content, decided, opened, refused, registered, requested, route_of, told,
+    SUPPLIERS_, SYSTEM, content, decided, drafted, opened, refused, registered, requested, route_of, sent, told,
 };
 use crate::kept::Kept;
 use crate::on_both;
@@ -38,6 +38,14 @@ on_both! {
     a_route_of_two_agreements_closes_by_the_notice_that_stands_and_stays_when_neither_does;
     what_is_approved_during_the_notice_of_what_it_depends_on_ends_with_it_and_after_it_is_refused;
     a_request_that_a_notice_took_back_is_told_of_where_the_notice_is_taken_back;
+    a_renewal_that_ends_before_it_begins_closes_all_with_the_agreement_that_it_was_to_renew;
+    what_lasts_as_long_as_another_version_goes_on_where_either_notice_is_taken_back;
+    of_two_agreements_for_the_same_calls_the_last_closes_them_whichever_end_was_decided_first;
+    a_key_is_disabled_with_the_systems_last_agreement_whichever_end_was_decided_first;
+    what_covers_a_thing_until_its_own_notice_is_over_puts_it_off_until_then;
+    what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_shown;
+    a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back;
+    a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing;
 }
 
 /// Three months' notice; files of one kind go by the service.
@@ -234,7 +242,7 @@ async fn an_order_that_another_agreement_covers_stays_and_a_request_closes_nothi
     ordered(&kept, Uuid::from_u128(56), "LISTE").await;
     let (_, waiting) = requested(&store, depending_on(&request)).await;
     let list = ending::propose(&store, &held, None, &both, at(NOW)).await.unwrap();
-    assert_eq!(list.with.iter().map(|other| other.id).collect::<Vec<_>>(), [waiting[0].id]);
+    assert_eq!(list.with.iter().map(|with| with.thing.id).collect::<Vec<_>>(), [waiting[0].id]);
     assert_eq!(list.files.orders, [ORDER], "the other's own order stays");
     assert!(list.files.keys.is_empty(), "and the key that it needs");
     // Another agreement that goes on covers them all; suspended it may go on.
@@ -257,7 +265,7 @@ async fn agreements_that_depend_on_one_another_end_together_whatever_versions_th
     let (renewed, held) = approved(&store, request::renewed(&first, at(NOW))).await;
     let with = async |held: &Agreement| {
         let proposed = ending::propose(&store, held, None, &rules(), at(NOW)).await.unwrap();
-        proposed.with.iter().map(|other| other.id).collect::<Vec<_>>()
+        proposed.with.iter().map(|with| with.thing.id).collect::<Vec<_>>()
     };
     assert_eq!(with(&held).await, [other.id], "of the version before, which was renewed");
     let (_, other) = approved(&store, request::renewed(&second, at(NOW))).await;
@@ -389,19 +397,23 @@ async fn an_agreement_that_ran_out_ends_also_where_what_depends_on_it_was_over_b
     assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
 }
 
-async fn a_row_that_cannot_be_read_keeps_no_other_agreement_from_ending(kept: Kept) {
-    let store = opened(&kept).await;
-    let period = at("2027-01-31T23:00:00Z");
+/// Of another authority, with a system of its own.
+async fn of_another(store: &Store) -> Content {
     let (system, key) = (Uuid::from_u128(6), Key::GatewayClient);
-    registered(&store, system, key, SUPPLIER).await;
-    let others = Content {
+    registered(store, system, key, SUPPLIER).await;
+    Content {
         system: Some(system),
         certificates: vec![(*people::certificate(key).thumbprint()).into()],
         authorities: vec![OTHER.parse().unwrap()],
-        valid_to: Some(period),
         ..content()
-    };
-    let (_, unreadable) = approved(&store, others).await;
+    }
+}
+
+async fn a_row_that_cannot_be_read_keeps_no_other_agreement_from_ending(kept: Kept) {
+    let store = opened(&kept).await;
+    let period = at("2027-01-31T23:00:00Z");
+    let others = of_another(&store).await;
+    let (_, unreadable) = approved(&store, Content { valid_to: Some(period), ..others }).await;
     let (_, held) = approved(&store, Content { valid_to: Some(period), ..of_korsbaek() }).await;
     kept.execute(&format!("UPDATE agreement SET scope = '{{ }}' WHERE id = '{}'", unreadable.id)).await.unwrap();
     assert!(life::look(&store, &rules(), period).await.is_err(), "and it is told");
@@ -553,4 +565,274 @@ async fn a_request_that_a_notice_took_back_is_told_of_where_the_notice_is_taken_
         let differs = &letter.notice.differs;
         assert!(differs.iter().any(|line| line.starts_with("er trukket tilbage")), "{differs:?}");
     }
+}
+
+/// What is closed at the end of an agreement, and with whose end, as the text of a list says it.
+fn closes_later(list: &Ending, ends: Timestamp, until: &Agreement, what: &str) -> bool {
+    list.text().contains(&format!("{ends}, når {} ophører, {what}", until.id))
+}
+
+/// No notice; files of one kind go by the service.
+fn no_notice() -> Rules {
+    Rules::new([(SERVICE, Rule { inf_refs: vec![KIND.to_owned()], ..Rule::default() })].into())
+}
+
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
+
+async fn a_renewal_that_ends_before_it_begins_closes_all_with_the_agreement_that_it_was_to_renew(kept: Kept) {
+    let store = opened(&kept).await;
+    let begins = at("2026-12-31T23:00:00Z");
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (second, other) = approved(&store, depending_on(&request)).await;
+    let third = Content { depends_on: vec![second.id], name: "Opfølgning".to_owned(), ..depending_on(&request) };
+    let (_, last) = approved(&store, third).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    let renewed = Content { valid_from: Some(begins), ..request::renewed(&request, at(NOW)) };
+    let (_, next) = approved(&store, renewed).await;
+    assert_eq!(now_is(&store, &held).await.ends_at, Some(begins));
+    assert_eq!(now_is(&store, &other).await.ends_at, None, "the renewal goes on in its place");
+    let list = ending::propose(&store, &next, None, &no_notice(), at(NOW)).await.unwrap();
+    assert!(list.at_once, "what never began needs no notice");
+    for what in [
+        format!("serviceaftale: {}", other.id),
+        format!("serviceaftale: {}", last.id),
+        format!("rute: {}", route.id),
+        format!("ruteordre for filer: {ORDER}"),
+        format!("SFTP-nøgle: FAG {FINGERPRINT}"),
+    ] {
+        assert!(closes_later(&list, begins, &held, &what), "{what} in {}", list.text());
+    }
+    ending::end(&store, By::Key(&signer(OWNER)), &list, &because(NOW), None).await.unwrap();
+    for depending in [&other, &last] {
+        assert_eq!(now_is(&store, depending).await.ends_at, Some(begins));
+    }
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-01-01"));
+    life::look(&store, &no_notice(), begins - MILLISECOND).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Approved, false), "the first holds until then");
+    life::look(&store, &no_notice(), begins).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn what_lasts_as_long_as_another_version_goes_on_where_either_notice_is_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (begins, sooner) = (at("2027-05-31T22:00:00Z"), at("2027-04-30T22:00:00Z"));
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    let (_, other) = approved(&store, depending_on(&request)).await;
+    let route = routed(&kept, &store).await;
+    let renewed = Content { valid_from: Some(begins), ..request::renewed(&request, at(NOW)) };
+    let (_, next) = approved(&store, renewed).await;
+    noticed(&store, &next, Some(sooner)).await;
+    assert_eq!(now_is(&store, &other).await.ends_at, Some(now_is(&store, &held).await.ends_at.unwrap()));
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-06-01"));
+    // What is approved now has the end of the last version too.
+    let (_, approved_since) = approved(&store, Content { name: "Opfølgning".to_owned(), ..depending_on(&request) }).await;
+    assert_eq!(approved_since.ends_at, Some(begins));
+    taken_back(&store, &next).await;
+    for depending in [&other, &approved_since] {
+        let goes_on = now_is(&store, depending).await;
+        assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None));
+    }
+    assert_eq!(ends_on(&store, &route).await, None);
+    life::look(&store, &rules(), begins).await.unwrap();
+    assert_eq!(now_is(&store, &other).await.state, State::Approved);
+}
+
+async fn of_two_agreements_for_the_same_calls_the_last_closes_them_whichever_end_was_decided_first(kept: Kept) {
+    let store = opened(&kept).await;
+    let (may, june) = (at("2027-04-30T22:00:00Z"), at("2027-05-31T22:00:00Z"));
+    let (_, one) = approved(&store, of_korsbaek()).await;
+    let (_, other) = approved(&store, of_korsbaek()).await;
+    with_files(&kept).await;
+    let route = routed(&kept, &store).await;
+    let both = async |first_until: Timestamp, second_until: Timestamp| {
+        let first = noticed(&store, &now_is(&store, &one).await, Some(first_until)).await;
+        assert!(first.routes.is_empty() && first.files.orders.is_empty(), "the other goes on");
+        noticed(&store, &now_is(&store, &other).await, Some(second_until)).await
+    };
+    for (until, first_back) in [((june, may), 0), ((june, may), 1), ((may, june), 0), ((may, june), 1)] {
+        let list = both(until.0, until.1).await;
+        assert_eq!((list.routes.len(), list.files.orders.as_slice(), list.files.keys.len()), (1, [ORDER].as_slice(), 1));
+        assert_eq!(closes_later(&list, june, &one, &format!("rute: {}", route.id)), until.0 == june, "{}", list.text());
+        assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-06-01"), "{until:?}");
+        let back = if first_back == 0 { [&one, &other] } else { [&other, &one] };
+        for agreement in back {
+            taken_back(&store, agreement).await;
+            assert_eq!(ends_on(&store, &route).await, None, "{until:?}, {first_back} first");
+        }
+    }
+    both(june, may).await;
+    for (now, state, disabled) in
+        [(may, State::Approved, false), (june - MILLISECOND, State::Approved, false), (june, State::Terminated, true)]
+    {
+        life::look(&store, &rules(), now).await.unwrap();
+        assert_eq!(files(&store, ORDER).await, (state, disabled), "{now}");
+    }
+}
+
+async fn a_key_is_disabled_with_the_systems_last_agreement_whichever_end_was_decided_first(kept: Kept) {
+    let store = opened(&kept).await;
+    let (may, june) = (at("2027-04-30T22:00:00Z"), at("2027-05-31T22:00:00Z"));
+    let (_, korsbaeks) = approved(&store, of_korsbaek()).await;
+    let (_, others) = approved(&store, Content { authorities: vec![OTHER.parse().unwrap()], ..content() }).await;
+    with_files(&kept).await;
+    let given = noticed(&store, &korsbaeks, Some(june)).await;
+    assert_eq!((given.files.orders.as_slice(), given.files.keys.len()), ([ORDER].as_slice(), 0), "the other needs it");
+    let list = ending::propose(&store, &others, Some(may), &rules(), at(NOW)).await.unwrap();
+    assert!(list.files.orders.is_empty());
+    assert!(closes_later(&list, june, &korsbaeks, &format!("SFTP-nøgle: FAG {FINGERPRINT}")), "{}", list.text());
+    ending::end(&store, By::Key(&signer(OTHERS_SIGNATORY)), &list, &because(NOW), None).await.unwrap();
+    life::look(&store, &rules(), june - MILLISECOND).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Approved, false));
+    life::look(&store, &rules(), june).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn what_covers_a_thing_until_its_own_notice_is_over_puts_it_off_until_then(kept: Kept) {
+    let store = opened(&kept).await;
+    let (may, june) = (at("2027-04-30T22:00:00Z"), at("2027-05-31T22:00:00Z"));
+    let (_, held) = approved(&store, of_korsbaek()).await;
+    with_files(&kept).await;
+    noticed(&store, &held, Some(may)).await;
+    // Approved since, and under notice by other means than a list: of a release before.
+    let (_, another) = approved(&store, of_korsbaek()).await;
+    let mut change = store.change().await.unwrap();
+    change.give_notice(&another, june, "n", "r", at(NOW)).await.unwrap();
+    change.commit().await.unwrap();
+    life::look(&store, &rules(), may).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Approved, false));
+    assert_eq!(last_of(&store, Subject::FileOrder, ORDER).await.as_deref(), Some("kept"), "that it stays is told");
+    life::look(&store, &rules(), june).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_shown(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, held) = approved(&store, of_korsbaek()).await;
+    with_files(&kept).await;
+    let list = Uuid::from_u128(57);
+    ordered(&kept, list, "LISTE").await;
+    let files_of_other = Rule { inf_refs: vec!["LISTE".to_owned()], ..Rule::default() };
+    let rules = Rules::new(rules().all().into_iter().chain([(OTHER_SERVICE, files_of_other)]).collect());
+    let given = noticed(&store, &held, None).await;
+    let (second, lines) = requested(&store, depending_on(&request)).await;
+    let waiting = lines.into_iter().next().unwrap();
+    let third = Content { depends_on: vec![second.id], name: "Opfølgning".to_owned(), ..depending_on(&request) };
+    let before = approval::propose(&store, &waiting, &rules, at(NOW)).await.unwrap();
+    assert!(before.text().contains(&format!("ophører {} med serviceaftale: {}", given.ends_at, held.id)), "{}", before.text());
+    // The one that depends on it is approved first, and has no end while it waits.
+    let (_, last) = approved(&store, third.clone()).await;
+    assert_eq!((last.state, last.ends_at), (State::Approved, None));
+    let by = signer(SIGNATORY);
+    let unseen = [
+        agreement::decide(&store, By::Key(&by), &waiting, State::Approved, &because(NOW), None).await,
+        agreement::decide_as_shown(&store, By::Key(&by), &before, State::Approved, &because(NOW), None).await,
+    ];
+    for unseen in unseen {
+        let unseen = unseen.unwrap_err();
+        assert!(matches!(refused(&unseen), Some(ApiRefusal::ApiPreconditionFailed)), "{unseen}");
+    }
+    let shown = approval::propose(&store, &waiting, &rules, at(NOW)).await.unwrap();
+    for line in [format!("ophører samtidig, serviceaftale: {}", last.id), format!("lukkes, ruteordre for filer: {list}")] {
+        assert!(shown.lines().contains(&line), "{line} in {:?}", shown.lines());
+    }
+    told(&store).await;
+    let other = agreement::decide_as_shown(&store, By::Key(&by), &shown, State::Approved, &because(NOW), None).await.unwrap();
+    for ends in [&other, &last] {
+        let ends = now_is(&store, ends).await;
+        assert_eq!((ends.state, ends.ends_at), (State::Terminated, Some(given.ends_at)));
+    }
+    assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)));
+    // In the other order it ends then, too.
+    let (_, after) = approved(&store, Content { name: "Opfølgning 2".to_owned(), ..third }).await;
+    assert_eq!(after.ends_at, Some(given.ends_at));
+    taken_back(&store, &held).await;
+    for depending in [&other, &last, &after] {
+        assert_eq!(now_is(&store, depending).await.state, State::Approved);
+    }
+    life::look(&store, &rules, given.ends_at).await.unwrap();
+    assert_eq!(files(&store, list).await.0, State::Approved, "called off with the notice");
+    let again = noticed(&store, &now_is(&store, &held).await, None).await;
+    life::look(&store, &rules, again.ends_at).await.unwrap();
+    assert_eq!(now_is(&store, &last).await.standing(again.ends_at), Standing::State(State::Terminated));
+}
+
+async fn a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (third, principal) = approved(&store, of_korsbaek()).await;
+    let (first, _) = approved(&store, of_korsbaek()).await;
+    let (second, other) = approved(&store, Content { depends_on: vec![first.id, third.id], ..depending_on(&first) }).await;
+    // Only a renewal can say that it depends on what depends on it.
+    let renewed = Content { depends_on: vec![second.id], ..request::renewed(&first, at(NOW)) };
+    let (_, one) = approved(&store, renewed).await;
+    let june = at("2027-05-31T22:00:00Z");
+    for (noticed_one, taken_along) in [(&one, &other), (&other, &one)] {
+        let given = noticed(&store, &now_is(&store, noticed_one).await, Some(june)).await;
+        assert_eq!(now_is(&store, taken_along).await.ends_at, Some(given.ends_at));
+        let alone = decided(&store, &now_is(&store, taken_along).await, State::Approved, OWNER).await.unwrap_err();
+        assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "it ended with the other: {alone}");
+        taken_back(&store, noticed_one).await;
+        let back = now_is(&store, taken_along).await;
+        assert_eq!((back.state, back.ends_at), (State::Approved, None));
+    }
+    // Both go on with what one of them depends on, and neither without it.
+    let given = noticed(&store, &principal, None).await;
+    for ended in [&one, &other] {
+        let ended = now_is(&store, ended).await;
+        assert_eq!(ended.ends_at, Some(given.ends_at));
+        let alone = decided(&store, &ended, State::Approved, OWNER).await.unwrap_err();
+        assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "{alone}");
+    }
+    taken_back(&store, &principal).await;
+    for back in [&one, &other] {
+        let back = now_is(&store, back).await;
+        assert_eq!((back.state, back.ends_at), (State::Approved, None));
+    }
+}
+
+async fn a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing(kept: Kept) {
+    let store = opened(&kept).await;
+    let exttest = Some("exttest".parse().unwrap());
+    let trial = [KORSBAEK.parse().unwrap(), OTHER.parse().unwrap()].into();
+    let allowed = Rules::new([(OTHER_SERVICE, Rule { trial, ..Rule::default() })].into());
+    let of_trial = |content: Content| {
+        let part = Part { service: OTHER_SERVICE, side: Side::Front, scope: Default::default() };
+        Content { services: vec![part], environment: exttest.clone(), ..content }
+    };
+    let tried = async |content: Content| {
+        let draft = drafted(&store, content).await;
+        sent(&store, &draft, &allowed).await.unwrap();
+        store.lines(draft.id).await.unwrap().remove(0)
+    };
+    // Of each the one that cannot be read comes first.
+    let others = of_another(&store).await;
+    let (_, unreadable) = approved(&store, others.clone()).await;
+    let unreadable_trial = tried(of_trial(others)).await;
+    let (_, stopped) = approved(&store, of_korsbaek()).await;
+    let on_trial = tried(of_trial(of_korsbaek())).await;
+    with_files(&kept).await;
+    let given = noticed(&store, &stopped, None).await;
+    assert_eq!((given.files.orders.len(), given.files.keys.len()), (1, 1));
+    let ended = ending::propose(&store, &unreadable, Some(given.ends_at), &rules(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OTHERS_SIGNATORY)), &ended, &because(NOW), None).await.unwrap();
+    for (agreement, by) in [(&unreadable, OTHERS_SIGNATORY), (&stopped, SIGNATORY)] {
+        decided(&store, &now_is(&store, agreement).await, State::Suspended, by).await.unwrap();
+    }
+    kept.execute(&format!(
+        "INSERT INTO agreement_closing (id, agreement, kind, thing, part, closes_at)
+         VALUES ('{}', '{}', 'order', '{}', '', '2027-01-01T00:00:00Z')",
+        Uuid::from_u128(1),
+        unreadable.id,
+        Uuid::from_u128(58),
+    ))
+    .await
+    .unwrap();
+    for id in [unreadable.id, unreadable_trial.id] {
+        kept.execute(&format!("UPDATE agreement SET scope = '{{ }}' WHERE id = '{id}'")).await.unwrap();
+    }
+    let no_trial = Rules::new(rules().all().into_iter().chain([(OTHER_SERVICE, Rule::default())]).collect());
+    assert!(life::look(&store, &no_trial, given.ends_at).await.is_err(), "and it is told");
+    assert_eq!(now_is(&store, &stopped).await.state, State::Terminated);
+    assert_eq!(now_is(&store, &on_trial).await.state, State::Terminated);
+    assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
 }

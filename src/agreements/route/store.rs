@@ -337,6 +337,12 @@ impl Writing {
     }
 }
 
+/// The routes of a service in an environment.
+pub(crate) async fn routes_in(session: &mut Session, service: Uuid, environment: &Environment) -> Result<Vec<Route>, StoreError> {
+    let query = routes_where!("service = $1 AND environment = $2 ORDER BY id").bind(service).bind(environment.as_str());
+    session.all(query).await?.iter().map(read).collect()
+}
+
 /// Adds one route, or says what it conflicts with. `making_room`: routes in its way are ended, these excepted.
 async fn add(
     transaction: &mut Session,

@@ -17,7 +17,7 @@ use crate::api::input::{instant, line, wrong};
 use crate::api::problem::{ReadProblems, WriteProblems, of_decision, of_store};
 use crate::decisions::agreement as decisions;
 use crate::decisions::ending::{self, Ending};
-use crate::decisions::{Because, By, Kept, shown};
+use crate::decisions::{Because, By, Kept, approval, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::users::keys::Key;
@@ -119,7 +119,8 @@ pub async fn decide(
             }
             _ => None,
         };
-        let text = ending.as_ref().map_or_else(|| shown::text(&agreement), Ending::text);
+        let approval = approval::propose(&own.store, &agreement, &own.rules, now).await.map_err(of_store)?;
+        let text = ending.as_ref().map_or_else(|| approval.text(), Ending::text);
         if value.shown != shown::sha256(&text) {
             return Err(ApiRefusal::ApiShownDiffers);
         }
@@ -139,7 +140,7 @@ pub async fn decide(
             None if to == Stands::Approved && decisions::is_over(&agreement, now) => {
                 decisions::lift(&own.store, By::User(&actor), &agreement, &because, kept).await
             }
-            None => decisions::decide(&own.store, By::User(&actor), &agreement, to, &because, kept).await,
+            None => decisions::decide_as_shown(&own.store, By::User(&actor), &approval, to, &because, kept).await,
         };
         let decided = decided.map_err(of_decision)?;
         own.decided.notify_one();
@@ -169,10 +170,10 @@ pub struct EndingView {
     pub ends_at: Timestamp,
     /// The earliest that the service's terms allow.
     pub earliest: Timestamp,
-    /// The agreements that depend on it, and end with it.
+    /// The agreements that depend on it, and end with it, or with the last version of it where another lasts longer.
     #[schema(max_items = 1000)]
     pub agreements: Vec<Uuid>,
-    /// The routes that would carry nothing, and are closed.
+    /// The routes that would carry nothing, and are closed; where another agreement has their calls carried until its own end, then.
     #[schema(max_items = 1000)]
     pub routes: Vec<Uuid>,
     /// The text that is to be shown to whoever ends it.
@@ -204,8 +205,8 @@ pub async fn ending(
     let view = EndingView {
         ends_at: ending.ends_at,
         earliest: ending.earliest,
-        agreements: ending.with.iter().map(|agreement| agreement.id).collect(),
-        routes: ending.routes.iter().map(|route| route.id).collect(),
+        agreements: ending.with.iter().map(|taken| taken.thing.id).collect(),
+        routes: ending.routes.iter().map(|taken| taken.thing.id).collect(),
         text_sha256: shown::sha256(&text),
         text,
     };

@@ -18,7 +18,7 @@ use super::page::{self, after, limit};
 use super::problem::{ReadProblems, of_decision, of_store};
 use super::{Api, table};
 use crate::agreements::page::Wanted;
-use crate::decisions::{agreement as decisions, life};
+use crate::decisions::{agreement as decisions, approval, life};
 use crate::refusal::api::ApiRefusal;
 use crate::users::rights::Action;
 use filter::Filter;
@@ -58,7 +58,9 @@ pub async fn list(State(api): State<Api>, caller: Caller, Query(filter): Query<F
 pub async fn get(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
     let agreement = decisions::seen(&api.store, &caller, id).await.map_err(of_decision)?;
     let differs = life::differs(&api.store, &api.rules, &agreement).await.map_err(of_decision)?;
-    let view = AgreementView { differs, ..AgreementView::of(&agreement, api.clock.now()) };
+    let now = api.clock.now();
+    let approval = approval::propose(&api.store, &agreement, &api.rules, now).await.map_err(of_store)?;
+    let view = AgreementView { differs, ..AgreementView::of(&agreement, now) }.shown_with(&approval);
     let etag = HeaderValue::from_str(&view.etag).map_err(|_| ApiRefusal::ApiInternal)?;
     Ok(([(ETAG, etag)], axum::Json(view)).into_response())
 }

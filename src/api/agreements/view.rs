@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::agreements::{Agreement, Standing};
+use crate::decisions::approval::Approval;
 use crate::decisions::shown;
 
 /// A service agreement.
@@ -91,8 +92,14 @@ pub struct AgreementView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 100000)]
     pub differs: Vec<String>,
+    /// Of one that waits for its answer while notice is given on what it depends on, read by itself: the end that it has from the first if it is
+    /// approved, and what ends and is closed with it, a line each; they stand in `text` too. Left out where it has no end but its own, and in
+    /// lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 100000)]
+    pub ends_with: Vec<String>,
     /// The text that is to be shown to whoever decides.
-    #[schema(max_length = 300000)]
+    #[schema(max_length = 400000)]
     pub text: String,
     /// SHA-256 of the text, in hexadecimal: what a decision sends as `shown`.
     #[schema(pattern = "^[0-9a-f]{64}$", max_length = 64)]
@@ -103,6 +110,12 @@ pub struct AgreementView {
 }
 
 impl AgreementView {
+    /// With what its approval would decide besides, as it is shown and sent back.
+    pub(super) fn shown_with(self, approval: &Approval) -> Self {
+        let text = approval.text();
+        Self { ends_with: approval.lines(), text_sha256: shown::sha256(&text), text, ..self }
+    }
+
     pub(super) fn of(agreement: &Agreement, now: Timestamp) -> Self {
         let (standing, text) = (agreement.standing(now), shown::text(agreement));
         Self {
@@ -139,6 +152,7 @@ impl AgreementView {
             basis: agreement.terms.as_ref().and_then(|terms| terms.basis.clone()),
             replaces: agreement.terms.as_ref().and_then(|terms| terms.replaces),
             differs: Vec::new(),
+            ends_with: Vec::new(),
             text_sha256: shown::sha256(&text),
             text,
             etag: shown::etag(agreement),

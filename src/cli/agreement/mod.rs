@@ -22,8 +22,10 @@ use crate::{
     },
     clock::Clock,
     decisions::{
-        self, Because, By, DecideError, ending,
-        shown::{sha256, text as shown_text},
+        self, Because, By, DecideError,
+        approval::{self, Approval},
+        ending::{self, Ending},
+        shown::sha256,
         statement::Signer,
     },
     id::cvr::Cvr,
@@ -273,7 +275,7 @@ pub async fn run(
             with_store(&settings, Access::Look, async |store| list(store, &filter, service, json, now, out).await).await
         }
         Command::Show { id, json } => {
-            with_store(&settings, Access::Look, async |store| show(store, id, json, now, out).await).await
+            with_store(&settings, Access::Look, async |store| show(store, id, json, &rules, now, out).await).await
         }
         Command::Decide(decision) => {
             with_store(&settings, Access::Change, async |store| decide(store, decision, &rules, now, operator, out).await).await
@@ -335,14 +337,23 @@ async fn list(
     Ok(())
 }
 
-async fn show(store: &Store, id: Uuid, json: bool, now: Timestamp, out: &mut impl Write) -> Result<(), CommandError> {
+async fn show(
+    store: &Store,
+    id: Uuid,
+    json: bool,
+    rules: &Rules,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let (agreement, authorities) = (store.get(id).await?, store.authorities().await?);
     let decisions = store.decisions(id).await?;
     if json {
         told::one_as_json(&agreement, &decisions, &authorities, now, out)?;
     } else {
         told::one(&agreement, &decisions, &authorities, now, out)?;
-        writeln!(out, "text          {} (SHA-256, as --shown takes it)", sha256(&shown_text(&agreement)))?;
+        let approval = approval::propose(store, &agreement, rules, now).await?;
+        tell_end(&approval, out)?;
+        writeln!(out, "text          {} (SHA-256, as --shown takes it)", sha256(&approval.text()))?;
     }
     Ok(())
 }
@@ -357,11 +368,11 @@ async fn decide(
 ) -> Result<(), CommandError> {
     let (to, decision) = match decision {
         Decision::Approve(open) => {
-            return decide_to_open(store, "Approve this agreement", &[State::Requested], open, now, operator, out).await;
+            return decide_to_open(store, ("Approve this agreement", &[State::Requested]), open, rules, now, operator, out).await;
         }
         Decision::Resume(open) => {
             let from = [State::Suspended, State::Terminated, State::Expired];
-            return decide_to_open(store, "Resume this agreement", &from, open, now, operator, out).await;
+            return decide_to_open(store, ("Resume this agreement", &from), open, rules, now, operator, out).await;
         }
         Decision::Reject(decision) => (State::Rejected, decision),
         Decision::Withdraw(decision) => (State::Withdrawn, decision),
@@ -371,8 +382,9 @@ async fn decide(
     let (signer, because) = (decision.person.signer()?, Because::new(decision.reason, now));
     let shown = store.get(decision.id).await?;
     legal(&shown, to, now)?;
-    tell_text(&shown, decision.shown.as_deref(), out)?;
-    let agreement = decisions::agreement::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
+    let approval = approval::propose(store, &shown, rules, now).await?;
+    tell(&approval.text(), decision.shown.as_deref(), out)?;
+    let agreement = decisions::agreement::decide_as_shown(store, By::Key(&signer), &approval, to, &because, None).await?;
     told::decided(&agreement, now, out)?;
     Ok(())
 }
@@ -387,20 +399,30 @@ async fn terminate(store: &Store, end: End, rules: &Rules, now: Timestamp, out: 
     tell(&ending.text(), decide.shown.as_deref(), out)?;
     let agreement = ending::end(store, By::Key(&signer), &ending, &because, None).await?;
     told::decided(&agreement, now, out)?;
+    tell_taken(&ending, out)
+}
+
+/// What ends and is closed with an agreement.
+fn tell_taken(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
     for with in &ending.with {
-        writeln!(out, "agreement {} ends with it", with.id)?;
+        writeln!(out, "agreement {} ends with it, at {}", with.thing.id, with.ends_at)?;
     }
     for route in &ending.routes {
-        writeln!(out, "route {} is closed", route.id)?;
+        writeln!(out, "route {} is closed, at {}", route.thing.id, route.ends_at)?;
     }
     Ok(())
 }
 
-/// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.
-fn tell_text(agreement: &Agreement, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
-    tell(&shown_text(agreement), seen, out)
+/// The end that an agreement would have if it is approved, by what it depends on.
+fn tell_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandError> {
+    let Some(ending) = &approval.ending else { return Ok(()) };
+    for with in &approval.with {
+        writeln!(out, "approved, it ends {} with agreement {with}, which it depends on", ending.ends_at)?;
+    }
+    tell_taken(ending, out)
 }
 
+/// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.
 fn tell(text: &str, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
     let digest = sha256(text);
     if seen.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
@@ -423,9 +445,9 @@ fn legal(agreement: &Agreement, to: State, now: Timestamp) -> Result<(), Command
 /// To GODKENDT, of an agreement in a state of `from`: shown first, and decided on only as it was shown.
 async fn decide_to_open(
     store: &Store,
-    question: &str,
-    from: &[State],
+    (question, from): (&str, &[State]),
     Open { decide, yes }: Open,
+    rules: &Rules,
     now: Timestamp,
     operator: Option<&mut dyn BufRead>,
     out: &mut impl Write,
@@ -440,14 +462,16 @@ async fn decide_to_open(
         );
     }
     told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
-    tell_text(&shown, decide.shown.as_deref(), out)?;
+    let approval = approval::propose(store, &shown, rules, now).await?;
+    tell_end(&approval, out)?;
+    tell(&approval.text(), decide.shown.as_deref(), out)?;
     if !yes {
         agreed(&format!("{question}, decided by {}: {}", who.user().name, because.reason), operator, out)?;
     }
     let (by, to) = (By::Key(&signer), State::Approved);
     let agreement = match over {
         true => decisions::agreement::lift(store, by, &shown, &because, None).await?,
-        false => decisions::agreement::decide(store, by, &shown, to, &because, None).await?,
+        false => decisions::agreement::decide_as_shown(store, by, &approval, to, &because, None).await?,
     };
     told::decided(&agreement, now, out)?;
     Ok(())

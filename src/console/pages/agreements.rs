@@ -24,7 +24,7 @@ use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::decisions::agreement as decisions;
-use crate::decisions::{Because, By, ending, life, shown};
+use crate::decisions::{Because, By, approval, ending, life, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
@@ -154,6 +154,8 @@ struct AgreementPage {
     ending: Option<(String, String)>,
     /// What a new version says otherwise than the one that it is to take the place of.
     differs: Vec<String>,
+    /// The end that it would have if it is approved, by what it depends on, and with which.
+    ends: Option<(Timestamp, Vec<Uuid>)>,
     /// Whether the user may have the signatories told once more.
     may_remind: bool,
     over: bool,
@@ -238,7 +240,8 @@ async fn drawn(
         shown: made.what.shown.clone(),
     });
     let (names, services) = (authority_names(console).await?, services(console).await);
-    let text = shown::text(&agreement);
+    let approval = approval::propose(&console.store, &agreement, &console.rules, now).await?;
+    let text = approval.text();
     let status = match note {
         None | Some(Note::Done) => StatusCode::OK,
         Some(Note::Changed | Note::Refused(..)) => StatusCode::CONFLICT,
@@ -252,6 +255,7 @@ async fn drawn(
         may,
         ending,
         differs,
+        ends: approval.ending.map(|ending| (ending.ends_at, approval.with)),
         may_remind,
         over,
         own: own && agreement.state == Stands::Requested,
@@ -289,7 +293,8 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
         Stands::Terminated => Some(ending::propose(&console.store, &agreement, None, &console.rules, now).await?),
         _ => None,
     };
-    let text = ending.as_ref().map_or_else(|| shown::text(&agreement), ending::Ending::text);
+    let approval = approval::propose(&console.store, &agreement, &console.rules, now).await?;
+    let text = ending.as_ref().map_or_else(|| approval.text(), ending::Ending::text);
     if form.fields.text("shown") != shown::sha256(&text) {
         return drawn(&console, visit, agreement, Some(Note::Changed), written).await;
     }
@@ -305,7 +310,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
         None if to == Stands::Approved && decisions::is_over(&agreement, now) => {
             decisions::lift(&console.store, By::User(visit.actor()), &agreement, &because, None).await
         }
-        None => decisions::decide(&console.store, By::User(visit.actor()), &agreement, to, &because, None).await,
+        None => decisions::decide_as_shown(&console.store, By::User(visit.actor()), &approval, to, &because, None).await,
     };
     match decided {
         Ok(decided) => {
