@@ -92,6 +92,7 @@ pub mod deliveries;
 pub mod direct;
 pub mod documents;
 pub mod folder;
+mod judged;
 pub mod offer;
 pub mod offered;
 pub mod path;
