@@ -10,6 +10,7 @@
     clippy::print_stdout
 )]
 
+mod back;
 mod command;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/decides.rs"]

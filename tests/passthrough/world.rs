@@ -7,13 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hjemmel::agreements::Store;
 use hjemmel::agreements::import::Import;
-use hjemmel::agreements::route::file;
+use hjemmel::agreements::route::file::{self, Party};
 use hjemmel::agreements::route::store::{Decision, InTheWay};
 use hjemmel::audit::Record;
 use hjemmel::cli::demo::world::{Narrowed, Options, STS_ENTITY_ID, World};
 use hjemmel::clock::Clock;
 use hjemmel::saml::trust::{Issuer, Trust};
 use hjemmel::services::passthrough::folder::{self, Folder};
+use hjemmel::services::passthrough::settings::Receiver;
 use hjemmel::services::passthrough::wsdl::Security;
 use hjemmel::signature::c14n::{Exclusive, canonicalise};
 use hjemmel::signature::key::{Certificate, SigningKey};
@@ -160,45 +161,61 @@ impl Passing {
         let import = Import::parse(&format!("{front}{back}"), &hjemmel::services::vocabulary()).unwrap();
         let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
         store.import(&import, self.world.clock.now()).await.unwrap();
-        let route = |n: u8, receiver: &str, provider: &Provider, security: &str, pins: &str| {
-            self.route(n, receiver, date(2026, 1, 1), provider, security, pins)
-        };
-        let signing = format!("signing_certificates = [\"pki/{}.pem\"]", Role::IndexSigning.file_name());
+        store.close().await;
         let (by_token, by_context) = match own {
             Security::Token => (BY_TOKEN, BY_CONTEXT),
             Security::AuthorityContext => (BY_CONTEXT, BY_TOKEN),
         };
-        let routes = [
-            route(3, by_token, &self.by_token, "token", &signing),
-            route(4, by_context, &self.by_context, "authority-context", ""),
-        ];
-        let routes = file::parse(&routes.concat(), &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let routes = match (self.folder.settings.receiver, own) {
+            (Receiver::ImplicitByEntityId, _) => {
+                let first = self.route(3, (KORSBAEK, by_token), date(2026, 1, 1), Security::Token);
+                first + &self.route(4, (KORSBAEK, by_context), date(2026, 1, 1), Security::AuthorityContext)
+            }
+            (Receiver::Fixed, own) => self.route(3, (Party::EVERY, Party::EVERY), date(2026, 1, 1), own),
+        };
+        self.add(&routes, InTheWay::Refuse).await;
+    }
+
+    async fn add(&self, routes: &str, in_the_way: InTheWay) {
+        let routes = file::parse(routes, &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
         let decision = Decision { by: "Drift".into(), reason: "test".into(), at: self.world.clock.now() };
-        store.add_routes(&routes, InTheWay::Refuse, &decision).await.unwrap();
+        store.add_routes(&routes, in_the_way, &decision).await.unwrap();
         store.close().await;
     }
 
-    /// A route from a day on.
-    fn route(&self, n: u8, receiver: &str, from: Date, provider: &Provider, security: &str, pins: &str) -> String {
+    /// A route from a day on, between these two, to the provider of a model.
+    fn route(&self, n: u8, (sender, receiver): (&str, &str), from: Date, security: Security) -> String {
         let (service, system) = (self.folder.settings.uuid, format!("7a000000-0000-4000-8000-00000000010{n}"));
+        let (provider, pins) = match security {
+            Security::Token => {
+                (&self.by_token, format!("signing_certificates = [\"pki/{}.pem\"]", Role::IndexSigning.file_name()))
+            }
+            Security::AuthorityContext => (&self.by_context, String::new()),
+        };
         format!(
             "[[route]]\nid = \"7a000000-0000-4000-8000-00000000000{n}\"\nservice = \"{service}\"\nenvironment = \"demo\"\nsender = \
-             \"{KORSBAEK}\"\nreceiver = \"{receiver}\"\nvalid_from = \"{from}\"\nsystem = \"{system}\"\naddress = \
-             \"https://localhost:{}{}\"\nentity_id = \"{}\"\nsecurity = \"{security}\"\nroots = [\"pki/root.pem\"]\n{pins}\n",
+             \"{sender}\"\nreceiver = \"{receiver}\"\nvalid_from = \"{from}\"\nsystem = \"{system}\"\naddress = \
+             \"https://localhost:{}{}\"\nentity_id = \"{}\"\nsecurity = \"{}\"\nroots = [\"pki/root.pem\"]\n{pins}\n",
             provider.running.address().port(),
             self.folder.settings.path,
             provider.entity_id,
+            security.name(),
         )
     }
 
     /// From this day on what is for the first authority goes to the second one's provider.
     pub async fn moved_from(&self, day: Date) {
-        let route = self.route(5, BY_TOKEN, day, &self.by_context, "authority-context", "");
-        let routes = file::parse(&route, &self.world.dir).unwrap_or_else(|problems| panic!("{problems:?}"));
-        let store = Store::open(&hjemmel::store::Settings::sqlite(&self.world.dir.join("agreements.sqlite"))).await.unwrap();
-        let decision = Decision { by: "Drift".into(), reason: "test".into(), at: self.world.clock.now() };
-        store.add_routes(&routes, InTheWay::End, &decision).await.unwrap();
-        store.close().await;
+        self.add(&self.route(5, (KORSBAEK, BY_TOKEN), day, Security::AuthorityContext), InTheWay::End).await;
+    }
+
+    /// What Korsbæk sends to `receiver` goes to the provider that takes tokens, whose TLS certificate must be of another CA.
+    pub async fn routed_by_another_ca(&self, receiver: &str) {
+        let other = rcgen::generate_simple_self_signed(["anden-ca.eksempel.dk".to_owned()]).unwrap();
+        std::fs::write(self.world.dir.join("pki/other.pem"), other.cert.pem()).unwrap();
+        let route = self.route(6, (KORSBAEK, receiver), date(2026, 1, 1), Security::Token);
+        assert!(route.contains("pki/root.pem"));
+        self.add(&route.replace("pki/root.pem", "pki/other.pem"), InTheWay::Refuse).await;
     }
 
     fn version(&self, security: Security) -> SoapVersion {

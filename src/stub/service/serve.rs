@@ -324,7 +324,11 @@ impl Provider {
                 (500, format!("{WSA}/soap/fault"), fault(detail, reasons))
             }
             Mode::Says(body) => {
-                let body = canonical_content(body.as_bytes()).map_err(|error| own(&error.to_string()))?;
+                let body = match self.security {
+                    Security::Token => canonical_content(body.as_bytes()).map_err(|error| own(&error.to_string()))?,
+                    // As it is written: nothing is signed.
+                    Security::AuthorityContext => body.as_bytes().to_vec(),
+                };
                 (200, operation.answer_action.clone(), body)
             }
             Mode::Invalid => {

@@ -6,7 +6,7 @@ mod decided;
 mod deliveries;
 mod file;
 mod files;
-mod gateway;
+pub mod gateway;
 mod judges;
 mod killed;
 mod mutate;
