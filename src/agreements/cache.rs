@@ -25,13 +25,14 @@ use std::{
 };
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use moka::{future::Cache, ops::compute::Op};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
     model::{Agreement, Authority, Environment, Standing, Thumbprint},
-    route::{OnDay, Route, on_day},
+    route::{OnDay, Route, on_day, on_day_for_all},
     store::Store,
 };
 use crate::clock::civil_day;
@@ -248,25 +249,30 @@ impl Agreements {
         let day = civil_day(at).ok_or(Refusal::Internal)?;
         let found = self.ask(Key::Routes(service, sender, environment.clone())).await?;
         let Found::Routes(routes) = &*found else { return Err(Refusal::Internal) };
-        let others = match on_day(routes, sender, receiver, day) {
-            OnDay::Route(route) => return Ok(route),
-            OnDay::Several(one, other) => {
-                tracing::error!(%one, %other, "two routes carry the same calls: end one with `hjemmel route end`");
-                return Err(Refusal::Internal);
-            }
-            OnDay::Nobody { next: Some(next), .. } => {
-                let from = next.period.from();
-                Detail::new(format!("den første begynder {from}"), format!("the first begins on {from}"))
-            }
-            OnDay::Nobody { last: Some(last), .. } => {
-                let to = last.period.to().unwrap_or(day);
-                Detail::new(format!("den seneste ophørte {to}"), format!("the last one ended on {to}"))
-            }
-            OnDay::Nobody { last: None, next: None } => {
-                Detail::new("der er heller ingen på andre dage", "nor is there one on other days")
-            }
-        };
-        Err(Refusal::RouteNotFound { sender: sender.to_string(), receiver: receiver.to_string(), day, others })
+        holding(on_day(routes, sender, receiver, day), day)?.map_err(|others| Refusal::RouteNotFound {
+            sender: sender.to_string(),
+            receiver: receiver.to_string(),
+            day,
+            others,
+        })
+    }
+
+    /// The route that carries the calls of a service with one receiver for all, whoever sends: from every authority to every
+    /// authority. One for particular authorities carries none of them.
+    ///
+    /// # Errors
+    /// [`Refusal::FixedRouteNotFound`], [`Refusal::AgreementsUnavailable`].
+    pub async fn route_for_all(
+        &self,
+        service: Uuid,
+        sender: Cvr,
+        environment: &Environment,
+        at: Timestamp,
+    ) -> Result<Arc<Route>, Refusal> {
+        let day = civil_day(at).ok_or(Refusal::Internal)?;
+        let found = self.ask(Key::Routes(service, sender, environment.clone())).await?;
+        let Found::Routes(routes) = &*found else { return Err(Refusal::Internal) };
+        holding(on_day_for_all(routes, day), day)?.map_err(|others| Refusal::FixedRouteNotFound { day, others })
     }
 
     /// Every route, asked of the store and not of memory: for operators, not for calls.
@@ -420,6 +426,28 @@ impl Agreements {
             }
         };
         Ok(Found::Agreements(agreements.into_iter().map(Arc::new).collect()))
+    }
+}
+
+/// The route that holds; inside, which one comes nearest where none does.
+fn holding(found: OnDay, day: Date) -> Result<Result<Arc<Route>, Detail>, Refusal> {
+    match found {
+        OnDay::Route(route) => Ok(Ok(route)),
+        OnDay::Several(one, other) => {
+            tracing::error!(%one, %other, "two routes carry the same calls: end one with `hjemmel route end`");
+            Err(Refusal::Internal)
+        }
+        OnDay::Nobody { next: Some(next), .. } => {
+            let from = next.period.from();
+            Ok(Err(Detail::new(format!("den første begynder {from}"), format!("the first begins on {from}"))))
+        }
+        OnDay::Nobody { last: Some(last), .. } => {
+            let to = last.period.to().unwrap_or(day);
+            Ok(Err(Detail::new(format!("den seneste ophørte {to}"), format!("the last one ended on {to}"))))
+        }
+        OnDay::Nobody { last: None, next: None } => {
+            Ok(Err(Detail::new("der er heller ingen på andre dage", "nor is there one on other days")))
+        }
     }
 }
 

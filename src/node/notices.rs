@@ -146,3 +146,91 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::{Uuid, uuid};
+
+    use super::*;
+    use crate::agreements::system::System;
+    use crate::decisions::{Because, user};
+    use crate::id::cvr::Cvr;
+    use crate::notices::address::Language;
+    use crate::notices::outbox::{Waiting, jobs};
+    use crate::store::Settings as At;
+    use crate::users::rights::Role;
+    use crate::users::{Kind as Of, User};
+
+    const SYSTEM: Uuid = uuid!("0b7e2a1c-94d3-4c1e-8f07-5a6b7c8d9e10");
+    const HOLDER: &str = "22222222";
+    const RECEIVER: &str = "11111111";
+    const ANOTHER: &str = "99999981";
+
+    /// A user who looks after systems, or runs the gateway, and is told by mail at the role's name and the party.
+    async fn told_by_mail(store: &Store, role: Role, party: Option<&str>, now: Timestamp) {
+        let (person, address) = (Uuid::new_v4(), format!("{}@example.dk", party.unwrap_or("drift")));
+        let user = User {
+            id: person,
+            person,
+            name: address.clone(),
+            kind: Of::Person,
+            party: party.map(|party| party.parse().unwrap()),
+            roles: vec![role],
+            services: Vec::new(),
+            certificates: Vec::new(),
+            valid_from: now,
+            valid_to: None,
+        };
+        user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
+        let mut change = store.change().await.unwrap();
+        change.tell_at(user.id, Some((&address, Language::Da)), now).await.unwrap();
+        change.commit().await.unwrap();
+    }
+
+    /// Who is told of this at this instant, by the letters that are written.
+    async fn told(store: &Store, concern: Concern, at: Timestamp) -> Vec<String> {
+        tell_concern(store, &concern, "exttest", at).await.unwrap();
+        let (jobs, mut to) = (jobs(store.database()), Vec::new());
+        for letter in jobs.take(100).await.unwrap() {
+            let waiting: Waiting = serde_json::from_slice(&letter.payload).unwrap();
+            assert_eq!((waiting.notice.kind, waiting.notice.system), (Kind::ProviderAnswerRefused, concern.system));
+            assert_eq!(waiting.notice.authority, concern.receiver);
+            jobs.done(&letter).await.unwrap();
+            to.push(waiting.to);
+        }
+        to.sort_unstable();
+        to
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_the_system_or_receives_and_the_operators_are_told_once_an_hour_of_each_and_nobody_else() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&At::sqlite(&dir.path().join("agreements.sqlite"))).await.unwrap();
+        told_by_mail(&store, Role::Operator, None, now).await;
+        for party in [HOLDER, RECEIVER, ANOTHER] {
+            told_by_mail(&store, Role::SystemResponsible, Some(party), now).await;
+        }
+        let mut change = store.change().await.unwrap();
+        let party: Option<Cvr> = Some(HOLDER.parse().unwrap());
+        let (name, contact) = ("Økonomisystem".to_owned(), "drift@example.dk".to_owned());
+        change.write_system(&System { id: SYSTEM, party, name, contact, made_at: now, changed_at: now }).await.unwrap();
+        change.commit().await.unwrap();
+        let of = |receiver: Option<&str>| {
+            let receiver = receiver.map(|receiver| receiver.parse().unwrap());
+            Concern { what: What::AnswerRefused, service: Uuid::nil(), system: Some(SYSTEM), receiver }
+        };
+        let (holder, receiver) = (format!("{HOLDER}@example.dk"), format!("{RECEIVER}@example.dk"));
+        let (another, operator) = (format!("{ANOTHER}@example.dk"), "drift@example.dk".to_owned());
+        let minutes = |minutes: i64| now + SignedDuration::from_mins(minutes);
+        let all = [receiver, holder.clone(), operator.clone()];
+        assert_eq!(told(&store, of(Some(RECEIVER)), minutes(0)).await, all);
+        for at in [0, 1, 59] {
+            assert_eq!(told(&store, of(Some(RECEIVER)), minutes(at)).await, [""; 0], "after {at} minutes");
+        }
+        // Of another receiver, and of one for all, whom no authority is told of.
+        assert_eq!(told(&store, of(Some(ANOTHER)), minutes(10)).await, [holder.clone(), another, operator.clone()]);
+        assert_eq!(told(&store, of(None), minutes(20)).await, [holder, operator]);
+        assert_eq!(told(&store, of(Some(RECEIVER)), minutes(60)).await, all);
+    }
+}

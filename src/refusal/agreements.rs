@@ -29,6 +29,10 @@ macro_rules! agreements {
     RouteNotFound { sender: String = "11111111".into(), receiver: String = "99999981".into(), day: jiff::civil::Date = jiff::civil::date(2026, 11, 22), others: Detail = Detail::new("den første begynder 2027-01-01", "the first begins on 2027-01-01") }, Caller, AfterChange, Administrator,
         da: "Der er ingen rute for servicen fra myndigheden {sender} til myndigheden {receiver} den {day}: {others}.", "Kontrollér den modtagende myndighed i beskeden; er den rigtig, skal myndigheden bestille ruten hos gatewayens drift, som opretter den.",
         en: "The service has no route from authority {sender} to authority {receiver} on {day}: {others}.", "Check the receiving authority in the message; if it is right, that authority must order the route from the gateway's operators, who add it.";
+    /// No route says today which system receives the calls of a service that has one receiver for all.
+    FixedRouteNotFound { day: jiff::civil::Date = jiff::civil::date(2026, 11, 22), others: Detail = Detail::new("den første begynder 2027-01-01", "the first begins on 2027-01-01") }, Gateway, Later, Operations,
+        da: "Servicen har én modtager for alle, og ingen rute fører fra alle til alle den {day}: {others}.", "Send forespørgslen igen, når gatewayens drift har oprettet ruten; oplys Call-id.",
+        en: "The service has one receiver for all, and no route leads from every authority to every authority on {day}: {others}.", "Send the request again once the gateway's operators have added the route; give the Call-id.";
     /// The store does not answer and nothing fresh enough is remembered.
     AgreementsUnavailable, Gateway, Later, Operations,
         da: "Serviceaftaler, ruter eller sortimenter kan ikke slås op i øjeblikket.", "Prøv igen om lidt.",

@@ -111,6 +111,7 @@ const CASES: &[(&str, Shown)] = &[
     ("BackAgreementNotFound", Sender),
     ("AuthorityUnknown", Sender),
     ("RouteNotFound", InPassthrough),
+    ("FixedRouteNotFound", InPassthrough),
     ("AgreementsUnavailable", Receiver),
     ("StsUnavailable", Receiver),
     ("StsRefused", Receiver),

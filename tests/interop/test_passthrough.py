@@ -42,7 +42,7 @@ entity_id = "http://entityid.eksempel.dk/service/afproevning/1"
 path = "/service/Afproevning/1"
 [provider]
 security = "token"
-receiver = "implicit-by-entity-id"
+receiver = "RECEIVER"
 [paths]
 persons = []
 [law]
@@ -63,12 +63,12 @@ def context(authority):
 class World:
     """A gateway with one official folder, its STS and the providers behind it."""
 
-    def __init__(self, folder, offered, own):
+    def __init__(self, folder, offered, own, receiver):
         self.folder = tempfile.TemporaryDirectory(prefix="hjemmel-passthrough-")
         self.dir = Path(self.folder.name) / "service"
         shutil.copytree(REFERENCE / folder, self.dir)
         bindings = "".join(f'[{binding}]\nwsdl = "{wsdl}"\n' for binding, wsdl in offered.items())
-        (self.dir / "service.toml").write_text(bindings + SETTINGS)
+        (self.dir / "service.toml").write_text(bindings + SETTINGS.replace("RECEIVER", receiver))
         self.errors = open(Path(self.folder.name) / "errors.txt", "w+", encoding="utf-8")
         self.process = subprocess.Popen([WORLD, self.dir, own], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
         # The program's own log may come first.
@@ -119,12 +119,13 @@ class Service:
     `marked` is a call with a text in it, which the stub obeys. `spoilt` is an element that a text breaks."""
 
     own = "token"
+    receiver = "implicit-by-entity-id"
 
     @classmethod
     def setUpClass(cls):
         if not (REFERENCE / cls.folder).is_dir():
             raise unittest.SkipTest(f"DID NOT RUN: {cls.folder} called by zeep, for its official files are not at hand (../shared/reference or HJEMMEL_REFERENCE)")
-        cls.world = World(cls.folder, cls.offered, cls.own)
+        cls.world = World(cls.folder, cls.offered, cls.own, cls.receiver)
         cls.addClassCleanup(cls.world.stop)
         told = cls.world.told
         settings = {"CA": told["ca"], "ENTITY_ID": told["entity_id"], "STS": told["sts"], "STS_CERT": told["sts_certificate"]}
@@ -328,6 +329,12 @@ class MessageBrokerToContext(MessageBroker):
     """The same, where the provider takes AuthorityContext."""
 
     own = "authority-context"
+
+
+class MessageBrokerWithOneReceiver(MessageBroker):
+    """The same, where one provider receives for all, by the route from every authority to every authority."""
+
+    receiver = "fixed"
 
 
 class before_signing:

@@ -17,6 +17,7 @@ mod command;
 mod decides;
 mod deliveries;
 mod finance;
+mod fixed;
 mod gateway;
 mod instances;
 mod judges;

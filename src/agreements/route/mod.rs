@@ -66,6 +66,11 @@ impl Route {
         self.sender.is_none_or(|own| own == sender) && self.receiver.is_none_or(|own| own == receiver)
     }
 
+    /// Whether it leads from every authority to every authority, as that of a service with one receiver for all does.
+    pub fn is_for_all(&self) -> bool {
+        self.sender.is_none() && self.receiver.is_none()
+    }
+
     /// Whether both say the same, whenever they end.
     pub fn has_terms_of(&self, other: &Route) -> bool {
         self.period.from == other.period.from && Route { period: other.period, ..self.clone() } == *other
@@ -403,10 +408,17 @@ pub enum OnDay {
 
 /// Who receives a call between these two on `day`, by the routes of one service and environment.
 pub fn on_day(routes: &[Arc<Route>], sender: Cvr, receiver: Cvr, day: Date) -> OnDay {
-    let of = |wanted: Standing| {
-        let carrying = routes.iter().filter(move |route| route.carries(sender, receiver));
-        carrying.filter(move |route| route.period.standing(day) == wanted)
-    };
+    among(routes.iter().filter(|route| route.carries(sender, receiver)), day)
+}
+
+/// The same of a service with one receiver for all: only a route from every authority to every authority carries its calls.
+pub fn on_day_for_all(routes: &[Arc<Route>], day: Date) -> OnDay {
+    among(routes.iter().filter(|route| route.is_for_all()), day)
+}
+
+/// Which of the routes that carry a call holds on `day`.
+fn among<'r>(carrying: impl Iterator<Item = &'r Arc<Route>> + Clone, day: Date) -> OnDay {
+    let of = |wanted: Standing| carrying.clone().filter(move |route| route.period.standing(day) == wanted);
     let mut holding = of(Standing::Holds);
     match (holding.next(), holding.next()) {
         (Some(one), Some(other)) => OnDay::Several(one.id, other.id),

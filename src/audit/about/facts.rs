@@ -102,6 +102,7 @@ const SORTING: Label = label("sorting", "sorteret efter", "sorted by");
 const PARTS: Label = label("parts", "ønskede dele af svaret", "parts of the answer wanted");
 const SETTINGS: Label = label("settings", "den dataansvarliges valg", "choices of the data controller");
 const RECEIVER: Label = label("receiver", "modtager", "receiver");
+const EVERY: Label = label("every", "én modtager for alle", "one receiver for all");
 const ROUTE: Label = label("route", "rute", "route");
 const NONE: Value = Value::Words(label("none", "ingen", "none"));
 const ALL: Value = Value::Words(label("all", "alle", "all"));
@@ -171,7 +172,7 @@ impl AboutPassThrough {
         )));
         let decided = [
             fact(label("repeated", "leverancen var sendt før", "the delivery was sent before"), again),
-            fact(RECEIVER, self.receiver.map(Value::Authority)),
+            fact(RECEIVER, self.receiver.map(Value::Authority).or(self.for_all.then_some(Value::Words(EVERY)))),
             texts(ROUTE, self.route),
         ]
         .into_iter()

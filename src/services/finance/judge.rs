@@ -358,6 +358,9 @@ fn as_rule(refusal: &Refusal, there: Option<bool>) -> Option<Rule> {
                 format!("there is no route to the ledger of {receiver}"),
             ),
         }),
+        Refusal::FixedRouteNotFound { .. } => Some(Rule::FB001 {
+            what: Detail::new("der er ingen rute til bogføringssystemet", "there is no route to the ledger"),
+        }),
         Refusal::BackAgreementNotFound { .. } => Some(Rule::FB001 {
             what: Detail::new(
                 "myndigheden har ikke godkendt serviceaftalen om bogføringssystemet",

@@ -10,7 +10,7 @@ use super::deliveries::{Claimed, Held};
 use super::folder::passing;
 use super::providers::Providers;
 use super::refusal::ContractRefusal;
-use super::settings::Settings;
+use super::settings::{Receiver, Settings};
 use super::side::{Bound, Sides};
 use crate::agreements::Agreements;
 use crate::agreements::basis::Applied;
@@ -29,7 +29,7 @@ use crate::soap::strict::Limits;
 /// A request for its provider.
 pub struct Directed {
     routed: Routed,
-    receiver: Cvr,
+    receiver: Option<Cvr>,
     held: Option<Arc<Held>>,
     operation: Bound,
     action: String,
@@ -42,8 +42,8 @@ impl Directed {
     pub fn operation(&self) -> &Bound {
         &self.operation
     }
-    /// The authority that it is for.
-    pub fn receiver(&self) -> Cvr {
+    /// The authority that it is for; none where one provider receives for all.
+    pub fn receiver(&self) -> Option<Cvr> {
         self.receiver
     }
 }
@@ -117,11 +117,14 @@ impl Check for DirectStep {
         let sender = *valid.admitted().authenticated().caller().authority();
         let receiver = receiver(self.sides.settings(), request, sender)?;
         let (service, environment, now) = (self.back.service, &self.back.environment, self.back.clock.now());
-        let route = self.agreements.route(service, sender, receiver, environment, now).await?;
+        let route = match receiver {
+            Some(receiver) => self.agreements.route(service, sender, receiver, environment, now).await?,
+            None => self.agreements.route_for_all(service, sender, environment, now).await?,
+        };
         let (route_id, peer) = (route.id, self.providers.of(&route)?);
         valid.call().note(|record| {
             if let Some(about) = record.about.passthrough_mut() {
-                (about.receiver, about.route) = (Some(receiver), Some(route_id));
+                (about.receiver, about.for_all, about.route) = (receiver, receiver.is_none(), Some(route_id));
             }
         });
         let routed = self.back.route(valid.admitted(), &peer).await?;
@@ -173,16 +176,20 @@ impl DirectStep {
     }
 }
 
-/// The authority that the request is for: named in it, or where the service has no place for that, the sender's own.
-fn receiver(settings: &Settings, request: Element<'_>, sender: Cvr) -> Result<Cvr, Refusal> {
+/// The authority that the request is for: named in it, or where the service has no place for that, the sender's own. None where
+/// one provider receives for all: it is no authority of the call's, so that no record and no notice may name one.
+fn receiver(settings: &Settings, request: Element<'_>, sender: Cvr) -> Result<Option<Cvr>, Refusal> {
+    if settings.receiver == Receiver::Fixed {
+        return Ok(None);
+    }
     let mut paths = settings.receiver_paths.iter().map(|path| &path.value);
-    let Some(path) = paths.find(|path| path.root() == request.local()) else { return Ok(sender) };
+    let Some(path) = paths.find(|path| path.root() == request.local()) else { return Ok(Some(sender)) };
     let values = path.values(request);
     let named = match values.as_slice() {
         [Some(one)] => cvr(one),
         _ => None,
     };
-    named.ok_or_else(|| ContractRefusal::ReceiverMissing { path: path.to_string() }.into())
+    named.map(Some).ok_or_else(|| ContractRefusal::ReceiverMissing { path: path.to_string() }.into())
 }
 
 /// `11111111`, or `urn:oio:cvr-nr:11111111`.

@@ -87,7 +87,7 @@ impl Whole {
             asked: Asked {
                 operation: directed.operation().clone(),
                 peer: directed.routed().peer().clone(),
-                receiver: Some(directed.receiver()),
+                receiver: directed.receiver(),
                 is_fault,
             },
         }

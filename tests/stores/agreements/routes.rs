@@ -100,6 +100,7 @@ crate::on_both! {
     every_field_of_a_route_comes_back_as_it_was;
     another_service_sender_receiver_or_environment_has_no_route;
     a_route_without_sender_or_receiver_carries_the_calls_of_every_one;
+    one_receiver_for_all_is_reached_by_the_route_from_every_to_every_alone;
     the_particular_route_does_not_win_over_the_general_one_but_is_refused;
     a_day_begins_and_ends_at_midnight_in_copenhagen_also_where_the_clocks_are_changed;
     where_there_is_none_today_the_caller_is_told_of_the_nearest_one;
@@ -186,6 +187,44 @@ async fn a_route_without_sender_or_receiver_carries_the_calls_of_every_one(kept:
     assert_eq!(found(to_all, "12345678", RECEIVER).await, None);
     assert_eq!(found(from_all, "12345678", RECEIVER).await, Some(3));
     assert_eq!(found(from_all, SENDER, "87654321").await, None);
+}
+
+async fn one_receiver_for_all_is_reached_by_the_route_from_every_to_every_alone(kept: Kept) {
+    let store = open(&kept).await;
+    let service = Uuid::from_u128;
+    let particular = |n: u128, sender: Option<&str>, receiver: Option<&str>| Route {
+        service: service(50 + n),
+        sender: sender.map(cvr),
+        receiver: receiver.map(cvr),
+        ..route(n, "2026-01-01", None)
+    };
+    let general = |n: u128, from, to| Route { service: service(60), sender: None, receiver: None, ..route(n, from, to) };
+    let routes = [
+        particular(1, Some(SENDER), Some(SENDER)),
+        particular(2, Some(SENDER), None),
+        particular(3, None, Some(RECEIVER)),
+        general(7, "2026-01-01", Some("2027-01-01")),
+        general(8, "2027-02-01", None),
+    ];
+    add(&store, &routes).await.unwrap();
+    let agreements = cached(&store, Duration::ZERO);
+    let found = async |service, instant: &str| {
+        let found = agreements.route_for_all(service, cvr(SENDER), &exttest(), at(instant)).await;
+        found.map(|route| route.id.as_u128())
+    };
+    let none = |day_of: &str, da: &str, en: &str| {
+        Err(Refusal::FixedRouteNotFound { day: day(day_of).unwrap(), others: Detail::new(da, en) })
+    };
+    // Routes of particular authorities are neither taken nor told of.
+    for n in 51..=53 {
+        let nor = none("2026-11-22", "der er heller ingen på andre dage", "nor is there one on other days");
+        assert_eq!(found(service(n), NOW).await, nor);
+    }
+    let service = service(60);
+    assert_eq!(found(service, NOW).await, Ok(7));
+    assert_eq!(found(service, "2027-03-01T12:00:00Z").await, Ok(8));
+    let next = none("2027-01-15", "den første begynder 2027-02-01", "the first begins on 2027-02-01");
+    assert_eq!(found(service, "2027-01-15T12:00:00Z").await, next);
 }
 
 async fn the_particular_route_does_not_win_over_the_general_one_but_is_refused(kept: Kept) {

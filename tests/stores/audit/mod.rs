@@ -214,9 +214,10 @@ async fn a_call_whose_record_does_not_say_who_why_and_about_whom_is_not_admitted
 async fn a_passed_through_call_whose_record_does_not_say_to_whom_and_by_which_route_is_not_admitted() {
     let house = House::new();
     let audit = house.start(house.settings());
-    let lacks: [(&str, TakeAway); 3] = [
+    let lacks: [(&str, TakeAway); 4] = [
         ("about", |record| record.about = About::Nothing),
         ("receiver", |record| record.about.passthrough_mut().unwrap().receiver = None),
+        ("receiver", |record| record.about.passthrough_mut().unwrap().for_all = true),
         ("route", |record| record.about.passthrough_mut().unwrap().route = None),
     ];
     for (field, take_away) in lacks {

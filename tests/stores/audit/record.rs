@@ -153,7 +153,8 @@ fn terminaladgang() -> impl Strategy<Value = About> {
 fn passthrough() -> impl Strategy<Value = About> {
     let delivery = option::of("[0-9a-f]{64}".prop_map(|text| serde_json::from_value(text.into()).unwrap()));
     ("[0-9a-f]{64}", option::of(cvr()), option::of(uuid()), delivery).prop_map(|(schema, receiver, route, delivery)| {
-        AboutPassThrough { receiver, route, delivery, ..AboutPassThrough::new(schema) }.into()
+        let for_all = receiver.is_none() && route.is_some();
+        AboutPassThrough { receiver, for_all, route, delivery, ..AboutPassThrough::new(schema) }.into()
     })
 }
 
