@@ -38,6 +38,7 @@ mod persons;
 mod postgres;
 mod property;
 mod provider;
+mod reload;
 mod settings;
 #[path = "../support/settle.rs"]
 mod settle;
