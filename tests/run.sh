@@ -11,6 +11,8 @@ say() { printf '\n== %s (%d:%02d)\n' "$*" $((SECONDS / 60)) $((SECONDS % 60)); }
 missing=()
 command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
 command -v xmllint >/dev/null || missing+=(libxml2-utils)
+# The second judge of schemas, whose program is compiled as it is run.
+command -v javac >/dev/null || missing+=(default-jdk-headless)
 command -v curl >/dev/null || missing+=(curl)
 command -v openssl >/dev/null || missing+=(openssl)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)

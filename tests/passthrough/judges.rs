@@ -1,5 +1,6 @@
-//! A delivery to the distribution service and an answer of the benefit index, each of their elements removed, doubled,
-//! emptied, renamed or given another value: our verdict beside that of xmllint and of the JDK, where they are installed.
+//! A delivery to the distribution service, an answer of the benefit index and a value list of the message broker, each of their
+//! elements removed, doubled, emptied, renamed or given another value: our verdict beside that of xmllint and of the JDK, where
+//! they are installed.
 
 use std::fs;
 use std::path::Path;
@@ -10,6 +11,7 @@ use hjemmel::schema::pool::Pool;
 use hjemmel::services::passthrough::folder;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
+use hjemmel::stub::service::instance::Maker;
 
 use crate::not_run::did_not_run;
 use crate::support::{official, service};
@@ -135,4 +137,20 @@ fn a_delivery_and_each_change_of_it_is_judged_as_xmllint_and_the_jdk_judge_it() 
 fn an_answer_of_the_benefit_index_and_each_change_of_it_is_judged_as_xmllint_and_the_jdk_judge_it() {
     let message = include_str!("../interop/fixtures/answer.xml");
     judged("ydelsesindeks-6", "wsdl/YdelseIndeks.wsdl", "fremsoeg", true, "xsd/6.0.STS-0/YdelseIndeksOperationer.xsd", message);
+}
+
+#[test]
+fn a_value_list_of_the_message_broker_and_each_change_of_it_is_judged_as_xmllint_and_the_jdk_judge_it() {
+    let wsdl = "spec/wsdl/Beskedfordeler.wsdl";
+    let Some(dir) = official("sf1461", &service(&[("token", wsdl)])) else { return };
+    let folder = folder::load(dir.path()).unwrap();
+    let contract = &folder.contracts[0];
+    let maker = Maker::new(contract.schema.inspect().unwrap().model().unwrap());
+    let operation = contract.wsdl.operations.iter().find(|known| known.name == "importvaerdiliste").unwrap();
+    let name = &operation.request;
+    // The fullest that the maker makes, as long as it is no longer than the delivery above.
+    let elements = |message: &String| parsed(message).root().descendants().count();
+    let made = (0..200).map(|seed| String::from_utf8(maker.make(&name.namespace, &name.local, seed).unwrap()).unwrap());
+    let message = made.filter(|message| elements(message) <= 60).max_by_key(elements).unwrap();
+    judged("sf1461", wsdl, &operation.name, false, "spec/xsd/VaerdilisteOperationer.xsd", &message);
 }

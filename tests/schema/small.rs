@@ -133,6 +133,9 @@ fn many_violations_are_counted_and_the_first_are_told() {
     let violations = verdict(&schema, &brev(&format!("{GOOD}{}", "<Beloeb>x</Beloeb>".repeat(200)))).unwrap_err();
     assert_eq!(violations.told.len(), TOLD);
     assert!(violations.count >= 200, "{}", violations.count);
+    let (detail, more) = (violations.detail(), violations.count - TOLD);
+    assert!(detail.da().ends_with(&format!("; og {more} fejl mere")), "{}", detail.da());
+    assert!(detail.en().ends_with(&format!("; and {more} more errors")), "{}", detail.en());
 }
 
 #[test]
