@@ -367,6 +367,19 @@ fn as_rule(refusal: &Refusal, there: Option<bool>) -> Option<Rule> {
                 "the authority has not approved the agreement on the ledger",
             ),
         }),
+        // Of the agreement behind: the sender's own was asked for in front of the rules.
+        Refusal::ServiceAgreementNotActive { state } => Some(Rule::FB001 {
+            what: Detail::new(
+                format!("myndighedens serviceaftale om bogføringssystemet er ikke gældende ({})", state.da()),
+                format!("the authority's agreement on the ledger is not in force ({})", state.en()),
+            ),
+        }),
+        Refusal::ServiceAgreementOutgrown { .. } => Some(Rule::FB001 {
+            what: Detail::new(
+                "myndighedens serviceaftale om bogføringssystemet er godkendt, før servicen kom til at omfatte mere",
+                "the authority's agreement on the ledger was approved before the service came to cover more",
+            ),
+        }),
         Refusal::PeerResting { peer, .. } | Refusal::PeerBusy { peer } => none(peer, false),
         Refusal::PeerUnavailable { peer }
         | Refusal::PeerTimeout { peer, .. }
@@ -379,5 +392,64 @@ fn as_rule(refusal: &Refusal, there: Option<bool>) -> Option<Rule> {
             none(&PeerName::UNNAMED, true)
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNKNOWN: (&str, &str) = ("det vides ikke, om bilagene er bogført", "it is not known whether the vouchers are booked");
+    const NOT_SENT: (&str, &str) = ("leverancen er ikke sendt videre", "the delivery was not passed on");
+
+    /// The code, and whether the text says each of this.
+    fn says(refusal: &Refusal, there: Option<bool>, words: (&str, &str)) -> Option<(&'static str, bool)> {
+        let entry = as_rule(refusal, there)?.entry();
+        Some((entry.code, entry.da.what.contains(words.0) && entry.en.what.contains(words.1)))
+    }
+
+    #[test]
+    fn an_agreement_behind_that_is_not_there_does_not_hold_or_covers_less_is_told_as_the_authority_s_on_its_ledger() {
+        let of_ledger = ("myndighed", "agreement on the ledger");
+        for refusal in [
+            Refusal::BACK_AGREEMENT_NOT_FOUND,
+            Refusal::ServiceAgreementNotActive { state: Detail::name("ANMODET") },
+            Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") },
+            Refusal::ServiceAgreementNotActive { state: Detail::name("UDLØBET") },
+            Refusal::ServiceAgreementOutgrown { what: Detail::name("operation") },
+        ] {
+            assert_eq!(says(&refusal, None, of_ledger), Some(("FB001", true)), "{refusal:?}");
+        }
+        let suspended = Refusal::ServiceAgreementNotActive { state: Detail::name("SUSPENDERET") };
+        assert_eq!(says(&suspended, None, ("(SUSPENDERET)", "(SUSPENDERET)")), Some(("FB001", true)));
+        // The sender's own agreement is another matter, and so is a store that does not answer.
+        for refusal in [Refusal::ServiceAgreementNotFound, Refusal::AgreementsUnavailable] {
+            assert_eq!(says(&refusal, None, of_ledger), None, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn whether_a_delivery_reached_a_ledger_that_gave_no_answer_is_told_as_far_as_it_is_known() {
+        let peer = || PeerName::UNNAMED;
+        // What was sent may be there, unless it is known that it is not.
+        for refusal in [
+            Refusal::PeerTimeout { peer: peer(), seconds: 30 },
+            Refusal::PeerUnavailable { peer: peer() },
+            Refusal::PeerFault { peer: peer() },
+            Refusal::PeerAnswerInvalid { peer: peer() },
+            Refusal::PeerSignatureInvalid { peer: peer() },
+            ContractRefusal::DeliveryUnknown.into(),
+            ContractRefusal::AnswerViolated.into(),
+        ] {
+            for (there, words) in [(None, UNKNOWN), (Some(true), UNKNOWN), (Some(false), NOT_SENT)] {
+                assert_eq!(says(&refusal, there, words), Some(("FB090", true)), "{refusal:?} {there:?}");
+            }
+        }
+        // A ledger that is left alone, or has enough to do, was sent nothing now; an attempt before may be there.
+        for refusal in [Refusal::PeerResting { peer: peer(), seconds: 5 }, Refusal::PeerBusy { peer: peer() }] {
+            for (there, words) in [(None, NOT_SENT), (Some(true), UNKNOWN), (Some(false), NOT_SENT)] {
+                assert_eq!(says(&refusal, there, words), Some(("FB090", true)), "{refusal:?} {there:?}");
+            }
+        }
     }
 }

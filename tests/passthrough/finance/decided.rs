@@ -15,6 +15,7 @@ use crate::decides::Decides;
 use crate::world::{BY_TOKEN, named, parsed};
 
 const FRONT: Uuid = uuid!("7a000000-0000-4000-8000-000000000001");
+const BACK: Uuid = uuid!("7a000000-0000-4000-8000-000000000002");
 const ROUTE: Uuid = uuid!("7a000000-0000-4000-8000-000000000003");
 const IN_FORCE: Duration = Duration::from_secs(1);
 
@@ -27,8 +28,8 @@ BEGIN
     RETURN NULL;
 END $$";
 
-/// The receipt's code of a delivery that has no route.
-const NO_ROUTE: &str = "FB001";
+/// The receipt's code of a delivery that has no route, or no agreement behind that holds.
+const NOT_COVERED: &str = "FB001";
 
 /// What a call to the node comes to: the code of the fault or of the receipt, or that it was served.
 async fn says(scene: &Scene, node: &Gateway, seed: &mut u64) -> String {
@@ -63,10 +64,15 @@ async fn each_decision_holds_in_another_process_within_a_second(mut scene: Scene
         store.decide(FRONT, to, "Underskriver", "sag 7", Clock::system().now()).await.unwrap();
         took.push((due, until(&scene, &node, due, &mut seed).await));
     }
+    // The agreement behind: the sender's own holds, and is not what the receipt speaks of.
+    for (to, due) in [(State::Suspended, NOT_COVERED), (State::Approved, "served")] {
+        store.decide(BACK, to, "Underskriver", "sag 7", Clock::system().now()).await.unwrap();
+        took.push((due, until(&scene, &node, due, &mut seed).await));
+    }
     let ended = decision();
     let today = civil_day(ended.at).unwrap();
     let (route, _) = store.end_route(ROUTE, today, &ended).await.unwrap();
-    took.push((NO_ROUTE, until(&scene, &node, NO_ROUTE, &mut seed).await));
+    took.push((NOT_COVERED, until(&scene, &node, NOT_COVERED, &mut seed).await));
     let period = hjemmel::agreements::route::Period::new(today, None).unwrap();
     let next = Route { id: Uuid::new_v4(), period, ..route };
     store.add_routes(&[next], InTheWay::Refuse, &decision()).await.unwrap();
