@@ -7,7 +7,8 @@
 //! | debit and credit that differ | rejected: FB010, for the end user |
 //! | none of these | accepted, each posting with the account that its codes lead to |
 //!
-//! The same LeveranceID gets the same receipt and books nothing. What it booked is counted by voucher, so that a test sees what came twice.
+//! The same LeveranceID gets the same receipt and books nothing. A test (Proeve) is judged as any other delivery, and nothing of it is booked. What
+//! it booked is counted by voucher, so that a test sees what came twice.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -95,7 +96,9 @@ impl Ledger {
             *books = Books::default();
         }
         books.receipts.insert(head.id, receipt.clone());
-        accepted.into_iter().for_each(|voucher| *books.booked.entry(voucher).or_default() += 1);
+        if !head.trial {
+            accepted.into_iter().for_each(|voucher| *books.booked.entry(voucher).or_default() += 1);
+        }
         Some(receipt)
     }
 

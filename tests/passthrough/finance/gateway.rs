@@ -24,6 +24,7 @@ use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, UDK};
 use hjemmel::stub::service::mode::Mode;
+use hjemmel::stub::service::serve::Content;
 use hjemmel::users::{Kind, User, rights};
 use tempfile::TempDir;
 
@@ -384,6 +385,12 @@ async fn a_test_reaches_the_ledger_only_within_the_time_that_is_open_for_the_aut
         // The same that is no test is passed on.
         let (answer, _) = finance.send(&Finance::sample(seed + 10, BY_TOKEN, 1)).await;
         assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+            assert!(finance.ledger.booked().is_empty(), "a test books nothing");
+            // The same vouchers for real, in a delivery of its own.
+            let own = Finance::sample(seed + 20, BY_TOKEN, 1).id;
+            let (answer, _) = finance.send(&Sample { id: own, trial: false, ..sample }).await;
+            assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+            assert_eq!(finance.ledger.booked().into_values().collect::<Vec<_>>(), [1]);
     }
 }
 
@@ -397,6 +404,38 @@ async fn what_fails_behind_the_rules_has_a_code_of_the_service_and_its_cause_in_
     assert_eq!(record.refusal.as_deref(), Some("RouteNotFound"));
     for (at, (mode, cause)) in [
         (Mode::UndeclaredFault, "PeerFault"),
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_in_a_text_of_a_delivery_asks_the_stub_ledger_for_a_failure_and_it_tells_what_it_booked() {
+    let finance = Finance::start("").await;
+    // An ordinary one in between: a ledger that fails again and again is left alone.
+    let words = [
+        ("slow=0", "", true),
+        ("declared-fault", "", false),
+        ("reset", "FB090", false),
+        ("honest", "", true),
+        ("cut", "FB090", true),
+    ];
+    let mut due = 0;
+    for (seed, (word, code, booked)) in (1..).zip(words) {
+        let mut sample = Finance::sample(seed, BY_TOKEN, 1);
+        sample.vouchers[0].after = vec![("Bilagstekst", format!("Prøve stub:{word} af vejen"))];
+        let (answer, _) = finance.send(&sample).await;
+        if word == "declared-fault" {
+            assert_eq!(answer.status, 500, "{}", answer.text());
+        } else {
+            let told = receipt(&answer).await;
+            assert_eq!(texts(&told, "FejlKode").first().map_or("", String::as_str), code, "{word}: {told}");
+            assert_eq!(told.contains("ACCEPTERET"), code.is_empty(), "{word}: {told}");
+        }
+        let voucher: uuid::Uuid = sample.vouchers[0].id.parse().unwrap();
+        assert_eq!(finance.ledger.booked().contains_key(&voucher), booked, "{word}");
+        due += usize::from(booked);
+        let done = finance.ledger.done().unwrap();
+        assert!(done.starts_with(&format!("booked {due} vouchers, 0 more than once\n")), "{word}: {done}");
+        assert_eq!(done.contains(&format!("{voucher} 1\n")), booked, "{word}: {done}");
+    }
+}
+
         (Mode::Invalid, "AnswerViolated"),
         (Mode::Unsigned, "PeerSignatureInvalid"),
         (Mode::Cut, "PeerUnavailable"),
