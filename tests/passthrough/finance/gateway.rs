@@ -20,7 +20,7 @@ use hjemmel::services::passthrough::wsdl::Security;
 use hjemmel::signature::key::Certificate;
 use hjemmel::store::Settings;
 use hjemmel::stub::finance::ledger::{Ledger, UNMAPPED};
-use hjemmel::stub::finance::sample::{Parties, Sample};
+use hjemmel::stub::finance::sample::{LIST, Parties, Sample, VERSION, kroner};
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, UDK};
 use hjemmel::stub::service::mode::Mode;
@@ -84,6 +84,12 @@ pub fn texts(xml: &str, name: &str) -> Vec<String> {
     let document = parsed(xml.as_bytes());
     let found = document.root().descendants().filter(|element| element.local() == name);
     found.map(|element| element.text().unwrap().into_owned()).collect()
+}
+
+/// SumDebet and SumKredit of a delivery.
+fn sums(sample: &Sample) -> [String; 2] {
+    let xml = sample.delivery();
+    ["SumDebet", "SumKredit"].map(|name| texts(&xml, name).remove(0))
 }
 
 /// The receipt in an answer, valid by the contract.
@@ -192,7 +198,8 @@ async fn a_delivery_is_accepted_in_both_bindings_by_ledgers_of_both_models() {
         assert_eq!((about.figures.delivery.to_string(), about.figures.vouchers), (sample.id.clone(), 3));
         assert_eq!(about.figures.postings, sample.vouchers.iter().map(|voucher| voucher.postings.len() as u64).sum::<u64>());
         assert_eq!((about.figures.receipt.as_deref(), about.figures.accepted), (Some("ACCEPTERET"), Some(3)));
-        assert_eq!(about.figures.debit, about.figures.credit);
+        assert_eq!([&about.figures.debit, &about.figures.credit], sums(&sample).each_ref());
+        assert_eq!((about.figures.list, about.figures.list_version.as_deref()), (LIST, Some(VERSION)));
     }
     assert!(finance.ledger.booked().values().all(|count| *count == 1));
     assert_eq!(finance.ledger.booked().len(), 12);
@@ -228,6 +235,9 @@ async fn a_ledger_s_verdict_by_voucher_is_passed_on_with_whom_it_is_for() {
     assert_eq!(of_vouchers("SortimentKode"), [UNMAPPED]);
     let about = record.about.finance().unwrap();
     assert_eq!((about.figures.accepted, about.figures.rejected), (Some(1), Some(3)));
+    let sums = sums(&sample);
+    assert!(sums[0] != sums[1], "a debit was made a credit");
+    assert_eq!([&about.figures.debit, &about.figures.credit], sums.each_ref());
     let audiences: Vec<_> = about.figures.audiences.iter().map(|(audience, count)| (audience.as_str(), *count)).collect();
     assert_eq!(audiences, [("ADMINISTRATOR", 1), ("SLUTBRUGER", 2)]);
     assert_eq!(record.outcome, Some(Outcome::Served), "the call was served; what the ledger says is the ledger's");
@@ -375,6 +385,12 @@ async fn a_test_reaches_the_ledger_only_within_the_time_that_is_open_for_the_aut
         assert_eq!(finance.passing.by_token.received.get().count, u64::from(taken), "{open}");
         if taken {
             assert_eq!(texts(&told, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+            assert!(finance.ledger.booked().is_empty(), "a test books nothing");
+            // The same vouchers for real, in a delivery of its own.
+            let own = Finance::sample(seed + 20, BY_TOKEN, 1).id;
+            let (answer, _) = finance.send(&Sample { id: own, trial: false, ..sample }).await;
+            assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
+            assert_eq!(finance.ledger.booked().into_values().collect::<Vec<_>>(), [1]);
             continue;
         }
         assert_eq!(texts(&told, "TransportValideringsKode"), ["FEJL"]);
@@ -385,25 +401,9 @@ async fn a_test_reaches_the_ledger_only_within_the_time_that_is_open_for_the_aut
         // The same that is no test is passed on.
         let (answer, _) = finance.send(&Finance::sample(seed + 10, BY_TOKEN, 1)).await;
         assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
-            assert!(finance.ledger.booked().is_empty(), "a test books nothing");
-            // The same vouchers for real, in a delivery of its own.
-            let own = Finance::sample(seed + 20, BY_TOKEN, 1).id;
-            let (answer, _) = finance.send(&Sample { id: own, trial: false, ..sample }).await;
-            assert_eq!(texts(&receipt(&answer).await, "ForretningsValideringsKode"), ["ACCEPTERET"]);
-            assert_eq!(finance.ledger.booked().into_values().collect::<Vec<_>>(), [1]);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_fails_behind_the_rules_has_a_code_of_the_service_and_its_cause_in_the_record() {
-    let finance = Finance::start("").await;
-    let (answer, record) = finance.send(&Finance::sample(1, NOBODY, 1)).await;
-    let told = receipt(&answer).await;
-    assert_eq!(texts(&told, "FejlKode"), ["FB001", "FB001"]);
-    assert!(told.contains(NOBODY) && texts(&told, "Maalgruppe") == ["ADMINISTRATOR"], "{told}");
-    assert_eq!(record.refusal.as_deref(), Some("RouteNotFound"));
-    for (at, (mode, cause)) in [
-        (Mode::UndeclaredFault, "PeerFault"),
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_in_a_text_of_a_delivery_asks_the_stub_ledger_for_a_failure_and_it_tells_what_it_booked() {
     let finance = Finance::start("").await;
@@ -436,6 +436,16 @@ async fn a_word_in_a_text_of_a_delivery_asks_the_stub_ledger_for_a_failure_and_i
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_behind_the_rules_has_a_code_of_the_service_and_its_cause_in_the_record() {
+    let finance = Finance::start("").await;
+    let (answer, record) = finance.send(&Finance::sample(1, NOBODY, 1)).await;
+    let told = receipt(&answer).await;
+    assert_eq!(texts(&told, "FejlKode"), ["FB001", "FB001"]);
+    assert!(told.contains(NOBODY) && texts(&told, "Maalgruppe") == ["ADMINISTRATOR"], "{told}");
+    assert_eq!(record.refusal.as_deref(), Some("RouteNotFound"));
+    for (at, (mode, cause)) in [
+        (Mode::UndeclaredFault, "PeerFault"),
         (Mode::Invalid, "AnswerViolated"),
         (Mode::Unsigned, "PeerSignatureInvalid"),
         (Mode::Cut, "PeerUnavailable"),
@@ -459,7 +469,9 @@ async fn a_month_s_vouchers_with_one_wrong_sum_are_refused_as_a_whole_and_a_bad_
     let finance = Finance::start("").await;
     let mut sample = Finance::sample(3, BY_TOKEN, 450);
     assert!(sample.vouchers.iter().map(|voucher| voucher.postings.len()).sum::<usize>() > 1_500);
-    sample.control[3] = Some("0.02".to_owned());
+    // By one øre.
+    let sum: u64 = texts(&sample.delivery(), "SumKredit")[0].replace('.', "").parse().unwrap();
+    sample.control[3] = Some(kroner(sum + 1));
     let (answer, record) = finance.send(&sample).await;
     assert_eq!(texts(&receipt(&answer).await, "FejlKode"), ["FB005", "FB005"]);
     assert_eq!(record.about.finance().unwrap().figures.vouchers, 450);

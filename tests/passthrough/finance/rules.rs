@@ -7,11 +7,12 @@ use hjemmel::services::finance::rules::mode::{Mode, Modes, RULES, Rules};
 use hjemmel::services::finance::rules::sortiment::{Entry, List, Lists, Part};
 use hjemmel::services::finance::rules::trial::{Opening, Openings};
 use hjemmel::services::finance::rules::{Against, MOST, Severity, Verdict, judge};
-use hjemmel::stub::finance::sample::{FUNCTIONS, KINDS, LIST, Posting, Sample, VERSION, VERSION_FROM};
+use hjemmel::stub::finance::sample::{FUNCTIONS, KINDS, LIST, Posting, Sample, VERSION, VERSION_FROM, Voucher, kroner};
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
 
+use super::gateway::texts;
 use super::parties;
 use crate::world::parsed;
 
@@ -149,6 +150,37 @@ fn each_planted_fault_is_found_as_what_it_is_and_nothing_else_is() {
     // What earlier deliveries were is not in a delivery: see `deliveries`.
     let planted: BTreeSet<&str> = FAULTS.iter().map(|(code, _)| *code).chain(["FB016", "FB031"]).collect();
     assert_eq!(planted, RULES.iter().map(|(rule, _)| *rule).collect(), "every rule that can be set has a fault of its own here");
+}
+
+/// The large one sums to more øre than a binary fraction tells one by one.
+#[test]
+fn a_sum_a_balance_and_a_count_that_are_one_off_are_found_however_large_they_are() {
+    let small = Sample::ordinary(11, &parties(), 3);
+    let mut large = Sample::ordinary(12, &parties(), 1);
+    both(&mut large, "99999999999.99");
+    let voucher = large.vouchers.remove(0);
+    large.vouchers.extend((0..2_000).map(|at| Voucher { id: format!("00000000-0000-4000-8000-{at:012}"), ..voucher.clone() }));
+    for sample in [small, large] {
+        assert_eq!(codes(&judged(&sample)), BTreeSet::new());
+        let xml = sample.delivery();
+        for (at, (name, code)) in
+            [("AntalBilag", "FB003"), ("AntalPosteringer", "FB003"), ("SumDebet", "FB004"), ("SumKredit", "FB005")]
+                .iter()
+                .enumerate()
+        {
+            let stated = texts(&xml, name).remove(0);
+            let least: u64 = stated.replace('.', "").parse().unwrap();
+            for other in [least - 1, least + 1] {
+                let mut sample = sample.clone();
+                sample.control[at] = Some(if stated.contains('.') { kroner(other) } else { other.to_string() });
+                assert_eq!(codes(&judged(&sample)), [*code].into(), "{name} is {stated}");
+            }
+        }
+        let mut sample = sample;
+        let credit = sample.vouchers[0].postings.last_mut().unwrap();
+        credit.amount = kroner(credit.amount.replace('.', "").parse::<u64>().unwrap() - 1);
+        assert_eq!(codes(&judged(&sample)), ["FB010"].into(), "the sums are of what is there");
+    }
 }
 
 #[test]
