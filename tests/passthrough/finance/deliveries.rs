@@ -1,7 +1,7 @@
 //! A delivery is passed on once: what is sent again, at once, after a lost answer, with other content, by another, or voucher by voucher.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hjemmel::agreements::Store;
 use hjemmel::agreements::import::Import;
@@ -32,6 +32,21 @@ async fn metrics(admin: std::net::SocketAddr) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     text
+}
+
+/// Waits until a metric with this label is as many: what closes is counted a moment after its answer has left.
+async fn comes_to_count(passing: &Passing, metric: &str, label: &str, due: u64) {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let metrics = metrics(passing.world.admin).await;
+        let lines = metrics.lines().filter(|line| line.starts_with(&format!("{metric}{{")) && line.contains(label));
+        let found: Vec<&str> = lines.filter_map(|line| line.rsplit(' ').next()).collect();
+        if found == [due.to_string()] {
+            return;
+        }
+        assert!(Instant::now() < until, "{metric} {label}: {found:?}, not {due}, in\n{metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn code(receipt: &str) -> String {
@@ -82,6 +97,12 @@ async fn the_same_delivery_again_gets_the_same_receipt_and_the_ledger_nothing() 
     assert_eq!(repeated, [false, true, true]);
     let ids = calls.values().map(|record| record.about.finance().unwrap().figures.delivery.to_string());
     assert!(ids.into_iter().all(|id| id == sample.id));
+    // The receipt and its warning are counted once, and each time that it was given again.
+    comes_to_count(&finance.passing, "hjemmel_finance_deliveries_total", r#"outcome="accepted""#, 1).await;
+    comes_to_count(&finance.passing, "hjemmel_finance_deliveries_total", r#"outcome="repeated""#, 2).await;
+    comes_to_count(&finance.passing, "hjemmel_finance_vouchers_total", r#"outcome="accepted""#, 2).await;
+    comes_to_count(&finance.passing, "hjemmel_finance_findings_total", r#"code="FB020""#, 1).await;
+    comes_to_count(&finance.passing, "hjemmel_finance_errors_total", r#"audience="SLUTBRUGER""#, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
