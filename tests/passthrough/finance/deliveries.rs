@@ -436,6 +436,39 @@ async fn a_voucher_that_corrects_one_that_nobody_knows_is_warned_of_or_refused_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_voucher_that_another_delivery_has_is_passed_on_where_the_rule_warns_or_is_off_and_stays_that_delivery_s() {
+    for (mode, warned) in [("warn", true), ("off", false)] {
+        let finance = Finance::start(&format!("[service.pass.rules]\nFB031 = \"{mode}\"")).await;
+        let first = Finance::sample(18, BY_TOKEN, 1);
+        let (answer, _) = finance.send(&first).await;
+        let of_first = receipt(&answer).await;
+        let mut second = Finance::sample(19, BY_TOKEN, 1);
+        second.vouchers.push(first.vouchers[0].clone());
+        let (answer, _) = finance.send(&second).await;
+        let of_second = receipt(&answer).await;
+        assert_eq!(texts(&of_second, "ForretningsValideringsKode"), ["ACCEPTERET"], "{mode}: {of_second}");
+        let platform = "<fb:FejlKode>FB031</fb:FejlKode><fb:Alvor>ADVARSEL</fb:Alvor>";
+        assert_eq!(of_second.contains(platform), warned, "{mode}: {of_second}");
+        let whose = format!("med leverancen {}, kvittering ACCEPTERET", first.id);
+        assert_eq!(of_second.contains(&whose), warned, "{mode}: {of_second}");
+        // What the ledger does with it is the ledger's: this one books by delivery.
+        let times = |id: &str| finance.ledger.booked()[&id.parse::<uuid::Uuid>().unwrap()];
+        assert_eq!((times(&first.vouchers[0].id), times(&second.vouchers[0].id)), (2, 1), "{mode}");
+        // Each has its own receipt, and the ledger hears of neither again.
+        for (sample, due) in [(&first, &of_first), (&second, &of_second)] {
+            let (answer, _) = finance.send(sample).await;
+            assert_eq!(receipt(&answer).await, *due, "{mode}");
+        }
+        assert_eq!(finance.passing.by_token.received.get().count, 2, "{mode}");
+        // The next that has it is told of the first, and not of the one that had it last.
+        let mut third = Finance::sample(28, BY_TOKEN, 1);
+        third.vouchers = first.vouchers.clone();
+        let (answer, _) = finance.send(&third).await;
+        assert_eq!(receipt(&answer).await.contains(&whose), warned, "{mode}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_store_holds_nothing_of_a_delivery_that_could_be_read() {
     let finance = Finance::start("").await;
     let sample: Sample = Finance::sample(17, BY_TOKEN, 2);
