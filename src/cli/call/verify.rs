@@ -198,6 +198,7 @@ impl Test {
             list: [list.id.to_string(), list.name.clone(), list.version.clone(), list.from.to_string()],
             control: [None, None, None, None],
             trial: options.proeve,
+            no_trial: false,
             vouchers: numbered.map(|(line, number)| voucher(line, number, &options.with, &known, parties)).collect(),
         };
         let report = Report {

@@ -60,6 +60,8 @@ pub struct Sample {
     pub control: [Option<String>; 4],
     /// Proeve.
     pub trial: bool,
+    /// Whether Proeve is written where it is false.
+    pub no_trial: bool,
     /// The vouchers.
     pub vouchers: Vec<Voucher>,
 }
@@ -143,21 +145,28 @@ impl Sample {
             list: [LIST.to_string(), NAME.to_owned(), VERSION.to_owned(), VERSION_FROM.to_owned()],
             control: [None, None, None, None],
             trial: false,
+            no_trial: false,
             vouchers: (0..vouchers).map(|_| Voucher::ordinary(&mut random, &day)).collect(),
         }
     }
 
-    /// The same with the longest and the shortest that the schema lets through, and nothing wrong.
+    /// The same with the longest and the shortest that the schema lets through, and nothing wrong: three vouchers, with as little as may be, with
+    /// everything, and with the shortest of each text. Part lists, codes and versions are those of the value list, however long they may be.
     pub fn boundaries(seed: u64, parties: &Parties) -> Self {
-        let mut sample = Self::ordinary(seed, parties, 2);
+        let mut sample = Self::ordinary(seed, parties, 3);
         let text = |longest: usize| "ø".repeat(longest);
-        if let [least, most] = sample.vouchers.as_mut_slice() {
+        let one = || "x".to_owned();
+        let [_, name, ..] = &mut sample.list;
+        (sample.no_trial, *name) = (true, text(255));
+        if let [least, most, short] = sample.vouchers.as_mut_slice() {
             (least.before, least.after, least.number) = (Vec::new(), Vec::new(), "1".to_owned());
+            least.kind = "PRI";
+            least.postings.iter_mut().take(1).for_each(|posting| posting.number = "0".to_owned());
             for posting in &mut least.postings {
                 (posting.amount, posting.account) = ("0.01".to_owned(), String::new());
                 posting.rest.clear();
             }
-            most.number = text(20);
+            (most.number, most.kind) = (text(20), "SUP");
             most.before = vec![("Bilagsdato", "2024-02-29".to_owned()), ("Regnskabsaar", "2026".to_owned())];
             most.after = vec![
                 ("Bilagstekst", text(255)),
@@ -178,6 +187,21 @@ impl Sample {
                     ("OrganisationUUID", LIST.to_string()),
                     ("Part", "urn:oio:pnr:1000000001".to_owned()),
                     ("Foelsomhedsniveau", "9".to_owned()),
+                ];
+            }
+            if let Some(last) = most.postings.last_mut() {
+                last.number = "999999999".to_owned();
+                // A class that the value list does not name is no other code.
+                last.codes.iter_mut().take(1).for_each(|[.., class]| *class = LIST.to_string());
+            }
+            short.number = one();
+            short.after = ["Bilagstekst", "UdbetalingReference", "AttesteretAf", "KonteretAf"].map(|name| (name, one())).into();
+            for posting in &mut short.postings {
+                posting.rest = vec![
+                    ("Posteringstekst", one()),
+                    ("Momskode", one()),
+                    ("Part", format!("{CVR_URN}{}", parties.sender)),
+                    ("Foelsomhedsniveau", "1".to_owned()),
                 ];
             }
             most.balance();
@@ -208,8 +232,8 @@ impl Sample {
         let control: Vec<&String> =
             control.iter().zip(&counted).map(|(given, counted)| if given.is_empty() { counted } else { given }).collect();
         within(&mut xml, "Kontrol", &["AntalBilag", "AntalPosteringer", "SumDebet", "SumKredit"], &control);
-        if self.trial {
-            element(&mut xml, "Proeve", "true");
+        if self.trial || self.no_trial {
+            element(&mut xml, "Proeve", &self.trial.to_string());
         }
         self.vouchers.iter().for_each(|voucher| voucher.write(&mut xml));
         xml + "</fb:FinansbilagLeverance>"

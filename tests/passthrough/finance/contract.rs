@@ -1,5 +1,6 @@
 //! The contract: each element at its bounds and beyond them, by our validator and by libxml2's; and what it shares with others.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +13,7 @@ use hjemmel::services::passthrough::folder;
 use hjemmel::stub::finance::sample::Sample;
 use hjemmel::stub::service::instance::Maker;
 
+use super::gateway::texts;
 use super::{folder, parties};
 use crate::not_run::did_not_run;
 use crate::support::reference;
@@ -114,6 +116,7 @@ pub fn bounds() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
         of("AntalPosteringer", count()),
         of("SumDebet", amount(16)),
         of("SumKredit", amount(16)),
+        of("Proeve", one_of(&["true", "false", "1", "0"], &["", "ja", "TRUE", "2"])),
         of("BilagID", uuid()),
         of("BilagNummer", text(20)),
         of("Bogfoeringsdato", date()),
@@ -131,6 +134,7 @@ pub fn bounds() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
         of("Valuta", one_of(&["DKK"], &["", "EUR", "dkk"])),
         of("Delsortiment", code()),
         of("Kode", code()),
+        of("KlasseUUID", uuid()),
         of(
             "Kontostreng",
             one_of(&["0000000000000000", "9999999999999999"], &["", "123456789012345", "12345678901234567", "12345678901234 6"]),
@@ -153,14 +157,29 @@ pub fn bounds() -> Vec<(&'static str, Vec<String>, Vec<String>)> {
     ]
 }
 
+/// Elements of a delivery that hold others.
+const WITH_CHILDREN: [&str; 6] = ["SortimentReference", "Kontrol", "Finansbilag", "Finanspostering", "Kontering", "Element"];
+
+/// Every element of a delivery, as the XSD declares them.
+fn elements() -> BTreeSet<String> {
+    let xsd = fs::read_to_string(folder().join("Finansbilag.xsd")).unwrap();
+    let (_, types) = xsd.split_once("<xs:complexType name=\"FinansbilagLeveranceType\">").unwrap();
+    let (types, _) = types.split_once("<xs:complexType name=\"FinansbilagKvitteringType\">").unwrap();
+    let declared = types.split("<xs:element name=\"").skip(1);
+    declared.map(|declared| declared.split_once('"').unwrap().0.to_owned()).collect()
+}
+
 #[tokio::test]
 async fn each_element_is_taken_at_its_bounds_and_refused_beyond_them() {
     let base = Sample::boundaries(1, &parties());
     // The second voucher has everything that may be there.
     let base = Sample { vouchers: base.vouchers[1..].to_vec(), ..base }.request("");
+    let (xsd, bounds) = (elements(), bounds());
+    let tried: BTreeSet<&str> = bounds.iter().map(|(element, ..)| *element).collect();
+    assert_eq!(tried, xsd.iter().map(String::as_str).filter(|element| !WITH_CHILDREN.contains(element)).collect());
     assert_eq!(judged(&base, REQUEST).await, Ok(()));
     let (mut documents, mut expected) = (Vec::new(), Vec::new());
-    for (element, good, bad) in bounds() {
+    for (element, good, bad) in bounds {
         for (text, valid) in good.iter().map(|text| (text, true)).chain(bad.iter().map(|text| (text, false))) {
             let document = with(&base, element, text);
             let verdict = judged(&document, REQUEST).await;
@@ -228,6 +247,42 @@ async fn samples_are_valid_and_the_same_for_the_same_seed() {
         assert_eq!(judged(&sample.delivery(), "FinansbilagLeverance").await, Ok(()), "{seed}: all of a file");
         assert_eq!(sample.request(""), Sample::ordinary(seed, &parties(), sample.vouchers.len()).request(""));
         assert_eq!(judged(&Sample::boundaries(seed, &parties()).request(""), REQUEST).await, Ok(()), "{seed}: boundaries");
+    }
+}
+
+/// What a sender is to try before it goes live: an element, a kind or a length that no sample has is met for the first time with real vouchers.
+#[test]
+fn samples_have_every_element_each_of_its_kinds_and_the_shortest_and_longest_of_its_texts() {
+    let both = |seed| [Sample::boundaries(seed, &parties()), Sample::ordinary(seed, &parties(), 3)];
+    let samples: Vec<String> = (0..20).flat_map(both).map(|sample| sample.delivery()).collect();
+    let sent = |element: &str| -> BTreeSet<String> { samples.iter().flat_map(|sample| texts(sample, element)).collect() };
+    for element in elements() {
+        assert!(samples.iter().any(|sample| sample.contains(&format!("<fb:{element}>"))), "{element}");
+    }
+    // Part lists, codes and versions are those of the value list, whose name is one text; sums and counts are of what is there.
+    for (element, good, _) in bounds() {
+        let sent = sent(element);
+        match element {
+            "Posteringstype" | "DebetKredit" | "Valuta" | "Foelsomhedsniveau" | "PosteringNummer" => {
+                let missed: Vec<_> = good.iter().filter(|good| !sent.contains(*good)).collect();
+                assert!(missed.is_empty(), "{element}: {missed:?}");
+            }
+            "Proeve" => assert_eq!(sent, ["false".to_owned()].into(), "a test is sent where one is asked for"),
+            "Beloeb" => assert!(sent.contains("0.01") && sent.contains(&good[0]), "{sent:?}"),
+            "Part" => {
+                let schemes = |parties: &mut dyn Iterator<Item = &String>| -> BTreeSet<String> {
+                    parties.map(|party| party.rsplit_once(':').unwrap().0.to_owned()).collect()
+                };
+                assert_eq!(schemes(&mut sent.iter()), schemes(&mut good.iter()));
+            }
+            // A text is bounded by its length alone.
+            _ if good[0] == "x" => {
+                let lengths: BTreeSet<usize> = sent.iter().map(|text| text.chars().count()).collect();
+                assert_eq!(lengths.last().copied(), good.iter().map(|text| text.chars().count()).max(), "{element}");
+                assert!(element == "Navn" || lengths.first() == Some(&1), "{element}: {lengths:?}");
+            }
+            _ => {}
+        }
     }
 }
 

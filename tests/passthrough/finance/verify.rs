@@ -10,8 +10,10 @@ use std::time::Duration;
 use hjemmel::cli::demo::invitation::Invitation;
 use hjemmel::services::finance::rules::delivery::NAMESPACE;
 use hjemmel::services::finance::rules::sortiment::xml;
+use hjemmel::stub::finance::refused::CASES;
 use hjemmel::stub::finance::sample::{LIST, VERSION};
 use hjemmel::stub::pki::Role;
+use hjemmel::stub::service::mode::Mode;
 
 use super::gateway::{Finance, texts};
 use super::rules::list;
@@ -51,6 +53,14 @@ impl House {
         let first = ["call", "finance", "--verify", "--env", "finance.env", "--receiver", BY_TOKEN, "--report", "report.json"];
         let (code, said) = hjemmel(self.dir(), &[&first[..], more].concat());
         let report = fs::read(self.dir().join("report.json")).unwrap_or_else(|error| panic!("{error}: {said}"));
+        (code, said, serde_json::from_slice(&report).unwrap())
+    }
+
+    /// The sample deliveries, by a binding.
+    fn samples(&self, binding: &str, more: &[&str]) -> (Option<i32>, String, serde_json::Value) {
+        let first = ["call", "finance", "--sample", "--env", "finance.env", "--receiver", BY_TOKEN, "--report", "samples.json"];
+        let (code, said) = hjemmel(self.dir(), &[&first[..], &["--binding", binding], more].concat());
+        let report = fs::read(self.dir().join("samples.json")).unwrap_or_else(|error| panic!("{error}: {said}"));
         (code, said, serde_json::from_slice(&report).unwrap())
     }
 
@@ -114,6 +124,42 @@ async fn each_code_that_holds_on_the_day_is_sent_once_to_and_fro_and_its_account
     assert!(code == Some(0) && again["delivery"] != report["delivery"], "{said}");
     assert_eq!(line(&again, "22.0")["debit"], line(&report, "22.0")["debit"]);
     assert_eq!(house.finance.ledger.booked().len(), 16);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_are_reported_one_by_one_with_what_was_expected_and_came_and_end_by_one_where_it_was_another() {
+    let house = House::start("").await;
+    for binding in ["token", "authority-context"] {
+        let (code, said, report) = house.samples(binding, &["--count", "3"]);
+        assert_eq!(code, Some(0), "{binding}: {said}");
+        let sent = 3 + CASES.len();
+        assert_eq!((report["sent"].as_u64(), report["otherwise"].as_u64()), (Some(sent as u64), Some(0)), "{binding}");
+        let deliveries = report["deliveries"].as_array().unwrap();
+        assert_eq!(deliveries.len(), sent);
+        assert!(deliveries.iter().all(|one| one["expected"] == one["got"] && one["as_expected"] == true), "{binding}: {report}");
+        let ids: BTreeSet<_> = deliveries.iter().map(|one| one["delivery"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), sent, "{binding}");
+        let valid = ["valid", "valid", "valid, at the bounds of the schema"].map(|what| (what, "ACCEPTERET"));
+        let expected: Vec<_> = valid.into_iter().chain(CASES.iter().map(|case| (case.what, case.code))).collect();
+        let came = deliveries.iter().map(|one| (one["sent"].as_str().unwrap(), one["got"].as_str().unwrap()));
+        assert_eq!(came.collect::<Vec<_>>(), expected, "{binding}");
+        assert!(
+            said.contains(&format!("{sent} deliveries sent, {sent} as expected, 0 otherwise")) && !said.contains("OTHERWISE"),
+            "{said}"
+        );
+    }
+    let booked = house.finance.ledger.booked();
+    assert!(!booked.is_empty() && booked.values().all(|times| *times == 1), "{booked:?}");
+    // A ledger that answers against the contract.
+    house.finance.passing.by_token.mode.set(Mode::Invalid);
+    let (code, said, report) = house.samples("token", &["--count", "2", "--valid-only"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!((report["sent"].as_u64(), report["otherwise"].as_u64()), (Some(2), Some(2)));
+    for one in report["deliveries"].as_array().unwrap() {
+        assert_eq!((one["expected"].as_str(), one["got"].as_str()), (Some("ACCEPTERET"), Some("FB090")), "{one}");
+        assert!(one["as_expected"] == false && one["said"][0].as_str().unwrap().contains("FB090 til DRIFT: "), "{one}");
+    }
+    assert!(said.contains("OTHERWISE") && said.contains("2 leverancer blev besvaret anderledes end forventet"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
