@@ -104,6 +104,18 @@ impl Scene {
             Scene::NoRoute => "FB001",
         }
     }
+
+    /// What a line of the answer must say beside the code.
+    fn says(self) -> &'static [&'static str] {
+        match self {
+            Scene::Accepted | Scene::Twice => &[" ACCEPTERET 1→"],
+            Scene::Rejected => &["FEJL FB012 til SLUTBRUGER: ", "FEJL FB022 til ADMINISTRATOR: ", " AFVIST ", " ACCEPTERET 1→"],
+            // The place, and the rule of the schema.
+            Scene::Schema => &["/Finansbilag/Finanspostering/Beloeb: ", "(cvc-"],
+            Scene::Control => &["FEJL FB004 til ADMINISTRATOR: "],
+            Scene::NoRoute => &["FEJL FB001 til ADMINISTRATOR: ", WITHOUT_LEDGER],
+        }
+    }
 }
 
 /// A delivery that was sent.
@@ -114,7 +126,7 @@ pub struct Played {
     pub code: String,
     /// What the answer says, a line each.
     pub lines: Vec<String>,
-    /// Whether the code is the one that must come.
+    /// Whether the code is the one that must come, and the lines say what they must.
     pub as_expected: bool,
 }
 
@@ -313,6 +325,7 @@ impl Finance {
             as_expected = as_expected && again == code && told == first && !passed_on;
             (code, lines) = (again, told);
         }
+        as_expected = as_expected && scene.says().iter().all(|words| lines.iter().any(|line| line.contains(words)));
         Ok(Played { scene, as_expected, code, lines })
     }
 
