@@ -95,7 +95,7 @@ def judged(root, lists, case):
     named = (text(root, "SortimentReference/UUID"), text(root, "SortimentReference/Version"))
     of_version = [known for known in lists if (known["id"], known["version"]) == named]
     common = next((known for known in of_version if known["authority"] is None), None)
-    own = next((known for known in of_version if known["authority"] == sender), None)
+    supplements = [known for known in of_version if known["authority"] == sender]
     if case["lists"] and (common is None or day(value(root, "SortimentReference/GyldigFra")) != common["from"]):
         tell("FB002")
     same = case["lists"] and common is not None
@@ -111,6 +111,9 @@ def judged(root, lists, case):
         holds = same and within(on, common["from"], common["to"])
         if same and not holds:
             tell("FB002", of)
+        # Of the sender's supplements that have begun the last holds, until it ends; what is in the others is known all the same.
+        begun = max((known for known in supplements if known["from"] <= on), key=lambda known: known["from"], default=None)
+        in_force = [known for known in (common, begun) if known and within(on, known["from"], known["to"])]
         for posting in voucher.findall(FB + "Finanspostering"):
             count += 1
             number, side, amount = int(value(posting, "PosteringNummer")), text(posting, "DebetKredit"), value(posting, "Beloeb")
@@ -128,11 +131,14 @@ def judged(root, lists, case):
                 part, code, wanted = text(element, "Delsortiment"), text(element, "Kode"), text(element, "KlasseUUID")
                 # What is common and what the authority added; only the common list says that a party is demanded.
                 demands = demands or common["parts"].get(part, (False, {}))[0]
-                entries = [known["parts"][part][1][code] for known in (common, own) if known and code in known["parts"].get(part, (False, {}))[1]]
-                entries = [entry for entry in entries if wanted is None or entry[0] is None or entry[0] == wanted]
+                entries = [
+                    (known in in_force, *known["parts"][part][1][code])
+                    for known in (common, *supplements) if code in known["parts"].get(part, (False, {}))[1]
+                ]
+                entries = [entry for entry in entries if wanted is None or entry[1] is None or entry[1] == wanted]
                 if not entries:
                     tell("FB020", of, number)
-                elif not any(within(on, first, end) for _, first, end in entries):
+                elif not any(holding and within(on, first, end) for holding, _, first, end in entries):
                     tell("FB021", of, number)
             party = text(posting, "Part")
             if (party is None and demands) or (party is not None and not party_can_be(party)):
