@@ -47,16 +47,22 @@ class Sends:
 
     context = {}
 
-    def send(self, amount, **changed):
+    def voucher(self, amount, **changed):
         kontering = {"Element": [{"Delsortiment": "Art", "Kode": "22.0"}]}
         posting = lambda number, side: {"PosteringNummer": number, "DebetKredit": side, "Beloeb": amount, "Valuta": "DKK", "Kontering": kontering}
         today = datetime.date.today()
-        voucher = {"BilagID": str(uuid.uuid4()), "BilagNummer": "1", "Bogfoeringsdato": today, "Posteringstype": "NOR", "Finanspostering": [posting(1, "D"), posting(2, "K")]}
+        return {
+            "BilagID": str(uuid.uuid4()), "BilagNummer": "1", "Bogfoeringsdato": today, "Posteringstype": "NOR",
+            "Finanspostering": [posting(1, "D"), posting(2, "K")], **changed,
+        }
+
+    def send(self, amount, **changed):
+        today = datetime.date.today()
         authority = f"urn:oio:cvr-nr:{KORSBAEK}"
         delivery = {
             "LeveranceID": str(uuid.uuid4()), "AfsenderItSystem": self.env["SYSTEM"], "AfsenderMyndighed": authority, "ModtagerMyndighed": authority,
             "AfsendtTidspunkt": datetime.datetime.now(), "SortimentReference": {"UUID": str(uuid.uuid4()), "Navn": "Art", "Version": "1", "GyldigFra": today},
-            "Kontrol": {"AntalBilag": 1, "AntalPosteringer": 2, "SumDebet": amount, "SumKredit": amount}, "Finansbilag": [voucher],
+            "Kontrol": {"AntalBilag": 1, "AntalPosteringer": 2, "SumDebet": amount, "SumKredit": amount}, "Finansbilag": [self.voucher(amount)],
         }
         delivery.update(changed)
         return delivery, self.client.service.ModtagFinansbilagStraksleverance(FinansbilagLeverance=delivery, **self.context)
@@ -76,12 +82,16 @@ class Sends:
         self.assertEqual([text.sprog for text in receipt.Platform.Fejl[0].Tekst][-1], "en")
 
     def test_a_ledger_s_rejection_is_read_by_voucher(self):
-        today = datetime.date(2025, 12, 31)
-        kontering = {"Element": [{"Delsortiment": "Art", "Kode": "22.0"}]}
-        posting = lambda number, side: {"PosteringNummer": number, "DebetKredit": side, "Beloeb": Decimal("7.00"), "Valuta": "DKK", "Kontering": kontering}
-        voucher = {"BilagID": str(uuid.uuid4()), "BilagNummer": "1", "Bogfoeringsdato": today, "Posteringstype": "NOR", "Finanspostering": [posting(1, "D"), posting(2, "K")]}
-        _, receipt = self.send(Decimal("7.00"), Finansbilag=[voucher])
+        amount = Decimal("7.00")
+        _, receipt = self.send(amount, Finansbilag=[self.voucher(amount, Bogfoeringsdato=datetime.date(2025, 12, 31))])
         self.assertEqual([(result.Resultat, result.Fejl[0].FejlKode) for result in receipt.BilagResultat], [("AFVIST", "FB012")])
+
+    def test_a_warning_of_the_platform_s_is_read_behind_what_the_ledger_says_of_each_voucher(self):
+        amount = Decimal("7.00")
+        _, receipt = self.send(amount, Finansbilag=[self.voucher(amount, ErstatterBilagID=str(uuid.uuid4()))])
+        self.assertEqual(receipt.Forretningskvittering.ForretningsValideringsKode, "ACCEPTERET")
+        self.assertEqual([result.Resultat for result in receipt.BilagResultat], ["ACCEPTERET"])
+        self.assertEqual([(error.FejlKode, error.Alvor, error.Maalgruppe) for error in receipt.Platform.Fejl], [("FB016", "ADVARSEL", "ADMINISTRATOR")])
 
     def test_what_breaks_the_schema_is_a_fault_that_names_the_place(self):
         with self.assertRaises(Fault) as caught:
@@ -151,6 +161,9 @@ class ByCxf(unittest.TestCase):
 
     def test_it_reads_a_ledger_s_rejection_by_voucher(self):
         self.each("rejected", 0, "business AFVIST", "voucher AFVIST FB012 SLUTBRUGER")
+
+    def test_it_reads_a_warning_of_the_platform_s_beside_the_ledger_s_acceptance(self):
+        self.each("warned", 0, "business ACCEPTERET", "  1 -> ", "platform ADVARSEL FB016 ADMINISTRATOR: ")
 
     def test_it_reads_the_platform_s_refusal_with_its_audience(self):
         self.each("rule", 0, "transport FEJL", "platform FEJL FB004 ADMINISTRATOR: SumDebet er angivet til 0.01")

@@ -33,7 +33,7 @@ import org.apache.cxf.frontend.ClientProxy;
  * says what it read in the receipt or the fault.
  *
  * <pre>
- *   Finance --binding token|authority-context --case accepted|rejected|rule|schema --system UUID
+ *   Finance --binding token|authority-context --case accepted|rejected|warned|rule|schema --system UUID
  *           and what Call takes: --service --authority --ca --cert --key; for token --sts --entity-id --gateway-cert --sts-cert
  * </pre>
  */
@@ -81,6 +81,9 @@ public final class Finance {
         voucher.setBogfoeringsdato(day(wrong.equals("rejected") ? LocalDate.of(2025, 12, 31) : LocalDate.now()));
         voucher.setPosteringstype(PosteringstypeType.NOR);
         voucher.setBilagstekst("Æ, ø & å");
+        if (wrong.equals("warned")) {
+            voucher.setErstatterBilagID(UUID.randomUUID().toString());
+        }
         voucher.getFinanspostering().add(posting(1, DebetKreditType.D, amount));
         voucher.getFinanspostering().add(posting(2, DebetKreditType.K, amount));
 
