@@ -1,8 +1,9 @@
 //! Value lists: what is read from XML and from a spreadsheet, what is refused, and what a new version changes.
 
-use hjemmel::services::finance::rules::sortiment::{List, Lists, csv, diff, xml};
-
+use hjemmel::services::finance::rules::sortiment::{Entry, List, Lists, Part, csv, diff, xml};
+use jiff::civil::date;
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use super::rules::list;
 
@@ -98,10 +99,7 @@ fn a_new_version_tells_what_it_widens_and_narrows() {
     let mut new = list();
     let art = new.parts.get_mut("Art").unwrap();
     art.codes.remove("22.0");
-    art.codes.insert(
-        "60.0".to_owned(),
-        hjemmel::services::finance::rules::sortiment::Entry { name: "ny".into(), ..Default::default() },
-    );
+    art.codes.insert("60.0".to_owned(), Entry { name: "ny".into(), ..Entry::default() });
     art.codes.get_mut("ended").unwrap().to = None;
     art.codes.get_mut("29.1").unwrap().to = Some("2026-06-30".parse().unwrap());
     new.parts.get_mut("Funktion").unwrap().party = true;
@@ -117,6 +115,79 @@ fn a_new_version_tells_what_it_widens_and_narrows() {
         ]
     );
     assert!(diff::diff(&list(), &list()).is_empty());
+}
+
+/// A change of the list, and what is told of it and of its reverse.
+type Told = (fn(&mut List), &'static str, &'static str);
+
+#[test]
+fn each_kind_of_change_is_told_with_its_direction_and_its_reverse_with_the_other() {
+    fn code(list: &mut List) -> &mut Entry {
+        list.parts.get_mut("Art").unwrap().codes.get_mut("22.0").unwrap()
+    }
+    let changes: [Told; 9] = [
+        (
+            |list| list.name = "Andre ydelser".to_owned(),
+            "says     the name is Andre ydelser",
+            "says     the name is Sociale ydelser",
+        ),
+        (
+            |list| list.parts.get_mut("Ydelse").unwrap().party = false,
+            "widens   Ydelse: a posting need not name a party",
+            "narrows  Ydelse: a posting must name a party",
+        ),
+        (
+            |list| list.parts.get_mut("Art").unwrap().supplement = false,
+            "narrows  Art: authorities may no longer add codes",
+            "widens   Art: authorities may add codes",
+        ),
+        (
+            |list| code(list).from = Some(date(2026, 2, 1)),
+            "narrows  Art 22.0: holds from 2026-02-01, before from the version's first day",
+            "widens   Art 22.0: holds from the version's first day, before from 2026-02-01",
+        ),
+        (
+            |list| code(list).to = Some(date(2026, 2, 1)),
+            "narrows  Art 22.0: holds until 2026-02-01, before until the version's end",
+            "widens   Art 22.0: holds until the version's end, before until 2026-02-01",
+        ),
+        (
+            |list| code(list).class = Some(Uuid::nil()),
+            "narrows  Art 22.0: has the class 00000000-0000-0000-0000-000000000000",
+            "widens   Art 22.0: has no class any more",
+        ),
+        (
+            |list| code(list).sensitivity = Some(3),
+            "says     Art 22.0: the sensitivity is 3, before none",
+            "says     Art 22.0: the sensitivity is none, before 3",
+        ),
+        (
+            |list| code(list).name = "anden".to_owned(),
+            "says     Art 22.0: means anden, before kode 22.0",
+            "says     Art 22.0: means kode 22.0, before anden",
+        ),
+        (
+            |list| {
+                let codes = [("1".to_owned(), Entry::default())].into();
+                list.parts.insert("Ny".to_owned(), Part { codes, party: true, ..Part::default() });
+            },
+            "widens   Ny 1: new",
+            "narrows  Ny 1: gone",
+        ),
+    ];
+    let told = |old: &List, new: &List| diff::diff(old, new).iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (change, forth, back) in changes {
+        let mut new = list();
+        change(&mut new);
+        assert_eq!((told(&list(), &new), told(&new, &list())), (vec![forth.to_owned()], vec![back.to_owned()]));
+    }
+    let of_class = |class: Uuid| {
+        let mut list = list();
+        code(&mut list).class = Some(class);
+        list
+    };
+    let other = "narrows  Art 22.0: has another class, ffffffff-ffff-ffff-ffff-ffffffffffff";
+    assert_eq!(told(&of_class(Uuid::nil()), &of_class(Uuid::max())), [other], "codes of the class before are refused");
 }
 
 /// Cells as a spreadsheet may have them, and such as it should not.
