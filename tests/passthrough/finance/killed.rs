@@ -266,15 +266,29 @@ impl Scene {
         held
     }
 
+    /// Waits until the node waits to write what is held. SQLite tells nobody who waits: there it has a moment to come so far.
+    async fn waits_for_the_store(&self, sent: &mut JoinHandle<Answer>, statement: &str) {
+        if self.database.dialect() == Dialect::Sqlite {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            return;
+        }
+        let waits = "SELECT count(*) AS many FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
+             WHERE NOT granted AND datname = current_database() AND relation = 'delivery'::regclass AND activity.query LIKE '%' || $1 || '%'";
+        comes_before("the node waits for the store", sent, async || {
+            let rows = self.database.all(sql(waits).bind(statement)).await.unwrap();
+            rows[0].get::<i64>("many").unwrap() > 0
+        })
+        .await;
+    }
+
     /// Kills a node at this point of a delivery.
     async fn killed(&mut self, at: Point, sample: &Sample) {
         let node = self.node("node").await;
         match at {
             Point::BeforeTheClaim => {
                 let held = self.hold().await;
-                let sent = self.send(node.port, sample).await;
-                // The node waits for the store, which tells nobody.
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                let mut sent = self.send(node.port, sample).await;
+                self.waits_for_the_store(&mut sent, "INSERT INTO delivery AS held").await;
                 node.kill();
                 drop(held);
                 assert!(sent.await.is_err());
@@ -303,8 +317,7 @@ impl Scene {
                 comes_before("the ledger has it", &mut sent, async || self.ledger.stands()).await;
                 let held = self.hold().await;
                 self.ledger.go();
-                // The ledger answers, and the node waits for the store.
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                self.waits_for_the_store(&mut sent, "SET state = 'answered'").await;
                 node.kill();
                 drop(held);
                 assert!(sent.await.is_err());
