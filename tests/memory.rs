@@ -192,8 +192,13 @@ fn judge_and_tell(bytes: u64) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/services/finansbilag");
     let schema = hjemmel::services::passthrough::folder::load(&folder).unwrap().contracts[0].schema.clone();
     let modes = Modes::default();
-    let against =
-        Against { modes: &modes, lists: None, caller: KORSBAEK.parse().unwrap(), system: Uuid::from_u128(1), trials: false };
+    let against = Against {
+        modes: &modes,
+        lists: None,
+        caller: KORSBAEK.parse().unwrap(),
+        system: Some(Uuid::from_u128(1)),
+        trials: false,
+    };
     // The schema compiled and the tables filled, as in a process that has judged before.
     file::judge(&schema, || Ok(Delivery::of(100_000)), against).unwrap();
     let memory = |name: &str| {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 
 use jiff::{Span, Timestamp, Zoned, tz::TimeZone};
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use super::basis::Contract;
@@ -30,6 +31,8 @@ pub struct Rule {
     pub widened: BTreeMap<String, Vec<String>>,
     /// The kinds of files that go by its agreements.
     pub inf_refs: Vec<String>,
+    /// Those of them whose contents it judges by themselves, for a mailbox's data stream.
+    pub judges: Vec<String>,
     /// Whether no new agreements may be asked for. Those that are there go on, and so do new versions of them.
     pub locked: bool,
     /// For how many months after it began an agreement cannot end.
@@ -90,6 +93,14 @@ impl Rules {
         rules.iter().map(|(service, rule)| (*service, rule.clone())).collect()
     }
 
+    /// Whether a service judges files of an InfRef by themselves, and no other service has files of the same.
+    pub fn judge(&self, inf_ref: &str) -> bool {
+        let inf_ref: String = inf_ref.nfc().collect();
+        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut of = rules.values().filter(|rule| rule.inf_refs.contains(&inf_ref));
+        of.next().is_some_and(|rule| rule.judges.contains(&inf_ref)) && of.next().is_none()
+    }
+
     /// That of a service. One that is not in the configuration has no rules of its own.
     pub fn of(&self, service: Uuid) -> Rule {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&service).cloned().unwrap_or_default()
@@ -117,6 +128,19 @@ mod tests {
         }
         let at = "2026-11-29T12:00:00Z".parse().unwrap();
         assert_eq!(Rule::default().earliest_end("2026-11-01T23:00:00Z".parse().unwrap(), at), at);
+    }
+
+    #[test]
+    fn a_service_judges_files_of_an_inf_ref_where_it_says_so_and_no_other_has_files_of_it() {
+        let of = |inf_refs: &[&str], judges: &[&str]| {
+            let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+            (Uuid::new_v4(), Rule { inf_refs: owned(inf_refs), judges: owned(judges), ..Rule::default() })
+        };
+        let rules = Rules::new([of(&["BILAG", "SVAR", "L\u{d8}N_\u{e5}"], &["BILAG", "L\u{d8}N_\u{e5}"])].into());
+        assert!(rules.judge("BILAG") && rules.judge("L\u{d8}N_a\u{30a}"));
+        assert!(!rules.judge("SVAR") && !rules.judge("X_1"));
+        rules.replace([of(&["BILAG"], &["BILAG"]), of(&["BILAG"], &[])].into());
+        assert!(!rules.judge("BILAG"), "it is not known whose rule is meant");
     }
 
     #[test]

@@ -347,7 +347,8 @@ pub async fn ask(
         };
         let kept = |request: &Request| answer(request)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        let made = request::request(&own.store, By::User(&actor), wanted, &because, kept).await.map_err(of_request)?;
+        let made =
+            request::request(&own.store, &own.rules, By::User(&actor), wanted, &because, kept).await.map_err(of_request)?;
         own.decided.notify_one();
         answer(&made)
     };
@@ -401,7 +402,8 @@ pub async fn decide(
         let answer = |decided: &Request| Answer::new(StatusCode::OK, &PartnerRequestView::of(decided));
         let kept = |decided: &Request| answer(decided)?.kept();
         let kept = key.as_ref().map(|key| Kept { key, answer: &kept });
-        let decided = request::decide(&own.store, By::User(&actor), &request, to, &because, kept).await.map_err(of_request)?;
+        let decided =
+            request::decide(&own.store, &own.rules, By::User(&actor), &request, to, &because, kept).await.map_err(of_request)?;
         own.decided.notify_one();
         answer(&decided)
     };

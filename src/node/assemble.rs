@@ -1,6 +1,6 @@
 //! From a checked configuration to a service that answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -341,21 +341,38 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     };
     let services = config.services.iter().map(|(name, service)| service.assemble(name, &parts));
     let services = services.collect::<Result<_, _>>()?;
-    let mut contents = ByInfRef::new();
-    if config.sftp.is_some() {
-        for (name, service) in &config.services {
-            for (inf_ref, rule) in service.contents(name, &parts)? {
-                if contents.insert(composed(&inf_ref), rule).is_some() {
-                    return Err(AssembleError::Setting(
-                        "two services judge files of one InfRef; give each its own in vouchers_inf_ref and answers_inf_ref, or inf_ref",
-                    ));
-                }
-            }
-        }
-    }
+    let contents = contents(config, &parts)?;
     let doors = config.services.iter().map(|(name, service)| service.door(name, &parts));
     let doors = doors.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     Ok(Assembled { services, trust, clients, tokens, contents, doors })
+}
+
+/// What contents of files must be, where there are files: those of homes, and those of mailboxes, which the API alone opens too.
+fn contents(config: &Config, parts: &Parts<'_>) -> Result<ByInfRef, AssembleError> {
+    let mut contents = ByInfRef::new();
+    if !super::mailboxes::are_in(config) {
+        return Ok(contents);
+    }
+    let mut twice = BTreeSet::new();
+    for (name, service) in &config.services {
+        for (inf_ref, rule) in service.contents(name, parts)? {
+            let inf_ref = composed(&inf_ref);
+            if contents.insert(inf_ref.clone(), rule).is_some() {
+                twice.insert(inf_ref);
+            }
+        }
+    }
+    for inf_ref in twice {
+        if config.sftp.is_some() {
+            return Err(AssembleError::Setting(
+                "two services judge files of one InfRef; give each its own in vouchers_inf_ref and answers_inf_ref, or inf_ref",
+            ));
+        }
+        // Mailboxes may never name it: it is not known whose rule would be meant.
+        tracing::warn!(%inf_ref, "two services judge files of this InfRef, and no stream of a mailbox can name it");
+        contents.remove(&inf_ref);
+    }
+    Ok(contents)
 }
 
 /// How far clocks may be apart, and how old a message may be.

@@ -11,12 +11,17 @@ use crate::files::partner::core::Mailboxes;
 use crate::files::partner::counts::Counts;
 use crate::metrics::Metrics;
 
+/// Whether a configuration has mailboxes, and homes or none: then contents of files are judged.
+pub(super) fn are_in(config: &Config) -> bool {
+    config.objects.is_some() && (config.api.address.is_some() || config.sftp.is_some())
+}
+
 /// The mailboxes, where the configuration has `[objects]`, and `[api]` or `[sftp]`.
 ///
 /// # Errors
 /// The environment has no name that agreements could have.
 pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<Mailboxes>, ServeError> {
-    let Some(objects) = lasting.objects.clone().filter(|_| config.api.address.is_some() || config.sftp.is_some()) else {
+    let Some(objects) = lasting.objects.clone().filter(|_| are_in(config)) else {
         return Ok(None);
     };
     let environment: Environment = config

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body::Body;
 use jiff::Timestamp;
-use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use self::parts::{Beside, Found, OfferError, Offered, Parts};
@@ -23,7 +22,7 @@ use crate::agreements::rules::Rule;
 use crate::agreements::{Scope, ScopeKey, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
-use crate::files::content::ByInfRef;
+use crate::files::content::{ByInfRef, composed};
 use crate::refusal::Refusal;
 
 /// One of each refusal that the program knows, in the order of `docs/faults.md`: the gateway's own, then those of the services.
@@ -81,6 +80,7 @@ pub fn agreement_rules(services: &BTreeMap<String, Service>, now: Timestamp) -> 
             in_force,
             widened,
             inf_refs: service.inf_refs(),
+            judges: service.judges(),
             locked: terms.locked,
             binding_months: terms.binding_months,
             notice_months: terms.notice_months,
@@ -162,7 +162,18 @@ impl Service {
             Self::Persons(settings) => vec![settings.inf_ref.clone()],
         };
         // As orders are kept.
-        all.into_iter().map(|inf_ref| inf_ref.nfc().collect()).collect()
+        all.iter().map(|inf_ref| composed(inf_ref)).collect()
+    }
+
+    /// Those of them whose contents it judges by themselves ([`ContentRule::check`]): a person import is judged as it is taken in, and an
+    /// answer by the delivery that it answers.
+    ///
+    /// [`ContentRule::check`]: crate::files::content::ContentRule::check
+    fn judges(&self) -> Vec<String> {
+        match self {
+            Self::Terminaladgang(_) | Self::Passthrough(_) | Self::Persons(_) => Vec::new(),
+            Self::Finance(settings) => vec![composed(&settings.vouchers_inf_ref)],
+        }
     }
 
     /// Puts it together.

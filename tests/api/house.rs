@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use hjemmel::agreements::import::Import;
+use hjemmel::agreements::rules::Rules;
 use hjemmel::agreements::system::System;
 use hjemmel::agreements::{Store, Thumbprint, Vocabulary};
 use hjemmel::api::problem::overloaded;
@@ -103,6 +104,7 @@ pub struct House {
     pub store: Store,
     pub port: u16,
     pub mailboxes: hjemmel::files::partner::core::Mailboxes,
+    pub rules: Arc<Rules>,
     pub operator: Who,
     pub supplier: Who,
     pub owner: Who,
@@ -147,6 +149,7 @@ impl House {
         let trust = ClientTrust::new(&roots, Domain::unasked(), ClientCertificate::Required).unwrap();
         let tls = Prepared::with_roots(pki().credentials(Of::GatewayServer).unwrap(), &roots, ClientCertificate::Required);
         let mailboxes = crate::mailboxes::open(&store, dir.path());
+        let rules = Arc::<Rules>::default();
         let served = Served::new(hjemmel::api::Settings {
             mailboxes: Some(mailboxes.clone()),
             store: served,
@@ -154,7 +157,7 @@ impl House {
             clock: Clock::system(),
             own: vec!["192.0.2.9:9464".parse().unwrap()],
             notices: Arc::default(),
-            rules: Arc::default(),
+            rules: rules.clone(),
             doors: Arc::default(),
             body_bytes: BODY,
             decided: Arc::new(Notify::new()),
@@ -180,6 +183,7 @@ impl House {
             other_signatory: person("A. Anden", Role::Signatory, Some(OTHER)).await,
             store,
             mailboxes,
+            rules,
             port,
             _dir: dir,
         }

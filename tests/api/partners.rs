@@ -1,5 +1,6 @@
 //! Partner agreements, their users and their files, decided over the API by two people.
 
+use hjemmel::agreements::rules::Rule;
 use hjemmel::store::sql;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -171,6 +172,37 @@ async fn what_cannot_be_is_told_by_its_field_and_line_and_never_by_what_stands_t
     }
     let other = json!({"what": "agreement", "terms": terms("22222222", ""), "reason": "x"});
     is_problem(&house.ask(&house.responsible, "POST", REQUESTS, &[], Some(&other)).await, 403, "ApiOtherParty");
+}
+
+#[tokio::test]
+async fn a_rule_that_a_stream_names_is_there_and_judges_when_it_is_asked_for_and_when_it_is_approved() {
+    let house = House::build().await;
+    let (vouchers, answers) = ("SF1590_A_IF02-03", "SF1590_A_IF04");
+    let judged = |judges: &[&str]| {
+        let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+        let rule = Rule { inf_refs: owned(&[vouchers, answers]), judges: owned(judges), ..Rule::default() };
+        house.rules.replace([(Uuid::new_v4(), rule)].into());
+    };
+    let of = |name: &str, direction: &str| {
+        let stream = format!("[[stream]]\ncode = 'A'\ndirection = '{direction}'\n[stream.validator]\nnamed = '{name}'\n");
+        agreement(&stream)
+    };
+    judged(&[vouchers]);
+    for name in ["X_1", answers] {
+        let refused = house.ask(&house.operator, "POST", REQUESTS, &[], Some(&of(name, "UD"))).await;
+        is_problem(&refused, 422, "ApiFieldInvalid");
+        assert!(refused.text().contains("stream 1, validator"), "{name}: {}", refused.text());
+    }
+    let request = ask(&house, &house.operator, &of(vouchers, "UD")).await;
+    let path = format!("{REQUESTS}/{}/decisions", text(&request, "id"));
+    let approve = async || house.ask(&house.signatory, "POST", &path, &[], Some(&decision(&request, "approve"))).await;
+    judged(&[]);
+    let refused = approve().await;
+    is_problem(&refused, 422, "ApiFieldInvalid");
+    assert!(refused.text().contains("stream 1, validator"), "{}", refused.text());
+    judged(&[vouchers]);
+    let approved = approve().await;
+    assert_eq!(approved.status, 200, "{}", approved.text());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{CommandError, Who, asked};
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::cli::place::with_store;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
@@ -64,7 +65,7 @@ pub(super) struct One {
 
 pub(super) async fn run(
     command: Agreement,
-    settings: &Settings,
+    (settings, rules): (&Settings, &Rules),
     clock: &Clock,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
@@ -72,9 +73,9 @@ pub(super) async fn run(
         Agreement::Request { file, who } => {
             let text = std::fs::read_to_string(&file).map_err(|error| CommandError::File { path: file.clone(), error })?;
             let terms = toml::from_str(&text).map_err(|error| CommandError::Terms { path: file, error })?;
-            return asked(settings, Wanted::Agreement(terms), who, clock, out).await;
+            return asked((settings, rules), Wanted::Agreement(terms), who, clock, out).await;
         }
-        Agreement::Resume(One { number, who }) => return asked(settings, Wanted::Resume(number), who, clock, out).await,
+        Agreement::Resume(One { number, who }) => return asked((settings, rules), Wanted::Resume(number), who, clock, out).await,
         Agreement::List => {
             let list = async |store: &Store| -> Result<_, CommandError> {
                 Ok(agreement::all(&mut store.database().session().await?).await?)

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
 use crate::files::partner::agreement::AgreementError;
@@ -152,10 +153,11 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
         command => command,
     };
     let settings = args.place.settings(clock.now())?;
+    let rules = || args.place.rules(clock.now());
     match command {
-        Command::Agreement(command) => agreement::run(command, &settings, clock, out).await?,
+        Command::Agreement(command) => agreement::run(command, (&settings, &rules()), clock, out).await?,
         Command::User(command) => user::run(command, &settings, clock, out).await?,
-        Command::Request(command) => request::run(command, &settings, clock, out).await?,
+        Command::Request(command) => request::run(command, (&settings, &rules()), clock, out).await?,
         Command::Status(asked) => return status::status(asked, &settings, clock, out).await,
         Command::Except(asked) => return status::except(asked, &settings, clock, out).await,
         Command::Silence => return status::silent(&settings, clock, out).await,
@@ -165,10 +167,16 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
 }
 
 /// Asks for something, and says what follows.
-async fn asked(settings: &Settings, wanted: Wanted, who: Who, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
+async fn asked(
+    (settings, rules): (&Settings, &Rules),
+    wanted: Wanted,
+    who: Who,
+    clock: &Clock,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
     let ask = async |store: &Store| -> Result<Request, CommandError> {
-        Ok(crate::files::partner::request::request(store, By::Key(&signer), wanted, &because, None).await?)
+        Ok(crate::files::partner::request::request(store, rules, By::Key(&signer), wanted, &because, None).await?)
     };
     let Request { id, authority, .. } = with_store(settings, Access::Change, ask).await?;
     writeln!(out, "{id} is asked for; it comes into force when a signatory of {authority}, another person, approves it:")?;

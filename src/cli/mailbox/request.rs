@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{CommandError, Who};
 use crate::agreements::Store;
+use crate::agreements::rules::Rules;
 use crate::cli::place::with_store;
 use crate::clock::Clock;
 use crate::decisions::{Because, By};
@@ -43,7 +44,12 @@ pub(super) struct Decide {
     who: Who,
 }
 
-pub(super) async fn run(command: Requests, settings: &Settings, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
+pub(super) async fn run(
+    command: Requests,
+    (settings, rules): (&Settings, &Rules),
+    clock: &Clock,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let (Decide { id, who }, to) = match command {
         Requests::List { all } => {
             let list = async |store: &Store| -> Result<_, CommandError> {
@@ -84,7 +90,7 @@ pub(super) async fn run(command: Requests, settings: &Settings, clock: &Clock, o
     let (signer, because) = (who.person.signer()?, Because::new(who.reason, clock.now()));
     let (text, left) = with_store::<_, CommandError>(settings, Access::Change, async |store| {
         let shown = one(store, id).await?;
-        let decided = request::decide(store, By::Key(&signer), &shown, to, &because, None).await?;
+        let decided = request::decide(store, rules, By::Key(&signer), &shown, to, &because, None).await?;
         let left = match decided.state {
             State::Asked => request::awaited(store, &decided).await?,
             _ => BTreeSet::new(),

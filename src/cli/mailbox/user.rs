@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::{CommandError, Who, asked};
+use crate::agreements::rules::Rules;
 use crate::agreements::{Store, Thumbprint};
 use crate::cli::place::with_store;
 use crate::clock::Clock;
@@ -166,5 +167,5 @@ pub(super) async fn run(command: User, settings: &Settings, clock: &Clock, out: 
             return Ok(());
         }
     };
-    asked(settings, wanted, who, clock, out).await
+    asked((settings, &Rules::default()), wanted, who, clock, out).await
 }

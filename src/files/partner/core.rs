@@ -1,6 +1,6 @@
 //! The mailboxes as one thing: where they keep what, and who has come in.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub(super) struct Inner {
     passing: Mutex<HashMap<Uuid, usize>>,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
+    /// Streams whose files this node cannot judge, as far as the log has been told of them.
+    pub(super) unjudged: Mutex<BTreeSet<(Uuid, String)>>,
     /// A place to look at names that were refused.
     pub(super) looking: Arc<Semaphore>,
     at_step: Option<AtStep>,
@@ -155,6 +157,7 @@ impl Mailboxes {
             jobs,
             due: Notify::new(),
             passing: Mutex::default(),
+            unjudged: Mutex::default(),
             looking,
             at_step,
         }))

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::agreement::{self, Agreement, AgreementError, Number, Standing, Terms};
+use super::agreement::{self, Agreement, AgreementError, Direction, Number, Standing, Terms};
 use super::users::{self, Right, Shown, User, UserError};
+use super::validate::Validator;
+use crate::agreements::rules::Rules;
 use crate::agreements::{Change, Environment, Store, Thumbprint};
 use crate::audit::Subject;
 use crate::decisions::record::{Made, What};
@@ -451,22 +453,43 @@ async fn waiting_of(session: &mut Session, actor: &Actor) -> Result<u64, StoreEr
     session.first(asked).await?.map_or(Ok(0), |row| count(&row, "n"))
 }
 
-/// Asks for something.
+/// That a rule which terms name for the files of a stream is there and judges, by what is configured where it is asked for. Terms that are
+/// in force already are as they are.
+fn validators_are_there(wanted: &Wanted, rules: &Rules) -> Result<(), AgreementError> {
+    let Wanted::Agreement(terms) = wanted else { return Ok(()) };
+    for (at, stream) in terms.streams.iter().enumerate() {
+        match &stream.validator {
+            Validator::Named(name) if stream.direction == Direction::Out && !rules.judge(name) => {
+                let what = Detail::new(
+                    "ingen tjeneste her validerer filer af dette InfRef for sig (på kommandolinjen: efter det, --config siger)",
+                    "no service here judges files of this InfRef by themselves (on the command line: by what --config says)",
+                );
+                return Err(AgreementError::Unsound { place: format!("stream {}, validator", at + 1), what });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Asks for something. `rules`: what the services here are asked for and judge.
 ///
 /// # Errors
 /// [`RequestError`]: a user who may not, or what cannot be.
 pub async fn request(
     store: &Store,
+    rules: &Rules,
     by: By<'_>,
     wanted: Wanted,
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, RequestError> {
-    until_it_holds(async || request_once(store, by, wanted.clone(), because, kept).await).await
+    until_it_holds(async || request_once(store, rules, by, wanted.clone(), because, kept).await).await
 }
 
 async fn request_once(
     store: &Store,
+    rules: &Rules,
     by: By<'_>,
     wanted: Wanted,
     because: &Because,
@@ -491,6 +514,7 @@ async fn request_once(
     if let Wanted::Agreement(terms) = request.wanted {
         let sound = tokio::task::spawn_blocking(move || terms.sound()).await.map_err(|_| ApiRefusal::ApiInternal)?;
         request.wanted = Wanted::Agreement(sound?);
+        validators_are_there(&request.wanted, rules)?;
         let mut session = store.database().session().await?;
         judged(&mut session, &request.wanted).await?;
         // Whoever is to approve it too is there.
@@ -522,17 +546,19 @@ async fn request_once(
 /// [`RequestError`]: a user who may not, one who asked for it, what has changed since.
 pub async fn decide(
     store: &Store,
+    rules: &Rules,
     by: By<'_>,
     shown: &Request,
     to: State,
     because: &Because,
     kept: Option<Kept<'_, Request>>,
 ) -> Result<Request, RequestError> {
-    until_it_holds(async || decide_once(store, by, shown, to, because, kept).await).await
+    until_it_holds(async || decide_once(store, rules, by, shown, to, because, kept).await).await
 }
 
 async fn decide_once(
     store: &Store,
+    rules: &Rules,
     by: By<'_>,
     shown: &Request,
     to: State,
@@ -582,6 +608,7 @@ async fn decide_once(
     }
     let mut left = BTreeSet::new();
     if to == State::Approved {
+        validators_are_there(&held.wanted, rules)?;
         let approved = approved_too(&asked);
         if approved.contains(&own) {
             let (from, to) = (Detail::name(APPROVED_TOO), Detail::name(to.name()));

@@ -1,5 +1,6 @@
 //! What happens to files without anybody asking: they are judged, and they go when their days are over.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,6 +27,9 @@ use crate::store::{Row, StoreError, sql, until_it_holds};
 pub(super) const AT_ONCE: u32 = 4;
 /// How often a node looks for what others added, where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(2);
+/// The longest until a file is looked at again that this node cannot judge, and after how long none that could is waited for any more.
+const LATEST_LOOK: Duration = Duration::from_secs(5 * 60);
+const ELSEWHERE: SignedDuration = SignedDuration::from_hours(24);
 /// How often the sweep comes by, and how much it takes at a time.
 const EVERY: Duration = Duration::from_secs(30);
 const MOST: u32 = 200;
@@ -172,13 +176,39 @@ impl Mailboxes {
         let Some(file) = file.filter(|file| file.validation == Validation::Received) else {
             return Ok(self.0.jobs.done(job).await?);
         };
-        let remarks = self.remarks(&file, job).await?;
+        let remarks = match self.remarks(&file, job).await? {
+            Some(remarks) => remarks,
+            None => match self.elsewhere(&file, job).await? {
+                Some(remarks) => remarks,
+                None => return Ok(()),
+            },
+        };
         self.reached(Step::Judged);
         until_it_holds(async || self.judged(id, Some(job), &remarks).await).await
     }
 
-    /// Reads all of a file through its stream's validator.
-    async fn remarks(&self, file: &File, job: &Taken) -> Result<Vec<Remark>, MailboxError> {
+    /// This node has nothing that could judge a file: another may, or this one after its next reload. It is given back, later each time,
+    /// and was no attempt. After a day its sender is told.
+    async fn elsewhere(&self, file: &File, job: &Taken) -> Result<Option<Vec<Remark>>, MailboxError> {
+        let waited = self.now().duration_since(file.received);
+        if waited >= ELSEWHERE {
+            tracing::error!(file = %file.id, "no node judged a file of a mailbox for a day: the service that its stream names is in no configuration");
+            return Ok(Some(vec![given_up()]));
+        }
+        let pause = Duration::try_from(waited).unwrap_or_default() / 8;
+        self.0.jobs.later(job, pause.clamp(LOOK, LATEST_LOOK)).await?;
+        let mut told = self.0.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MOST as usize && told.insert((file.sender, file.stream.clone())) {
+            tracing::warn!(
+                file = %file.id, agreement = %file.from, stream = file.stream,
+                "no service of this node judges files of the InfRef that a stream names as its validator; they wait for another node"
+            );
+        }
+        Ok(None)
+    }
+
+    /// Reads all of a file through its stream's validator. `None`: this node has nothing that could judge it.
+    async fn remarks(&self, file: &File, job: &Taken) -> Result<Option<Vec<Remark>>, MailboxError> {
         let unreadable = |column| Failed::Store(StoreError::Unreadable { column });
         let mut session = self.database().session().await?;
         let own = agreement::with_id(&mut session, file.sender).await?.ok_or_else(|| unreadable("sender"))?;
@@ -186,7 +216,7 @@ impl Mailboxes {
         drop(session);
         // By the terms of the day on which it was taken, where they still say so.
         let Some(stream) = own.terms.stream(&file.stream, agreement::Direction::Out).cloned() else {
-            return Ok(vec![no_longer_agreed()]);
+            return Ok(Some(vec![no_longer_agreed()]));
         };
         let context = Context {
             alias_kind: file.alias_kind.clone(),
@@ -204,10 +234,7 @@ impl Mailboxes {
                 self.0.jobs.keep(job).await
             };
             tokio::select! {
-                judged = &mut judging => {
-                    let remarks = judged.map_err(Failed::Content)?;
-                    return Ok(remarks.ok_or_else(|| unreadable("validator (it is not on this node)"))?);
-                }
+                judged = &mut judging => return Ok(judged.map_err(Failed::Content)?),
                 kept = kept => kept?,
             }
         }

@@ -48,7 +48,7 @@ impl RulesStep {
         let delivery = delivery(valid).ok_or(Refusal::Internal)?;
         let caller = *valid.admitted().authenticated().caller().authority();
         let system = valid.admitted().front().system;
-        let against = Against { modes: self.rules.of(&caller), lists, caller, system, trials };
+        let against = Against { modes: self.rules.of(&caller), lists, caller, system: Some(system), trials };
         let (head, verdict) = judge(delivery, against).map_err(|unreadable| {
             tracing::error!(%unreadable, "the rules and the schema do not fit each other");
             Refusal::Internal

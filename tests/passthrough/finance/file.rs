@@ -33,7 +33,7 @@ impl Read for Dribble<'_> {
 
 fn against<'a>(modes: &'a Modes, lists: &'a Lists) -> Against<'a> {
     let parties = parties();
-    Against { modes, lists: Some(lists), caller: parties.sender, system: parties.system, trials: false }
+    Against { modes, lists: Some(lists), caller: parties.sender, system: Some(parties.system), trials: false }
 }
 
 /// A refusal's code and what it tells, or the verdict.

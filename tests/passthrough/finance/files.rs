@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use hjemmel::agreements::{State, Store};
+use hjemmel::agreements::{State, Store, Thumbprint};
 use hjemmel::audit::{About, FinanceFigures, keys, search::search};
 use hjemmel::clock::Clock;
 use hjemmel::decisions::By;
@@ -14,8 +14,15 @@ use hjemmel::files::content::ByInfRef;
 use hjemmel::files::core::Step;
 use hjemmel::files::home::{Folder, Home};
 use hjemmel::files::orders::{self, Order};
+use hjemmel::files::partner::agreement::{self, Number, Terms};
+use hjemmel::files::partner::core::{JOBS as MAILBOX_JOBS, Mailboxes};
+use hjemmel::files::partner::deliver as mailbox;
+use hjemmel::files::partner::fetch::Which;
+use hjemmel::files::partner::rows::Validation;
+use hjemmel::files::partner::users::{self as mailbox_users, Right, Shown};
 use hjemmel::files::transfers;
 use hjemmel::files::users::{self, User};
+use hjemmel::id::cvr::Cvr;
 use hjemmel::objects::ContentKeys;
 use hjemmel::schema::compile::Schema;
 use hjemmel::schema::pool::Pool;
@@ -242,6 +249,81 @@ async fn a_file_that_the_rules_refuse_says_all_of_it_at_once_for_whom_it_is_and_
         assert!(told.contains("<ErrorCode>1050<") && told.contains("Valuta") && !told.contains("6101801234"), "{told}");
         let told = send(&world, SENDER, "d.xml", b"<a>6101801234", VOUCHERS, 4).await;
         assert!(told.contains("<ErrorCode>1050<") && !told.contains("6101801234"), "{}: {told}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_of_a_mailbox_that_names_the_rule_has_its_files_judged_as_those_of_a_home_and_nothing_is_claimed() {
+    for world in worlds().await {
+        let mailboxes = Mailboxes::new(world.parts.clone(), "test".parse().unwrap());
+        let owner: Cvr = "11111111".parse().unwrap();
+        let stream = format!(
+            "[[stream]]\ncode = 'BILAG'\ndirection = 'UD'\ncounterpart = 'PA00001'\n[stream.validator]\nnamed = '{VOUCHERS}'\n"
+        );
+        let alias = "[[alias]]\nkind = 'BOGFOERINGSKREDS'\ncode = '1'\nvalid_from = '2026-01-01'\n";
+        let shown = Shown::Certificate(Thumbprint::of_der(b"a system"));
+        let number = "PA85858".parse::<Number>().unwrap();
+        let mut transaction = world.database.begin().await.unwrap();
+        for (of, rest) in
+            [("PA85858", format!("{alias}{stream}")), ("PA00001", "[[stream]]\ncode = 'BILAG'\ndirection = 'IND'\n".to_owned())]
+        {
+            let text = format!(
+                "number = '{of}'\nowner = '{owner}'\nenvironment = 'test'\nlegal_basis = 'a'\npurpose = 'b'\n\
+                 contact = {{ email = 'a@b.example', phone = '1' }}\n{rest}"
+            );
+            let terms = toml::from_str::<Terms>(&text).unwrap().sound().unwrap();
+            agreement::put(&mut transaction, &terms, world.parts.clock.now()).await.unwrap();
+        }
+        let user = mailbox_users::User {
+            id: Uuid::now_v7(),
+            name: "BOGHOLDERI".to_owned(),
+            environment: "test".parse().unwrap(),
+            authority: owner,
+            standing: mailbox_users::Standing::Active,
+            valid_to: None,
+            seen: None,
+            certificates: vec![Thumbprint::of_der(b"a system")],
+            keys: Vec::new(),
+            rights: Vec::new(),
+        };
+        mailbox_users::add(&mut transaction, &user, world.parts.clock.now()).await.unwrap();
+        let held = agreement::numbered(&mut transaction, number).await.unwrap().unwrap();
+        let right = Right { number, fetches: true, delivers: true };
+        mailbox_users::give(&mut transaction, user.id, held.id, right).await.unwrap();
+        transaction.commit().await.unwrap();
+        let entered = mailboxes.enter(shown).await.unwrap();
+        let judged = async |content: &str| {
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content.as_bytes());
+            let delivery = mailbox::Delivery {
+                number,
+                delivery: Uuid::new_v4(),
+                stream: "BILAG".to_owned(),
+                alias: ("BOGFOERINGSKREDS".to_owned(), "1".to_owned()),
+                name: hjemmel::files::name::Name::new("bilag.xml").unwrap(),
+                size: content.len() as u64,
+                sha256: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+                through: mailbox::Through::Api,
+            };
+            let id = delivery.delivery;
+            let mailbox::Begun::Take(mut receiving) = mailboxes.deliver(&entered, delivery).await.unwrap() else {
+                panic!("{}: it is new", world.kind)
+            };
+            receiving.write(content.as_bytes()).await.unwrap();
+            receiving.close().await.unwrap();
+            crate::settle::settle(&world.database, MAILBOX_JOBS, || mailboxes.work_once()).await;
+            mailboxes.file(&entered, number, Which::Outbox, id).await.unwrap()
+        };
+        let good = sample(21, 2);
+        for _ in 0..2 {
+            let file = judged(&good.delivery()).await;
+            assert_eq!((file.validation, file.remarks.len()), (Validation::Approved, 0), "{}: {:?}", world.kind, file.remarks);
+        }
+        let mut bad = good.clone();
+        bad.control[0] = Some("9".to_owned());
+        let file = judged(&bad.delivery()).await;
+        let told: Vec<_> = file.remarks.iter().map(|remark| (remark.code.as_str(), remark.da.contains("FB003"))).collect();
+        assert_eq!((file.validation, told), (Validation::Rejected, vec![("1050", true)]), "{}: {:?}", world.kind, file.remarks);
+        assert!(deliver(&world, &good, 1).await.contains("SUCCESS"), "{}: its id and its vouchers are free", world.kind);
     }
 }
 

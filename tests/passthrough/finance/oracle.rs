@@ -238,8 +238,13 @@ async fn python_finds_the_same_in_any_delivery() {
     for (at, xml) in deliveries.iter().enumerate() {
         let case = Case::of(at as u64);
         let known = case.lists.then_some(&lists);
-        let against =
-            Against { modes: &case.modes, lists: known, caller: parties.sender, system: parties.system, trials: case.trials };
+        let against = Against {
+            modes: &case.modes,
+            lists: known,
+            caller: parties.sender,
+            system: Some(parties.system),
+            trials: case.trials,
+        };
         let (_, verdict) = judge(parsed(xml.as_bytes()).root(), against).unwrap();
         let found = verdict.findings.iter().map(|finding| {
             let mode = if finding.severity == Severity::Error { "refuse" } else { "warn" };

@@ -42,7 +42,7 @@ pub fn list() -> List {
 fn judged_against(sample: &Sample, modes: &Modes, lists: Option<&Lists>, trials: bool) -> Verdict {
     let document = parsed(sample.delivery().as_bytes());
     let parties = parties();
-    let against = Against { modes, lists, caller: parties.sender, system: parties.system, trials };
+    let against = Against { modes, lists, caller: parties.sender, system: Some(parties.system), trials };
     judge(document.root(), against).unwrap().1
 }
 
@@ -225,7 +225,7 @@ fn white_space_around_a_number_and_cdata_change_nothing() {
     let odd = odd.replace(&format!("<fb:BilagID>{id}"), &format!("<fb:BilagID><![CDATA[{}]]>{}", &id[..8], &id[8..]));
     let document = parsed(odd.as_bytes());
     let (parties, modes) = (parties(), Modes::default());
-    let against = Against { modes: &modes, lists: None, caller: parties.sender, system: parties.system, trials: true };
+    let against = Against { modes: &modes, lists: None, caller: parties.sender, system: Some(parties.system), trials: true };
     assert_eq!(judge(document.root(), against).unwrap().1, judged_with(&sample, &modes, None));
 }
 

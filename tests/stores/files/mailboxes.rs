@@ -158,8 +158,18 @@ impl Post {
 
     /// An institution's delivery, and its judgement.
     pub(super) async fn delivered(&self, content: &[u8]) -> File {
-        let file = deliver(&self.mailboxes, &self.enter(INSTITUTION).await, delivery(content), content).await.unwrap();
+        let file = self.sent(content).await;
         self.settle().await;
+        self.as_it_is(&file).await
+    }
+
+    /// An institution's delivery, which waits for its judgement.
+    pub(super) async fn sent(&self, content: &[u8]) -> File {
+        deliver(&self.mailboxes, &self.enter(INSTITUTION).await, delivery(content), content).await.unwrap()
+    }
+
+    /// What became of it.
+    pub(super) async fn as_it_is(&self, file: &File) -> File {
         let entered = self.enter(INSTITUTION).await;
         self.mailboxes.file(&entered, number(INSTITUTION), Which::Outbox, file.delivery).await.unwrap()
     }
@@ -479,7 +489,7 @@ async fn a_rejected_file_is_fetched_by_nobody_and_told_with_codes() {
     }
 }
 
-fn codes(file: &File) -> (Validation, Vec<&str>) {
+pub(super) fn codes(file: &File) -> (Validation, Vec<&str>) {
     (file.validation, file.remarks.iter().map(|remark| remark.code.as_str()).collect())
 }
 

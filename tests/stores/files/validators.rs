@@ -1,9 +1,20 @@
-//! Files of a stream judged by the XML Schema that stands in its agreement.
+//! Files of a stream judged by the XML Schema that stands in its agreement, or by the rule of a service that it names.
 
+use std::io::Read;
+use std::sync::Arc;
+
+use hjemmel::files::codes::Code;
+use hjemmel::files::content::{ByInfRef, Candidate, Content, ContentRule, Judgement, Later, Passed, Passing};
 use hjemmel::files::partner::agreement::Terms;
-use hjemmel::files::partner::rows::Validation;
+use hjemmel::files::partner::core::RULES as USUAL;
+use hjemmel::files::partner::rows::{File, Validation};
+use hjemmel::id::cvr::Cvr;
+use hjemmel::refusal::Detail;
+use hjemmel::store::{StoreError, Transaction, sql};
+use jiff::Timestamp;
+use uuid::Uuid;
 
-use super::mailboxes::{INSTITUTION, OWN, Post, terms};
+use super::mailboxes::{INSTITUTION, OWN, Post, codes, terms};
 
 const SCHEMA: &str = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:example:loen' xmlns='urn:example:loen'
     elementFormDefault='qualified'><xs:include schemaLocation='typer/beloeb.xsd'/><xs:element name='Loen'><xs:complexType><xs:sequence>
@@ -13,14 +24,98 @@ const SCHEMA: &str = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' tar
 const TYPES: &str = "<xs:schema xmlns:xs='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:example:loen'>
     <xs:simpleType name='Beloeb'><xs:restriction base='xs:decimal'><xs:fractionDigits value='2'/></xs:restriction></xs:simpleType></xs:schema>";
 
-fn of(schema: &str) -> String {
+/// The institution's own terms with another validator.
+fn judged_by(validator: &str) -> String {
     let control = OWN.split_once("[stream.validator.control]").unwrap();
     let rest = control.1.split_once("[[stream]]").unwrap().1;
-    format!(
-        "{}[stream.validator.schema]\nnamespace = 'urn:example:loen'\nroot = 'Loen'\nrepeated = 'Post'\nentry = 'loen.xsd'\n\
-         [stream.validator.schema.documents]\n'loen.xsd' = \"\"\"{schema}\"\"\"\n'typer/beloeb.xsd' = \"\"\"{TYPES}\"\"\"\n[[stream]]{rest}",
-        control.0
-    )
+    format!("{}{validator}[[stream]]{rest}", control.0)
+}
+
+fn of(schema: &str) -> String {
+    judged_by(&format!(
+        "[stream.validator.schema]\nnamespace = 'urn:example:loen'\nroot = 'Loen'\nrepeated = 'Post'\nentry = 'loen.xsd'\n\
+         [stream.validator.schema.documents]\n'loen.xsd' = \"\"\"{schema}\"\"\"\n'typer/beloeb.xsd' = \"\"\"{TYPES}\"\"\"\n"
+    ))
+}
+
+const INF_REF: &str = "X_1";
+
+/// A service's rule: a file that begins with a question mark is refused.
+struct NoQuestions;
+
+impl ContentRule for NoQuestions {
+    fn judge(&self, _: Candidate) -> Later<'_, Result<Judgement, Passing>> {
+        panic!("nothing is claimed for a mailbox");
+    }
+
+    fn delivered<'a>(
+        &'a self,
+        _: &'a mut Transaction,
+        _: Uuid,
+        _: &'a Passed,
+        _: Timestamp,
+    ) -> Later<'a, Result<(), StoreError>> {
+        panic!("nothing is remembered of a mailbox");
+    }
+
+    fn check(&self, content: Content, _: Cvr, _: Timestamp) -> Option<Later<'_, Result<Vec<Code>, Passing>>> {
+        Some(Box::pin(async move {
+            let first = move || {
+                let mut first = [0];
+                content.open()?.read_exact(&mut first).map(|()| first)
+            };
+            let first = tokio::task::spawn_blocking(first).await.unwrap().map_err(|error| Passing(error.to_string()))?;
+            let what = Detail::new("den spørger", "it asks");
+            Ok(if first == *b"?" { vec![Code::FIL1050 { what }] } else { Vec::new() })
+        }))
+    }
+
+    fn given_up(&self, _: Uuid) -> Later<'_, Result<(), StoreError>> {
+        panic!("nothing was claimed");
+    }
+}
+
+/// The job of a file that is looked at, as if its time had come; how often it was tried by then.
+async fn looked_at(post: &Post) -> i64 {
+    let due = sql("UPDATE job SET due_us = 0 WHERE state = 'waiting'");
+    post.database.session().await.unwrap().execute(due).await.unwrap();
+    assert!(post.mailboxes.work_once().await.unwrap() > 0, "{}: its job is there", post.kind);
+    let tried = sql("SELECT max(attempts) AS n FROM job WHERE state = 'waiting'");
+    post.database.first(tried).await.unwrap().unwrap().maybe::<i64>("n").unwrap().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_file_whose_rule_is_not_on_this_node_waits_without_an_attempt_and_is_judged_where_the_rule_is() {
+    for post in Post::all().await {
+        post.put(terms(INSTITUTION, &judged_by(&format!("[stream.validator]\nnamed = '{INF_REF}'\n")))).await;
+        let (good, bad) = (post.sent(b"an answer").await, post.sent(b"?").await);
+        for _ in 0..USUAL.attempts * 2 {
+            assert_eq!(looked_at(&post).await, 0, "{}: that was no attempt", post.kind);
+        }
+        let validation = async |file: &File| post.as_it_is(file).await.validation;
+        assert_eq!(validation(&good).await, Validation::Received, "{}", post.kind);
+        let rules: ByInfRef = [(INF_REF.to_owned(), Arc::new(NoQuestions) as Arc<dyn ContentRule>)].into();
+        post.parts.contents.replace(rules);
+        looked_at(&post).await;
+        assert_eq!(validation(&good).await, Validation::Approved, "{}", post.kind);
+        let bad = post.as_it_is(&bad).await;
+        assert_eq!(codes(&bad), (Validation::Rejected, vec!["1050"]), "{}", post.kind);
+        assert!(bad.remarks[0].da.contains("den spørger") && bad.remarks[0].en.contains("it asks"), "{:?}", bad.remarks);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_no_node_could_judge_for_a_day_is_rejected_and_not_approved_unread() {
+    for post in Post::all().await {
+        post.put(terms(INSTITUTION, &judged_by(&format!("[stream.validator]\nnamed = '{INF_REF}'\n")))).await;
+        let file = post.sent(b"an answer").await;
+        post.pass(23);
+        looked_at(&post).await;
+        assert_eq!(post.as_it_is(&file).await.validation, Validation::Received, "{}", post.kind);
+        post.pass(1);
+        looked_at(&post).await;
+        assert_eq!(codes(&post.as_it_is(&file).await), (Validation::Rejected, vec!["VP091"]), "{}", post.kind);
+    }
 }
 
 fn file(posts: &str) -> Vec<u8> {

@@ -80,7 +80,8 @@ impl Vouchers {
         let trials = self.trials.are_open(&sender, candidate.now).await.map_err(|refusal| passing(refusal.code()))?;
         let (schema, rules, transfer) = (self.schema.clone(), self.rules.clone(), candidate.transfer);
         let read = tokio::task::spawn_blocking(move || {
-            let against = Against { modes: rules.of(&sender), lists: lists.as_deref(), caller: sender, system, trials };
+            let against =
+                Against { modes: rules.of(&sender), lists: lists.as_deref(), caller: sender, system: Some(system), trials };
             file::judge(&schema, || candidate.content.open(), against)
         });
         let Judged { head, mut verdict, says } = match read.await.map_err(passing)? {
@@ -155,8 +156,7 @@ impl Vouchers {
         let trials = self.trials.are_open(&sender, now).await.map_err(|refusal| passing(refusal.code()))?;
         let (schema, rules) = (self.schema.clone(), self.rules.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let against =
-                Against { modes: rules.of(&sender), lists: lists.as_deref(), caller: sender, system: Uuid::nil(), trials };
+            let against = Against { modes: rules.of(&sender), lists: lists.as_deref(), caller: sender, system: None, trials };
             file::judge(&schema, || content.open(), against)
         });
         match read.await.map_err(passing)? {

@@ -130,8 +130,8 @@ pub struct Against<'a> {
     pub lists: Option<&'a Lists>,
     /// The authority on whose behalf the call was proven to be made.
     pub caller: Cvr,
-    /// The it-system of its agreement.
-    pub system: Uuid,
+    /// The it-system of its agreement; none where that is of no it-system, as the agreements of mailboxes are.
+    pub system: Option<Uuid>,
     /// Whether a time for its tests is open.
     pub trials: bool,
 }
@@ -224,7 +224,7 @@ impl<'a> Judge<'a> {
             );
             self.find(Place::default(), || Rule::FB001 { what: Detail::new(da, en) }, "FB001");
         }
-        if head.system != against.system {
+        if against.system.is_some_and(|system| head.system != system) {
             let (da, en) = (
                 "AfsenderItSystem er ikke det it-system, serviceaftalen gælder for",
                 "AfsenderItSystem is not the it-system of the service agreement",
