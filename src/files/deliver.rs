@@ -627,8 +627,9 @@ fn told_of(ended: Result<Result<(), Failed>, tokio::task::JoinError>) {
     }
 }
 
+/// Nothing came of this attempt; the next is recorded by itself.
 pub(super) fn closed(record: OpenRecord) {
-    record.refused(&crate::refusal::Refusal::Internal);
+    record.refused(&Code::FIL1090.into());
 }
 
 /// The name of what stands beside a file.

@@ -18,6 +18,7 @@ use crate::files::shelf;
 use crate::files::users::{count, us};
 use crate::objects::{Object, ObjectError, Writing};
 use crate::refusal::Detail;
+use crate::refusal::Refusal;
 use crate::refusal::api::ApiRefusal;
 use crate::store::{Session, StoreError, sql, until_it_holds};
 
@@ -264,7 +265,10 @@ impl Mailboxes {
                 Ok(file)
             }
             Err(error) => {
-                record.refused(&crate::refusal::Refusal::Internal);
+                record.refused(&match &error {
+                    MailboxError::Refused(refusal) => refusal.clone().into(),
+                    MailboxError::Failed(_) => Refusal::Internal,
+                });
                 Err(error)
             }
         }

@@ -452,6 +452,33 @@ async fn the_same_delivery_again_is_one_file_and_another_under_its_id_is_refused
 }
 
 #[tokio::test]
+async fn a_delivery_that_is_refused_once_it_is_admitted_stands_in_the_audit_with_its_refusal() {
+    for post in Post::all().await {
+        post.put(terms(INSTITUTION, &format!("quota_bytes = {}\n{OWN}", GOOD.len()))).await;
+        let own = post.enter(INSTITUTION).await;
+        let mut both = Vec::new();
+        for _ in 0..2 {
+            let Begun::Take(mut receiving) = post.mailboxes.deliver(&own, delivery(GOOD)).await.unwrap() else {
+                panic!("{}: it is new", post.kind)
+            };
+            receiving.write(GOOD).await.unwrap();
+            both.push(receiving);
+        }
+        let (second, first) = (both.pop().unwrap(), both.pop().unwrap());
+        first.close().await.unwrap();
+        refused(second.close().await, "MailboxFull");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while post.parts.audit.stats().open_calls > 0 {
+            assert!(std::time::Instant::now() < deadline, "{}: a call was never closed", post.kind);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let calls = hjemmel::audit::search::search(&post.folder.join("audit"), |_| true).unwrap().calls;
+        let refusals: Vec<_> = calls.values().map(|record| record.refusal.as_deref()).collect();
+        assert_eq!(refusals, [None, Some("MailboxFull")], "{}", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_content_that_is_not_what_was_announced_leaves_nothing() {
     for post in Post::all().await {
         let own = post.enter(INSTITUTION).await;

@@ -1,12 +1,16 @@
 //! The way of a file: what its sender, its recipients and the auditors see.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hjemmel::agreements::State;
 use hjemmel::audit::{About, Outcome, keys};
+use hjemmel::files::core::Step;
 use hjemmel::files::home::{File, Folder, Home, Homes, Opening, Problem};
 use hjemmel::files::operate;
 use hjemmel::files::transfers::{self, Fetched};
 use hjemmel::files::users::{self, Changed};
-use hjemmel::store::sql;
+use hjemmel::store::{Access, Database, sql};
 use jiff::SignedDuration;
 
 use super::world::*;
@@ -489,6 +493,37 @@ async fn what_cannot_be_delivered_in_all_attempts_is_told_to_its_sender_and_its_
         put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
         world.settle().await;
         assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_no_longer_fits_once_it_is_admitted_stands_in_the_audit_as_a_passing_fault() {
+    for world in World::all().await {
+        let (armed, settings) = (AtomicBool::new(true), world.store.clone());
+        // Between its admission and its delivery the recipient's home fills up.
+        let fills = move |reached: Step| {
+            if reached != Step::Admitted || !armed.swap(false, Ordering::SeqCst) {
+                return;
+            }
+            let settings = settings.clone();
+            let fill = async move {
+                let database = Database::open(&settings, Access::Change).await.unwrap();
+                let full = sql("UPDATE sftp_user SET bytes_used = bytes_limit WHERE name = $1").bind(RECIPIENT);
+                assert_eq!(database.session().await.unwrap().execute(full).await.unwrap(), 1);
+                database.close().await;
+            };
+            let runs = move || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(fill);
+            std::thread::spawn(runs).join().unwrap();
+        };
+        let files = files_in(&world.folder, world.parts.clone(), RULES, Some(Arc::new(fills)));
+        let sender = home(&files, SENDER).await;
+        put(&sender, NAME, CONTENT).await.unwrap();
+        put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
+        settle(&files, &world.database).await;
+        let calls = world.recorded(|_| true).await;
+        let first = calls.values().next().unwrap();
+        assert_eq!(first.refusal.as_deref(), Some("FIL1090"), "{}: {calls:?}", world.kind);
+        assert!(calls.len() > 1 && world.receipt(NAME).await.is_some_and(|told| !told.contains("SUCCESS")), "{}", world.kind);
     }
 }
 
