@@ -171,10 +171,13 @@ impl Home for EitherHome {
         }
     }
 
-    async fn quota(&self) -> Result<Quota, Problem> {
-        match self {
-            Self::Files(home) => home.quota().await,
-            Self::Mailboxes(home) => home.quota().await,
+    async fn quota(&self, folder: Option<&EitherFolder>) -> Result<Quota, Problem> {
+        match (self, folder) {
+            (Self::Files(home), None) => home.quota(None).await,
+            (Self::Mailboxes(home), None) => home.quota(None).await,
+            (Self::Files(home), Some(EitherFolder::Files(folder))) => home.quota(Some(folder)).await,
+            (Self::Mailboxes(home), Some(EitherFolder::Mailboxes(folder))) => home.quota(Some(folder)).await,
+            _ => Err(Problem::NoSuchFile),
         }
     }
 }

@@ -271,11 +271,11 @@ pub trait Home: Send + Sync + 'static {
         replace: bool,
     ) -> impl Future<Output = Result<(), Problem>> + Send;
 
-    /// What the home holds and may hold.
+    /// What the place holds and may hold that a folder belongs to; without a folder, the root's.
     ///
     /// # Errors
-    /// The store cannot be asked.
-    fn quota(&self) -> impl Future<Output = Result<Quota, Problem>> + Send;
+    /// There is no such place for this user, or the store cannot be asked.
+    fn quota(&self, folder: Option<&Self::Folder>) -> impl Future<Output = Result<Quota, Problem>> + Send;
 }
 
 /// An open file. Calls come one at a time.

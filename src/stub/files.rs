@@ -236,7 +236,7 @@ impl home::Home for PlainHome {
         .await
     }
 
-    async fn quota(&self) -> Result<Quota, Problem> {
+    async fn quota(&self, _: Option<&Folder>) -> Result<Quota, Problem> {
         let home = self.clone();
         blocking(move || {
             let mut quota = Quota { bytes_used: 0, bytes_limit: Some(10 << 30), files_used: 0, files_limit: Some(1_000_000) };

@@ -220,7 +220,11 @@ impl<H: Home> Operations<H> {
                 None => Ok(unreadable),
             },
             "statvfs@openssh.com" => match de::from_bytes::<StatvfsExtension>(&mut data) {
-                Ok(_) => self.quota(id).await,
+                Ok(asked) => match self.place(&asked.path) {
+                    Place::Root => self.quota(id, None).await,
+                    Place::Folder(folder) | Place::File(folder, _) => self.quota(id, Some(&folder)).await,
+                    Place::NoName(_) | Place::Elsewhere => Err(Problem::NoSuchFile),
+                },
                 Err(_) => Ok(unreadable),
             },
             "limits@openssh.com" => {
@@ -231,12 +235,12 @@ impl<H: Home> Operations<H> {
         }
     }
 
-    /// The quota as a file system would tell it.
-    async fn quota(&mut self, id: u32) -> Done {
+    /// The quota of a place as a file system would tell it.
+    async fn quota(&mut self, id: u32, folder: Option<&H::Folder>) -> Done {
         const BLOCK: u64 = 4096;
         /// What no limit looks like.
         const ALL: u64 = 1 << 50;
-        let quota = self.home.quota().await?;
+        let quota = self.home.quota(folder).await?;
         let blocks = quota.bytes_limit.map_or(ALL, |limit| limit / BLOCK);
         let free = blocks.saturating_sub(quota.bytes_used.div_ceil(BLOCK));
         let files = quota.files_limit.unwrap_or(ALL);

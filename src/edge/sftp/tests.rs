@@ -555,6 +555,57 @@ fn by_path(kind: u8, id: u32, path: &[u8]) -> BytesMut {
     framed
 }
 
+/// A string as it is on the wire.
+fn string(text: &str) -> Vec<u8> {
+    [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn four_extensions_are_offered_and_no_others_and_the_quota_is_told_as_of_a_file_system() {
+    let world = World::new(quick()).await;
+    std::fs::write(world.out("x"), [b'x'; 5000]).unwrap();
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    let mut answer = async |packet: &[u8]| {
+        stream.write_all(&[&(packet.len() as u32).to_be_bytes()[..], packet].concat()).await.unwrap();
+        let length = stream.read_u32().await.unwrap() as usize;
+        let mut packet = vec![0; length];
+        stream.read_exact(&mut packet).await.unwrap();
+        packet
+    };
+    let version = answer(&[1, 0, 0, 0, 3]).await;
+    assert_eq!(version[..5], [2, 0, 0, 0, 3]);
+    let mut offered = Vec::new();
+    let mut rest = &version[5..];
+    while !rest.is_empty() {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+        offered.push(String::from_utf8(rest[4..4 + length].to_vec()).unwrap());
+        rest = &rest[4 + length..];
+    }
+    let mut pairs: Vec<_> = offered.chunks(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect();
+    pairs.sort_unstable();
+    let due = [
+        ("fsync@openssh.com", "1"),
+        ("limits@openssh.com", "1"),
+        ("posix-rename@openssh.com", "1"),
+        ("statvfs@openssh.com", "2"),
+    ];
+    assert_eq!(pairs, due);
+    let asked = |path: &str| [&[200, 0, 0, 0, 7][..], &string("statvfs@openssh.com"), &string(path)].concat();
+    for path in ["/", ".", "/OUT", "OUT/x"] {
+        let told = answer(&asked(path)).await;
+        assert_eq!(told[..5], [201, 0, 0, 0, 7], "{path}");
+        let numbers: Vec<u64> = told[5..].chunks(8).map(|number| u64::from_be_bytes(number.try_into().unwrap())).collect();
+        let blocks = (10 << 30) / 4096;
+        assert_eq!(numbers[..5], [4096, 4096, blocks, blocks - 2, blocks - 2], "{path}: two blocks are used");
+        assert_eq!((numbers[5], numbers[6], numbers[10]), (1_000_000, 999_999, 255), "{path}");
+    }
+    let nowhere = answer(&asked("/nowhere/x")).await;
+    assert_eq!((nowhere[0], &nowhere[5..9]), (101, &[0, 0, 0, 2][..]), "there is no such place");
+}
+
 #[tokio::test]
 async fn a_name_of_an_odd_form_is_refused_or_stands_as_it_is_spelt_and_nothing_lies_outside_the_home() {
     let world = World::new(quick()).await;

@@ -282,7 +282,7 @@ impl Home for SessionHome {
         Ok(until_it_holds(async || self.renamed(from, to, replace).await).await?)
     }
 
-    async fn quota(&self) -> Result<Quota, Problem> {
+    async fn quota(&self, _: Option<&Folder>) -> Result<Quota, Problem> {
         let user = async { users::with_id(&mut self.files.database().session().await?, self.user).await };
         let user = user.await.map_err(Failed::from)?.ok_or(Problem::KeyNotAllowed)?;
         Ok(Quota {

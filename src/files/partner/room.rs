@@ -18,13 +18,29 @@ fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// How many bytes more may lie, and how many may in all.
-pub(super) async fn left(session: &mut Session, mailbox: Uuid) -> Result<(u64, u64), StoreError> {
+/// What of an agreement lies.
+pub(super) struct Lies {
+    /// Bytes.
+    pub(super) bytes: u64,
+    /// Files.
+    pub(super) files: u64,
+    /// Bytes that may.
+    pub(super) most_bytes: u64,
+}
+
+/// What of an agreement lies.
+pub(super) async fn lying(session: &mut Session, mailbox: Uuid) -> Result<Lies, StoreError> {
     let lying = sql("SELECT bytes_lying, files_lying, COALESCE(quota_bytes, $1) AS quota_bytes FROM mailbox WHERE id = $2");
     let lying = session.first(lying.bind(signed(USUAL_BYTES)).bind(mailbox)).await?;
     let lying = lying.ok_or(StoreError::Unreadable { column: "mailbox" })?;
-    let (used, files, quota) = (count(&lying, "bytes_lying")?, count(&lying, "files_lying")?, count(&lying, "quota_bytes")?);
-    Ok((if files < MOST_FILES { quota.saturating_sub(used) } else { 0 }, quota))
+    let (bytes, files) = (count(&lying, "bytes_lying")?, count(&lying, "files_lying")?);
+    Ok(Lies { bytes, files, most_bytes: count(&lying, "quota_bytes")? })
+}
+
+/// How many bytes more may lie, and how many may in all.
+pub(super) async fn left(session: &mut Session, mailbox: Uuid) -> Result<(u64, u64), StoreError> {
+    let Lies { bytes, files, most_bytes } = lying(session, mailbox).await?;
+    Ok((if files < MOST_FILES { most_bytes.saturating_sub(bytes) } else { 0 }, most_bytes))
 }
 
 /// A file comes to lie. The agreement's row is locked by whoever asks.

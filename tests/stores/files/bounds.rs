@@ -27,7 +27,7 @@ async fn a_client_that_is_refused_for_ever_leaves_a_hundred_receipts_the_newest_
         assert_eq!(there.len(), most, "{}", world.kind);
         assert!(there.contains(&"again.sftpreceipt".to_owned()) && there.contains(&"0119.sftpreceipt".to_owned()), "{there:?}");
         assert!(!there.contains(&"0039.sftpreceipt".to_owned()), "{}: the oldest went", world.kind);
-        assert_eq!(home.quota().await.unwrap().files_used, most as u64, "{}", world.kind);
+        assert_eq!(home.quota(None).await.unwrap().files_used, most as u64, "{}", world.kind);
     }
 }
 

@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
-use hjemmel::files::both::{Both, EitherFile, EitherHome};
+use hjemmel::files::both::{Both, EitherFile, EitherFolder, EitherHome};
 use hjemmel::files::home::{File as _, Home as _, Homes as _, Item, Opening, Place, Problem};
 use hjemmel::files::partner::agreement::Standing;
 use hjemmel::files::partner::core::{Mailboxes, Step};
 use hjemmel::files::partner::door::PartnerHomes;
 use hjemmel::files::partner::fetch::Which;
+use hjemmel::files::partner::room::MOST_FILES;
 use hjemmel::files::partner::rows::{Transport, Validation};
 use hjemmel::files::partner::users;
 
@@ -499,6 +500,31 @@ async fn of_what_an_agreement_has_delivered_no_more_lies_than_its_terms_say_by_w
         remove(&own, &format!("{OUT}/.c")).await.unwrap();
         put(&own, &format!("{OUT}/c.txt"), GOOD).await.unwrap();
         assert_eq!(lying().await, of(2), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn how_much_room_there_is_is_told_of_the_agreement_that_a_folder_belongs_to_and_of_no_other() {
+    for post in Post::all().await {
+        let (one, quota) = (GOOD.len() as u64, GOOD.len() as u64 * 10);
+        post.put(terms(INSTITUTION, &format!("quota_bytes = {quota}\n{OWN}"))).await;
+        let own = log_on(&post, INSTITUTION).await;
+        let of = |path: &str| match place(&own, path) {
+            Place::Folder(folder) => folder,
+            _ => panic!("{path} is a folder"),
+        };
+        let told = async |folder: Option<&EitherFolder>| {
+            let told = own.quota(folder).await?;
+            Ok::<_, Problem>((told.bytes_used, told.bytes_limit, told.files_used, told.files_limit))
+        };
+        let most = Some(MOST_FILES);
+        for files in 0..3 {
+            for folder in [None, Some(&of("PA85858")), Some(&of(OUT))] {
+                assert_eq!(told(folder).await, Ok((one * files, Some(quota), files, most)), "{}", post.kind);
+            }
+            post.delivered(GOOD).await;
+        }
+        assert_eq!(told(Some(&of("PA00001"))).await, Err(Problem::NoSuchFile), "{}: another's", post.kind);
     }
 }
 

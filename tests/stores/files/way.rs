@@ -343,7 +343,7 @@ async fn where_no_copy_is_kept_the_content_goes_with_the_file_and_homes_are_coun
         assert_eq!(contents(&world), 0, "{}", world.kind);
         sender.remove(&Folder::In, &name(&format!("{NAME}.sftpreceipt"))).await.unwrap();
         for user in [SENDER, OTHER] {
-            let quota = world.home(user).await.quota().await.unwrap();
+            let quota = world.home(user).await.quota(None).await.unwrap();
             assert_eq!((quota.bytes_used, quota.files_used), (0, 0), "{}: {user}", world.kind);
         }
     }

@@ -28,7 +28,7 @@ use super::agreement::Agreement;
 use super::core::{Entered, MailboxError, Mailboxes, Purpose};
 use super::rows::File as Row;
 use super::users::{self, Shown};
-use super::{receipts, rows};
+use super::{receipts, room, rows};
 use crate::files::core::{Failed, Files, drop_content};
 use crate::files::home::{Account, Entry, File, Fingerprint, Home, Homes, Item, Opening, Place, Problem, Quota, Told};
 use crate::files::name::Name;
@@ -253,9 +253,24 @@ impl Home for PartnerHome {
         self.renamed(from, to, replace).await
     }
 
-    /// What is put is handed on at once: its size is bounded by the stream, and nothing of it stays in the user's way.
-    async fn quota(&self) -> Result<Quota, Problem> {
-        Ok(Quota { bytes_used: 0, bytes_limit: None, files_used: 0, files_limit: None })
+    /// That of the agreement: what it has sent and still lies. The root is that of one agreement where the user has one alone, and else of
+    /// none, so that it has no limit.
+    async fn quota(&self, folder: Option<&Folder>) -> Result<Quota, Problem> {
+        let entered = self.entered().await?;
+        let number = match (folder, entered.user.rights.as_slice()) {
+            (Some(folder), _) => folder.number,
+            (None, [only]) => only.number,
+            (None, _) => return Ok(Quota { bytes_used: 0, bytes_limit: None, files_used: 0, files_limit: None }),
+        };
+        let own = self.mailboxes().agreement(&entered, number, Purpose::See).await.map_err(problem)?;
+        let lying = async { room::lying(&mut self.mailboxes().database().session().await?, own.id).await };
+        let lying = lying.await.map_err(of_store)?;
+        Ok(Quota {
+            bytes_used: lying.bytes,
+            bytes_limit: Some(lying.most_bytes),
+            files_used: lying.files,
+            files_limit: Some(room::MOST_FILES),
+        })
     }
 }
 
