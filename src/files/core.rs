@@ -34,6 +34,8 @@ pub struct Settings {
     pub wait_for_data: Duration,
     /// For how many days a transfer that has ended is remembered.
     pub history_days: i64,
+    /// Of one sender so many transfers that were refused are remembered at the most, the newest of them.
+    pub refused_kept: i64,
     /// The disk of the staging folder is full where less than so many bytes are free.
     pub least_free: u64,
 }
@@ -47,6 +49,7 @@ impl Settings {
             largest_file: 2_000_000_000,
             wait_for_data: Duration::from_secs(15 * 60),
             history_days: 90,
+            refused_kept: 10_000,
             least_free: 64 << 20,
         }
     }

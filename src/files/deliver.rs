@@ -386,6 +386,8 @@ impl Files {
                     }
                 }
                 transfers::repeated(&mut transaction, transfer.id, *earlier, now).await?;
+                let kept = self.0.settings.refused_kept;
+                transfers::forget_refused(&mut transaction, transfer.sender, transfer.id, kept).await?;
                 let id = senders_file_id(&transfer);
                 let about = (transfer.sender, *earlier, &transfer.name);
                 transfers::receipt(&mut transaction, about, id.as_deref(), &Answer::Delivered(&[]), now).await?;
@@ -407,6 +409,7 @@ impl Files {
     ) -> Result<Option<Uuid>, StoreError> {
         let now = self.now();
         transfers::refuse(session, transfer.id, codes, now).await?;
+        transfers::forget_refused(session, transfer.sender, transfer.id, self.0.settings.refused_kept).await?;
         if transfer.fingerprint == super::home::Fingerprint([0; 32]) {
             // The platform itself sent it, and nobody fetches its receipts.
             let codes: Vec<i32> = codes.iter().map(Code::number).collect();

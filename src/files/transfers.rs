@@ -277,6 +277,41 @@ pub(super) async fn refuse(session: &mut Session, id: Uuid, codes: &[Code], now:
     session.execute(older.bind(nothing).bind(id).bind(REFUSED_TRIGGERS_KEPT)).await.map(drop)
 }
 
+/// Forgets what was refused of a sender before its newest `kept`, with the receipts of it: one trigger a second would be millions of rows
+/// before their days are over. The audit has each. What a row of a delivery or of an answer names stays, and so does `id`, which is being
+/// refused. The sender's home is locked.
+pub(super) async fn forget_refused(session: &mut Session, sender: Uuid, id: Uuid, kept: i64) -> Result<(), StoreError> {
+    let oldest = sql("SELECT received_us, id FROM transfer WHERE sender = $1 AND state = 'AFVIST'
+         ORDER BY received_us DESC, id DESC LIMIT 1 OFFSET $2");
+    let Some(oldest) = session.first(oldest.bind(sender).bind(kept)).await? else { return Ok(()) };
+    let beyond = sql("SELECT id FROM transfer WHERE sender = $1 AND state = 'AFVIST' AND content IS NULL AND id <> $4
+             AND (received_us < $2 OR received_us = $2 AND id <= $3)
+             AND NOT EXISTS (SELECT 1 FROM file_delivery WHERE file_delivery.transfer = transfer.id)
+             AND NOT EXISTS (SELECT 1 FROM file_answer WHERE file_answer.transfer = transfer.id)
+             AND NOT EXISTS (SELECT 1 FROM home_file WHERE home_file.transfer = transfer.id AND home_file.kind <> 'receipt')
+         ORDER BY received_us, id LIMIT 100");
+    let beyond = beyond.bind(sender).bind(oldest.get::<i64>("received_us")?).bind(oldest.get::<Uuid>("id")?).bind(id);
+    for row in session.all(beyond).await? {
+        let old: Uuid = row.get("id")?;
+        // An operator may just now have it tried again.
+        let still = by_dialect(
+            "SELECT id FROM transfer WHERE id = $1 AND state = 'AFVIST'",
+            "SELECT id FROM transfer WHERE id = $1 AND state = 'AFVIST' FOR UPDATE",
+        );
+        if session.first(still.bind(old)).await?.is_none() {
+            continue;
+        }
+        let receipts = session.all(lying_where!("transfer = $1 AND kind = 'receipt'").bind(old)).await?;
+        // One that cannot be read keeps no refusal from being told.
+        let Ok(receipts) = receipts.iter().map(shelf::read).collect::<Result<Vec<_>, _>>() else { continue };
+        for receipt in receipts {
+            shelf::remove(session, &receipt).await?;
+        }
+        session.execute(sql("DELETE FROM transfer WHERE id = $1").bind(old)).await?;
+    }
+    Ok(())
+}
+
 /// It was answered with the receipt of `earlier`, which delivered the same.
 pub(super) async fn repeated(session: &mut Session, id: Uuid, earlier: Uuid, now: Timestamp) -> Result<(), StoreError> {
     refuse(session, id, &[], now).await?;

@@ -68,6 +68,52 @@ async fn a_client_whose_triggers_are_refused_for_ever_leaves_so_many_of_them_and
 }
 
 #[tokio::test]
+async fn of_what_is_refused_of_one_sender_the_newest_are_remembered_with_their_receipts_and_its_home_counts_no_more() {
+    for world in World::all().await {
+        let (most, refused_kept) = (10, 10);
+        let settings = Settings::usual("test".parse().unwrap(), world.folder.join("staging"));
+        let files = Files::with(world.parts.clone(), Settings { refused_kept, ..settings }, RULES, None);
+        let refuse = async |of: &str, attempt: usize| {
+            put(&home(&files, of).await, &format!("{attempt:04}.trigger"), b"<no trigger/>").await.unwrap();
+            settle(&files, &world.database).await;
+            world.pass(SignedDuration::from_secs(1));
+        };
+        refuse(OTHER, 0).await;
+        // What was delivered is no refusal, however old.
+        world.send(NAME, b"content").await;
+        for attempt in 0..most + 5 {
+            refuse(SENDER, attempt).await;
+        }
+        let all = transfers::newest(&mut world.database.session().await.unwrap(), None, 1000).await.unwrap();
+        let of = |sender: &str| all.iter().filter(|one| one.sender == id(sender)).map(|one| one.name.spelt()).collect::<Vec<_>>();
+        assert_eq!(of(OTHER), ["0000"], "{}: another's", world.kind);
+        let own = of(SENDER);
+        assert_eq!((own.len(), own[0], own[most - 1], own[most]), (most + 1, "0014", "0005", NAME), "{}", world.kind);
+        let there = world.list(SENDER, Folder::In).await;
+        assert_eq!(there.len(), most + 1, "{}: {there:?}", world.kind);
+        assert!(!there.contains(&"0004.sftpreceipt".to_owned()), "{}: {there:?}", world.kind);
+        let used = world.home(SENDER).await.quota(None).await.unwrap().files_used;
+        assert_eq!(used, most as u64 + 1, "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_transfer_is_remembered_for_ninety_days_and_then_no_more() {
+    for world in World::all().await {
+        put(&world.home(SENDER).await, "x.trigger", b"<no trigger/>").await.unwrap();
+        world.settle().await;
+        let known = async || {
+            world.files.sweep().await.unwrap();
+            transfers::newest(&mut world.database.session().await.unwrap(), None, 10).await.unwrap().len()
+        };
+        world.pass(SignedDuration::from_hours(24 * 89));
+        assert_eq!(known().await, 1, "{}", world.kind);
+        world.pass(SignedDuration::from_hours(24));
+        assert_eq!(known().await, 0, "{}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_read_keeps_no_other_from_its_turn_and_is_counted() {
     for world in World::all().await {
         let home = world.home(SENDER).await;
