@@ -19,12 +19,12 @@ use crate::tables;
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
 const CONTENT: &[u8] = b"<bilag/>";
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().unwrap()
 }
 
 /// Where the killed process and its successor find the store.
-fn settings(folder: &std::path::Path, server: Option<&str>) -> Settings {
+pub(super) fn settings(folder: &std::path::Path, server: Option<&str>) -> Settings {
     let Some(server) = server else { return tables::patient(Settings::sqlite(&folder.join("store.sqlite"))) };
     let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let postgres = Postgres {
@@ -36,7 +36,7 @@ fn settings(folder: &std::path::Path, server: Option<&str>) -> Settings {
 }
 
 /// An empty database, in words for another process.
-fn server(cluster: &crate::postgres::Cluster) -> String {
+pub(super) fn server(cluster: &crate::postgres::Cluster) -> String {
     let At::Postgres(postgres) = cluster.settings(&cluster.database().name).at else { panic!("a server") };
     let password = postgres.password_file.unwrap();
     let roots = password.with_file_name("roots.pem");

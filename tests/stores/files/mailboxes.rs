@@ -63,7 +63,7 @@ const OF_CENTRAL: &str =
 
 pub(super) const GOOD: &[u8] = b"P;4711;D;10,50\nP;4711;K;10,50\nK;2026;2;10,50;10,50\n";
 
-fn mailboxes(
+pub(super) fn mailboxes(
     folder: &std::path::Path,
     database: Database,
     now: Arc<Mutex<Timestamp>>,
@@ -74,7 +74,7 @@ fn mailboxes(
     Mailboxes::with(parts, "test".parse().unwrap(), RULES, at_step)
 }
 
-fn parts(folder: &std::path::Path, database: Database, now: Arc<Mutex<Timestamp>>, audit: &str) -> Parts {
+pub(super) fn parts(folder: &std::path::Path, database: Database, now: Arc<Mutex<Timestamp>>, audit: &str) -> Parts {
     let audit_keys = folder.join("audit-keys");
     if !audit_keys.exists() {
         keys::generate(&audit_keys).unwrap();
@@ -97,8 +97,35 @@ pub(super) fn key(of: &str) -> Fingerprint {
     Fingerprint(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, of.as_bytes()).as_ref().try_into().unwrap())
 }
 
-fn certificate(of: &str) -> Thumbprint {
+pub(super) fn certificate(of: &str) -> Thumbprint {
     Thumbprint::of_der(of.as_bytes())
+}
+
+/// An institution, a central system and a stranger, with a user each.
+pub(super) async fn populate(database: &Database, at: Timestamp) {
+    let mut transaction = database.begin().await.unwrap();
+    for (of, rest) in [(INSTITUTION, OWN), (CENTRAL, OF_CENTRAL), (STRANGER, "")] {
+        agreement::put(&mut transaction, &terms(of, rest), at).await.unwrap();
+    }
+    for of in [INSTITUTION, CENTRAL, STRANGER] {
+        let user = User {
+            id: Uuid::now_v7(),
+            name: format!("BRUGER_{of}"),
+            environment: "test".parse().unwrap(),
+            authority: "11111111".parse().unwrap(),
+            standing: users::Standing::Active,
+            valid_to: None,
+            seen: None,
+            certificates: vec![certificate(of)],
+            keys: vec![key(of)],
+            rights: Vec::new(),
+        };
+        users::add(&mut transaction, &user, at).await.unwrap();
+        let held = agreement::numbered(&mut transaction, number(of)).await.unwrap().unwrap();
+        let right = Right { number: number(of), fetches: true, delivers: true };
+        users::give(&mut transaction, user.id, held.id, right).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
 }
 
 impl Post {
@@ -108,29 +135,7 @@ impl Post {
         for (kind, settings, temporary) in tables::on_each().await {
             let database = Database::open(&settings, Access::Make).await.unwrap();
             let at: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
-            let mut transaction = database.begin().await.unwrap();
-            for (of, rest) in [(INSTITUTION, OWN), (CENTRAL, OF_CENTRAL), (STRANGER, "")] {
-                agreement::put(&mut transaction, &terms(of, rest), at).await.unwrap();
-            }
-            for of in [INSTITUTION, CENTRAL, STRANGER] {
-                let user = User {
-                    id: Uuid::now_v7(),
-                    name: format!("BRUGER_{of}"),
-                    environment: "test".parse().unwrap(),
-                    authority: "11111111".parse().unwrap(),
-                    standing: users::Standing::Active,
-                    valid_to: None,
-                    seen: None,
-                    certificates: vec![certificate(of)],
-                    keys: vec![key(of)],
-                    rights: Vec::new(),
-                };
-                users::add(&mut transaction, &user, at).await.unwrap();
-                let held = agreement::numbered(&mut transaction, number(of)).await.unwrap().unwrap();
-                let right = Right { number: number(of), fetches: true, delivers: true };
-                users::give(&mut transaction, user.id, held.id, right).await.unwrap();
-            }
-            transaction.commit().await.unwrap();
+            populate(&database, at).await;
             let now = Arc::new(Mutex::new(at));
             let parts = parts(temporary.path(), database.clone(), now.clone(), "audit");
             let mailboxes = Mailboxes::with(parts.clone(), "test".parse().unwrap(), RULES, None);
@@ -202,7 +207,7 @@ pub(super) fn digest(content: &[u8]) -> String {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn delivery(content: &[u8]) -> Delivery {
+pub(super) fn delivery(content: &[u8]) -> Delivery {
     Delivery {
         number: number(INSTITUTION),
         delivery: Uuid::new_v4(),
@@ -215,7 +220,12 @@ fn delivery(content: &[u8]) -> Delivery {
     }
 }
 
-async fn deliver(mailboxes: &Mailboxes, entered: &Entered, delivery: Delivery, content: &[u8]) -> Result<File, MailboxError> {
+pub(super) async fn deliver(
+    mailboxes: &Mailboxes,
+    entered: &Entered,
+    delivery: Delivery,
+    content: &[u8],
+) -> Result<File, MailboxError> {
     match mailboxes.deliver(entered, delivery).await? {
         Begun::Known(file) => Ok(*file),
         Begun::Take(mut receiving) => {
@@ -343,7 +353,7 @@ async fn a_row_that_cannot_be_gone_on_with_keeps_no_other_from_its_turn_and_is_c
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let Ok(read) = std::fs::read_dir(folder) else { return Vec::new() };
     read.flatten().flat_map(|entry| if entry.path().is_dir() { walk(&entry.path()) } else { vec![entry.path()] }).collect()
 }

@@ -4,6 +4,7 @@ mod bounds;
 mod door;
 mod killed;
 mod mailboxes;
+mod mailboxes_killed;
 mod monitoring;
 mod partner_door;
 mod validators;
