@@ -43,6 +43,7 @@ use session::{Session, Shared};
 
 /// Clients have been seen to break at shorter ones.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
+const _: () = assert!(KEEP_ALIVE.as_secs() >= 30);
 /// How long a connection that was told to end may take.
 const ENDING: Duration = Duration::from_secs(5);
 /// Keys that a client may offer: agents hold many.

@@ -456,6 +456,87 @@ async fn a_key_that_is_disabled_and_a_user_that_has_ended_do_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_key_is_one_until_the_instant_at_which_it_ends() {
+    for world in World::all().await {
+        let at = *world.now.lock().unwrap();
+        let (hour, ending) = (SignedDuration::from_hours(1), key(9));
+        let mut transaction = world.database.begin().await.unwrap();
+        let ends = Some(at.checked_add(hour).unwrap());
+        users::add_key(&mut transaction, id(OTHER), &ending, "prod", ends, at).await.unwrap();
+        users::disable_key(&mut transaction, id(OTHER), key(3).fingerprint()).await.unwrap();
+        transaction.commit().await.unwrap();
+        let keys = async || world.files.account(OTHER).await.unwrap().unwrap().keys;
+        world.pass(hour.checked_sub(SignedDuration::from_micros(1)).unwrap());
+        assert_eq!(keys().await, [ending.fingerprint()], "{}", world.kind);
+        let home = world.home(OTHER).await;
+        home.admitted().await.unwrap();
+        world.pass(SignedDuration::from_micros(1));
+        assert_eq!(keys().await, [], "{}", world.kind);
+        // A session believes for a moment.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while home.admitted().await != Err(Problem::KeyNotAllowed) {
+            assert!(std::time::Instant::now() < deadline, "{}: still admitted", world.kind);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_what_comes_into_a_home_does_not_go_back_though_the_clock_does() {
+    for world in World::all().await {
+        world.send("a.xml", CONTENT).await;
+        world.pass(SignedDuration::from_hours(-1));
+        world.send("b.xml", CONTENT).await;
+        let recipient = world.home(RECIPIENT).await;
+        let of = async |file: &str| recipient.stat(&Folder::In, &name(file)).await.unwrap().modified;
+        assert!(of("b.xml").await >= of("a.xml").await, "{}", world.kind);
+        assert!(of("b.xml.metadata").await >= of("a.xml").await, "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_no_trigger_comes_for_is_counted_after_a_day_and_stays_in_out() {
+    for world in World::all().await {
+        put(&world.home(SENDER).await, NAME, CONTENT).await.unwrap();
+        let counted = async || {
+            world.files.sweep().await.unwrap();
+            world.files.figures().await.unwrap().without_trigger
+        };
+        world.pass(SignedDuration::from_hours(23));
+        assert_eq!(counted().await, 0, "{}", world.kind);
+        world.pass(SignedDuration::from_hours(2));
+        assert_eq!(counted().await, 1, "{}", world.kind);
+        assert_eq!(world.list(SENDER, Folder::Out).await, [NAME], "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn an_agreed_recipient_that_is_disabled_and_two_orders_that_fit_alike_have_codes_of_their_own() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        let codes = async |file: &str, trigger: String| {
+            put(&sender, file, CONTENT).await.unwrap();
+            put(&sender, &format!("{file}.trigger"), trigger.as_bytes()).await.unwrap();
+            world.settle().await;
+            world.codes(file).await
+        };
+        // Two it-systems of one authority, and the trigger does not say which.
+        for recipient in [RECIPIENT, OTHER] {
+            let to = order(SENDER, recipient);
+            world.order(hjemmel::files::orders::Order { inf_ref: Some("X_1".to_owned()), pattern: None, ..to }).await;
+        }
+        let routed = trigger_to("a.xml", CONTENT.len(), SENDER, &["ROUTING_V1_0_0"], &routing("X_1", 1));
+        assert_eq!(codes("a.xml", routed).await, [1031], "{}", world.kind);
+        let mut transaction = world.database.begin().await.unwrap();
+        let user = users::named(&mut transaction, RECIPIENT).await.unwrap().unwrap();
+        users::change(&mut transaction, &user, &Changed { disabled: Some(true), ..Changed::default() }).await.unwrap();
+        transaction.commit().await.unwrap();
+        let told = codes("b.xml", trigger_to("b.xml", CONTENT.len(), SENDER, &[RECIPIENT], "")).await;
+        assert_eq!(told, [1022], "{}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_would_forge_a_receipt_or_fits_no_disk_goes_nowhere() {
     // 124 bytes, and 247 in NFC: with `.trigger` it is a name, with `.metadata` it is none.
     let longer = format!("{}x", "\u{958}".repeat(41));
