@@ -511,28 +511,14 @@ async fn a_file_that_no_trigger_comes_for_is_counted_after_a_day_and_stays_in_ou
 }
 
 #[tokio::test]
-async fn an_agreed_recipient_that_is_disabled_and_two_orders_that_fit_alike_have_codes_of_their_own() {
+async fn an_agreed_recipient_that_is_disabled_has_a_code_of_its_own() {
     for world in World::all().await {
-        let sender = world.home(SENDER).await;
-        let codes = async |file: &str, trigger: String| {
-            put(&sender, file, CONTENT).await.unwrap();
-            put(&sender, &format!("{file}.trigger"), trigger.as_bytes()).await.unwrap();
-            world.settle().await;
-            world.codes(file).await
-        };
-        // Two it-systems of one authority, and the trigger does not say which.
-        for recipient in [RECIPIENT, OTHER] {
-            let to = order(SENDER, recipient);
-            world.order(hjemmel::files::orders::Order { inf_ref: Some("X_1".to_owned()), pattern: None, ..to }).await;
-        }
-        let routed = trigger_to("a.xml", CONTENT.len(), SENDER, &["ROUTING_V1_0_0"], &routing("X_1", 1));
-        assert_eq!(codes("a.xml", routed).await, [1031], "{}", world.kind);
         let mut transaction = world.database.begin().await.unwrap();
         let user = users::named(&mut transaction, RECIPIENT).await.unwrap().unwrap();
         users::change(&mut transaction, &user, &Changed { disabled: Some(true), ..Changed::default() }).await.unwrap();
         transaction.commit().await.unwrap();
-        let told = codes("b.xml", trigger_to("b.xml", CONTENT.len(), SENDER, &[RECIPIENT], "")).await;
-        assert_eq!(told, [1022], "{}", world.kind);
+        world.send(NAME, CONTENT).await;
+        assert_eq!(world.codes(NAME).await, [1022], "{}", world.kind);
     }
 }
 
