@@ -117,7 +117,7 @@ pub async fn propose(
     let ends_at = at.map_or(earliest, to_microsecond);
     let ends_at = period.map_or(ends_at, |to| ends_at.min(to));
     let mut session = store.database().session().await?;
-    proposed(&mut session, agreement, &[], &Kinds::of(rules), (ends_at, earliest), now).await
+    proposed(&mut session, agreement, None, &Kinds::of(rules), (ends_at, earliest), now).await
 }
 
 /// What would end with an agreement that is approved during the notice of what it depends on: it has that end from the first, and what
@@ -138,14 +138,14 @@ pub(super) async fn of_approval(
     };
     // Those that it takes the place of keep nothing from then on.
     let replaced = versions::others(session, agreement, now).await?;
-    proposed(session, agreement, &replaced, kinds, (ends_at, ends_at), now).await.map(Some)
+    proposed(session, agreement, Some(&replaced), kinds, (ends_at, ends_at), now).await.map(Some)
 }
 
-/// `replaced`: the versions that it takes the place of where it begins.
+/// `replaced`: of one that is approved, the versions that it takes the place of where it begins.
 async fn proposed(
     session: &mut Session,
     agreement: &Agreement,
-    replaced: &[Agreement],
+    replaced: Option<&[Agreement]>,
     kinds: &Kinds,
     (ends_at, earliest): (Timestamp, Timestamp),
     now: Timestamp,
@@ -153,7 +153,7 @@ async fn proposed(
     let others = of_authority(session, agreement.authority, &agreement.environment).await?;
     let mut ends = Ends::default();
     let begins = agreement.valid_from.max(now);
-    for (id, at) in replaced.iter().map(|held| (held.id, begins)).chain([(agreement.id, ends_at)]) {
+    for (id, at) in replaced.into_iter().flatten().map(|held| (held.id, begins)).chain([(agreement.id, ends_at)]) {
         ends.0.insert(id, Given { at, until: agreement.id, by: BTreeSet::from([agreement.id]) });
     }
     let with = depending(session, agreement, replaced, &others, &mut ends, ends_at).await?;
@@ -217,17 +217,20 @@ impl Known<'_> {
 async fn depending(
     session: &mut Session,
     agreement: &Agreement,
-    replaced: &[Agreement],
+    replaced: Option<&[Agreement]>,
     others: &[Agreement],
     ends: &mut Ends,
     ends_at: Timestamp,
 ) -> Result<Vec<Taken<Agreement>>, StoreError> {
     let Some(own) = agreement.terms.as_ref().map(|terms| terms.request) else { return Ok(Vec::new()) };
-    let open = |other: &&Agreement| other.id != agreement.id && (other.state == State::Requested || other.goes_on(ends_at));
+    // Where one is approved, a request that depends on it waits on: it has that end when it is approved in turn.
+    let waits = |other: &Agreement| replaced.is_none() && other.state == State::Requested;
+    let open = |other: &&Agreement| other.id != agreement.id && (waits(other) || other.goes_on(ends_at));
     let candidates: Vec<&Agreement> = others.iter().filter(open).collect();
     if candidates.iter().all(|other| other.terms.as_ref().is_none_or(|terms| terms.depends_on.is_empty())) {
         return Ok(Vec::new());
     }
+    let is_replaced = |line: &Agreement| replaced.into_iter().flatten().any(|held| held.id == line.id);
     let mut firsts = versions::First::default();
     let mut known = vec![Known { line: agreement, first: firsts.of(session, own).await?, needs: Vec::new() }];
     for line in candidates {
@@ -235,7 +238,7 @@ async fn depending(
         let first = firsts.of(session, terms.request).await?;
         let mut needs = Vec::new();
         // The end of what is replaced is decided already.
-        for request in terms.depends_on.iter().filter(|_| !replaced.iter().any(|held| held.id == line.id)) {
+        for request in terms.depends_on.iter().filter(|_| !is_replaced(line)) {
             needs.push(firsts.of(session, *request).await?);
         }
         known.push(Known { line, first, needs });
@@ -435,7 +438,7 @@ pub(super) async fn by_itself(
     let ends_at = if to == State::Expired { agreement.valid_to.unwrap_or(because.at) } else { because.at };
     let ending = {
         let mut session = store.database().session().await?;
-        proposed(&mut session, &agreement, &[], &Kinds::of(rules), (ends_at, ends_at), because.at).await?
+        proposed(&mut session, &agreement, None, &Kinds::of(rules), (ends_at, ends_at), because.at).await?
     };
     let mut change = store.change().await?;
     let what = what(&agreement, Some(agreement.state), to);

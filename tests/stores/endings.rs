@@ -722,6 +722,7 @@ async fn what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_s
     assert!(before.text().contains(&format!("ophører {} med serviceaftale: {}", given.ends_at, held.id)), "{}", before.text());
     // The one that depends on it is approved first, and has no end while it waits.
     let (_, last) = approved(&store, third.clone()).await;
+    let (_, asked) = requested(&store, Content { name: "Opfølgning 2".to_owned(), ..third }).await;
     assert_eq!((last.state, last.ends_at), (State::Approved, None));
     let by = signer(SIGNATORY);
     let unseen = [
@@ -736,6 +737,7 @@ async fn what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_s
     for line in [format!("ophører samtidig, serviceaftale: {}", last.id), format!("lukkes, ruteordre for filer: {list}")] {
         assert!(shown.lines().contains(&line), "{line} in {:?}", shown.lines());
     }
+    assert!(!shown.text().contains(&asked[0].id.to_string()), "{}", shown.text());
     told(&store).await;
     let other = agreement::decide_as_shown(&store, By::Key(&by), &shown, State::Approved, &because(NOW), None).await.unwrap();
     for ends in [&other, &last] {
@@ -743,8 +745,8 @@ async fn what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_s
         assert_eq!((ends.state, ends.ends_at), (State::Terminated, Some(given.ends_at)));
     }
     assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)));
-    // In the other order it ends then, too.
-    let (_, after) = approved(&store, Content { name: "Opfølgning 2".to_owned(), ..third }).await;
+    // In the other order it ends then, too: its request waits on.
+    let after = decided(&store, &now_is(&store, &asked[0]).await, State::Approved, SIGNATORY).await.unwrap();
     assert_eq!(after.ends_at, Some(given.ends_at));
     taken_back(&store, &held).await;
     for depending in [&other, &last, &after] {
