@@ -229,7 +229,6 @@ pub(super) async fn ends_otherwise(
     agreement: &Agreement,
     at: Timestamp,
 ) -> Result<Option<Uuid>, StoreError> {
-    let by_this = taken_by(change, agreement.id, AGREEMENT).await?;
     let (mut way, mut seen) = (vec![agreement.clone()], BTreeSet::from([agreement.id]));
     while let Some(one) = way.pop() {
         for principal in ended_principals(change.connection(), &one, at).await? {
@@ -237,8 +236,10 @@ pub(super) async fn ends_otherwise(
                 continue;
             }
             let held = change.agreement(principal.id).await?.filter(|held| held.is_under_notice(at));
-            let has_own = !own(&taken(change, principal.id).await?).is_empty();
-            match held.filter(|held| by_this.contains(&held.id) && !has_own) {
+            let taken = taken(change, principal.id).await?;
+            // The end that it has now is the one that this notice gave: nobody brought it forward since.
+            let by_this = |end: Timestamp| taken.iter().any(|one| one.by == agreement.id && one.given == end.to_string());
+            match held.filter(|held| held.ends_at.is_some_and(by_this) && own(&taken).is_empty()) {
                 Some(held) => way.push(held),
                 None => return Ok(Some(principal.id)),
             }

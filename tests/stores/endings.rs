@@ -45,6 +45,7 @@ on_both! {
     what_covers_a_thing_until_its_own_notice_is_over_puts_it_off_until_then;
     what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_shown;
     a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back;
+    of_two_that_depend_on_each_other_one_is_not_taken_back_where_the_other_was_brought_forward;
     a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing;
 }
 
@@ -790,6 +791,23 @@ async fn a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back(kept:
         let back = now_is(&store, back).await;
         assert_eq!((back.state, back.ends_at), (State::Approved, None));
     }
+}
+
+async fn of_two_that_depend_on_each_other_one_is_not_taken_back_where_the_other_was_brought_forward(kept: Kept) {
+    let store = opened(&kept).await;
+    let (first, _) = approved(&store, of_korsbaek()).await;
+    let (second, other) = approved(&store, depending_on(&first)).await;
+    let renewed = Content { depends_on: vec![second.id], ..request::renewed(&first, at(NOW)) };
+    let (_, one) = approved(&store, renewed).await;
+    let given = noticed(&store, &now_is(&store, &other).await, Some(at("2027-05-31T22:00:00Z"))).await;
+    assert_eq!(now_is(&store, &one).await.ends_at, Some(given.ends_at));
+    let sooner = noticed(&store, &now_is(&store, &one).await, None).await;
+    assert!(sooner.ends_at < given.ends_at);
+    let ends = now_is(&store, &other).await;
+    assert_eq!(ends.ends_at, Some(sooner.ends_at));
+    let alone = decided(&store, &ends, State::Approved, OWNER).await.unwrap_err();
+    assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "the other ends by another decision: {alone}");
+    assert_eq!(now_is(&store, &other).await.ends_at, Some(sooner.ends_at));
 }
 
 async fn a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing(kept: Kept) {
