@@ -156,13 +156,15 @@ async fn proposed(
     for (id, at) in replaced.into_iter().flatten().map(|held| (held.id, begins)).chain([(agreement.id, ends_at)]) {
         ends.0.insert(id, Given { at, until: agreement.id, by: BTreeSet::from([agreement.id]) });
     }
-    let with = depending(session, agreement, replaced, &others, &mut ends, ends_at).await?;
+    // One whose own notice is over before that counts too: if it goes on after all, so does what ends with the last of them.
+    let open = |other: &Agreement| other.goes_on(ends_at) || other.is_under_notice(now);
+    let with = depending(session, agreement, replaced, &others, &mut ends, open).await?;
     // What was only asked for opens nothing, so that there is nothing to close of it.
     let approved = with.iter().map(|taken| &taken.thing).filter(|other| other.state != State::Requested);
     let all: Vec<&Agreement> = std::iter::once(agreement).chain(approved).collect();
     let is_ending = |other: &Agreement| all.iter().any(|ends| ends.id == other.id);
     let going_on: Vec<&Agreement> =
-        all.iter().copied().chain(others.iter().filter(|other| !is_ending(other) && other.goes_on(ends_at))).collect();
+        all.iter().copied().chain(others.iter().filter(|other| !is_ending(other) && open(other))).collect();
     let mut routes: Vec<Taken<Route>> = Vec::new();
     for one in &all {
         let alike = |other: &&&Agreement| (other.service, other.side) == (one.service, one.side);
@@ -220,13 +222,13 @@ async fn depending(
     replaced: Option<&[Agreement]>,
     others: &[Agreement],
     ends: &mut Ends,
-    ends_at: Timestamp,
+    open: impl Fn(&Agreement) -> bool,
 ) -> Result<Vec<Taken<Agreement>>, StoreError> {
     let Some(own) = agreement.terms.as_ref().map(|terms| terms.request) else { return Ok(Vec::new()) };
     // Where one is approved, a request that depends on it waits on: it has that end when it is approved in turn.
     let waits = |other: &Agreement| replaced.is_none() && other.state == State::Requested;
-    let open = |other: &&Agreement| other.id != agreement.id && (waits(other) || other.goes_on(ends_at));
-    let candidates: Vec<&Agreement> = others.iter().filter(open).collect();
+    let counts = |other: &&Agreement| other.id != agreement.id && (waits(other) || open(other));
+    let candidates: Vec<&Agreement> = others.iter().filter(counts).collect();
     if candidates.iter().all(|other| other.terms.as_ref().is_none_or(|terms| terms.depends_on.is_empty())) {
         return Ok(Vec::new());
     }
