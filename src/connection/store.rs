@@ -387,7 +387,7 @@ pub(super) async fn assignments(session: &mut Session, connections: &[Connection
             concat!(
                 "SELECT connection, task, party, person, due, wave, 'own' AS since FROM connection_task_given WHERE connection IN (SELECT ",
                 $one,
-                ") UNION ALL SELECT connection, task, (SELECT party FROM api_user WHERE id = person), person, due, wave, 'before'
+                ") UNION ALL SELECT connection, task, (SELECT api_user.party FROM api_user WHERE api_user.id = connection_task.person), person, due, wave, 'before'
                  FROM connection_task WHERE connection IN (SELECT ",
                 $one,
                 ")"

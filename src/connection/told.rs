@@ -65,7 +65,9 @@ fn turns(shown: &Shown) -> Vec<Cvr> {
 /// Whether a party is in a connection by nothing but a side that has not agreed to it.
 fn is_yet_to_agree(connection: &Connection, party: Cvr) -> bool {
     let authority = (party == connection.authority).then_some(Consenting::Authority);
-    let receives = party == connection.receiver_authority || Some(party) == connection.receiver_supplier;
+    // Where there is no system that receives, nobody is in it as its side, which needs no consent.
+    let receives =
+        connection.receiver.is_some() && (party == connection.receiver_authority || Some(party) == connection.receiver_supplier);
     let sides: Vec<Consenting> = authority.into_iter().chain(receives.then_some(Consenting::Receiver)).collect();
     let awaits = connection.awaits();
     Some(party) != connection.client_supplier && !sides.is_empty() && sides.iter().all(|side| awaits.contains(side))
