@@ -524,7 +524,8 @@ async fn assign_once(
     };
     if let Some(person) = assigning.person {
         let own = known_user(deciding.change.connection(), person).await?.filter(|user| user.holds(because.at));
-        if !own.is_some_and(|user| user.party.is_none_or(|own| own == party)) {
+        let is_one_of_them = own.is_some_and(|user| user.party.is_none_or(|own| own == party));
+        if !is_one_of_them {
             return Err(refused(
                 "opgaven gives til en bruger hos den, hvis opgaven er, eller i driften",
                 "a task is given to a user of whoever it belongs to, or an operator",

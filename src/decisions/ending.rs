@@ -67,7 +67,7 @@ impl Ending {
     /// with what.
     pub(super) fn lines(&self) -> Vec<String> {
         let later = |ends_at: Timestamp, until: Uuid| {
-            (ends_at > self.ends_at).then(|| format!(" {ends_at}, når {until} ophører")).unwrap_or_default()
+            if ends_at > self.ends_at { format!(" {ends_at}, når {until} ophører") } else { String::new() }
         };
         let mut lines = Vec::new();
         for Taken { thing, ends_at, until, .. } in &self.with {
