@@ -826,10 +826,9 @@ async fn a_deleted_user_that_still_knocks_is_no_cause_once_its_successor_is_let_
 async fn whoever_only_delivers_does_not_see_what_came_in() {
     for post in Post::all().await {
         let file = post.delivered(GOOD).await;
-        let mut session = post.database.session().await.unwrap();
         let right = Right { number: number(CENTRAL), fetches: false, delivers: true };
-        users::give(&mut session, post.enter(CENTRAL).await.user.id, file.recipient, right).await.unwrap();
-        drop(session);
+        let user = post.enter(CENTRAL).await.user.id;
+        users::give(&mut post.database.session().await.unwrap(), user, file.recipient, right).await.unwrap();
         let central = post.enter(CENTRAL).await;
         refused(post.mailboxes.list(&central, number(CENTRAL), Which::Inbox, 0, 10).await, "MailboxRight");
         refused(post.mailboxes.file(&central, number(CENTRAL), Which::Inbox, file.id).await, "MailboxRight");
