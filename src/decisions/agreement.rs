@@ -304,11 +304,22 @@ async fn decide_once(
                 Some((_, principals)) => principals,
                 None => along::ended_principals(change.connection(), shown, because.at).await?,
             };
-            if let Some(over) = principals.iter().find(|principal| principal.ends_at <= because.at) {
-                let what = Detail::new(
-                    format!("aftalen afhænger af {}, som er ophørt; de ophører sammen", over.id),
-                    format!("the agreement depends on {}, which is over; they end together", over.id),
-                );
+            // One that never holds does not take the place of one that does: its versions before would end where it was to begin.
+            let begins = shown.valid_from.max(because.at);
+            if let Some(over) = principals.iter().find(|principal| principal.ends_at <= begins) {
+                let (id, end) = (over.id, over.ends_at);
+                let what = match end <= because.at {
+                    true => Detail::new(
+                        format!("aftalen afhænger af {id}, som er ophørt; de ophører sammen"),
+                        format!("the agreement depends on {id}, which is over; they end together"),
+                    ),
+                    false => Detail::new(
+                        format!("aftalen afhænger af {id}, som ophører {end}, før aftalen begynder; de ophører sammen"),
+                        format!(
+                            "the agreement depends on {id}, which ends {end}, before the agreement begins; they end together"
+                        ),
+                    ),
+                };
                 return Err(ApiRefusal::ApiConflict { what }.into());
             }
             // An end that was not shown is not given.

@@ -265,10 +265,11 @@ async fn again(
         return Ok(Became::Stays);
     }
     let own: Option<Timestamp> = maybe(own(&taken))?;
-    let ends_at = principals.iter().map(|principal| principal.ends_at).chain(own).min();
-    let ends_at = ends_at.map(|end| held.valid_to.map_or(end, |to| end.min(to)));
+    let sooner = |principal: &&Principal| principal.is_within(held) && own.is_none_or(|own| principal.ends_at < own);
+    let own_end = own.map(|end| held.valid_to.map_or(end, |to| end.min(to)));
+    let ends_at = principals.iter().filter(sooner).map(|principal| principal.ends_at).chain(own_end).min();
     forget(change, held.id, at).await?;
-    for principal in principals.iter().filter(|principal| own.is_none_or(|own| principal.ends_at < own)) {
+    for principal in principals.iter().filter(sooner) {
         for noticed in principal.noticed() {
             let ends = (own.map(|end| end.to_string()), principal.ends_at.to_string());
             note(change, noticed, (AGREEMENT, held.id), ends, at).await?;
@@ -310,11 +311,16 @@ async fn carries_again(
             _ => {}
         }
     }
-    // A notice closes it on its own day, also where another covers its calls since. Not where one that closed it together with this goes on.
+    let mut given_on: Vec<(Uuid, Date)> = Vec::new();
+    for taken in &taken {
+        given_on.extend(maybe::<Date>(&taken.given)?.map(|day| (taken.by, day)));
+    }
+    // A notice closes it on its own day, also where another covers its calls since, and where it was brought forward since: of several that
+    // close it together, on the last one's. Not where one of those goes on.
     for held in noticed.iter().filter(|held| !back.iter().any(|back| same_calls(back, held))) {
-        if let Some(day) = held.ends_at.and_then(day_after)
-            && taken.iter().any(|taken| taken.by == held.id && taken.given == day.to_string())
-        {
+        let together: Vec<&Agreement> = noticed.iter().filter(|other| same_calls(other, held)).collect();
+        let Some(day) = together.iter().filter_map(|one| one.ends_at.and_then(day_after)).max() else { continue };
+        if given_on.iter().any(|(by, given)| *given >= day && together.iter().any(|one| one.id == *by)) {
             closes.insert(held.id, day);
         }
     }
@@ -371,6 +377,11 @@ impl Principal {
     fn noticed(&self) -> impl Iterator<Item = Uuid> {
         std::iter::once(self.id).chain(self.versions.iter().copied())
     }
+
+    /// Whether it ends within the period of what depends on it: what is over by then ends by itself, and not by a notice.
+    fn is_within(&self, depending: &Agreement) -> bool {
+        depending.valid_to.is_none_or(|to| self.ends_at < to)
+    }
 }
 
 /// Gives an agreement that was approved the end of what it depends on, where notice was given on that: they end together.
@@ -382,15 +393,13 @@ pub(super) async fn ends_with(
     principals: &[Principal],
     because: &Because,
 ) -> Result<Agreement, DecideError> {
-    let Some(ends_at) = principals.iter().map(|principal| principal.ends_at).min() else { return Ok(approved) };
-    if approved.valid_to.is_some_and(|to| to <= ends_at) {
-        return Ok(approved);
-    }
+    let within = || principals.iter().filter(|principal| principal.is_within(&approved));
+    let Some(ends_at) = within().map(|principal| principal.ends_at).min() else { return Ok(approved) };
     let what = what(&approved, Some(approved.state), State::Terminated);
     let noticed = change.give_notice(&approved, ends_at, &actor.user().name, &because.reason, because.at).await;
     let noticed = noticed.map_err(of_agreement)?;
     change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
-    for principal in principals {
+    for principal in within() {
         for by in principal.noticed() {
             note_agreement(change, by, &approved, principal.ends_at, because.at).await?;
         }

@@ -47,6 +47,9 @@ on_both! {
     a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back;
     of_two_that_depend_on_each_other_one_is_not_taken_back_where_the_other_was_brought_forward;
     a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing;
+    a_renewal_that_would_end_before_it_begins_is_not_approved_and_what_holds_goes_on;
+    what_runs_out_between_the_ends_of_two_that_it_depends_on_has_its_own_period_where_the_sooner_notice_is_taken_back;
+    a_route_closes_on_the_day_of_a_notice_that_was_brought_forward_also_where_another_covers_its_calls_since;
 }
 
 /// Three months' notice; files of one kind go by the service.
@@ -855,4 +858,80 @@ async fn a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing
     assert_eq!(now_is(&store, &stopped).await.state, State::Terminated);
     assert_eq!(now_is(&store, &on_trial).await.state, State::Terminated);
     assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
+}
+
+async fn a_renewal_that_would_end_before_it_begins_is_not_approved_and_what_holds_goes_on(kept: Kept) {
+    let store = opened(&kept).await;
+    let (request, principal) = approved(&store, of_korsbaek()).await;
+    let (first, held) = approved(&store, Content { depends_on: Vec::new(), ..depending_on(&request) }).await;
+    let given = noticed(&store, &principal, None).await;
+    let renewed = |begins: Timestamp| Content {
+        depends_on: vec![request.id],
+        valid_from: Some(begins),
+        ..request::renewed(&first, at(NOW))
+    };
+    for begins in [given.ends_at, given.ends_at + SignedDuration::from_hours(1)] {
+        let (_, lines) = requested(&store, renewed(begins)).await;
+        let never = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap_err();
+        assert!(matches!(refused(&never), Some(ApiRefusal::ApiConflict { .. })), "{never}");
+        let goes_on = now_is(&store, &held).await;
+        assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None), "begins {begins}");
+    }
+    // One that holds for a moment takes its place as any.
+    let begins = given.ends_at - MILLISECOND;
+    let (_, next) = approved(&store, renewed(begins)).await;
+    assert_eq!(next.ends_at, Some(given.ends_at));
+    assert_eq!(now_is(&store, &held).await.ends_at, Some(begins));
+}
+
+async fn what_runs_out_between_the_ends_of_two_that_it_depends_on_has_its_own_period_where_the_sooner_notice_is_taken_back(
+    kept: Kept,
+) {
+    let store = opened(&kept).await;
+    let (sooner, period, later) = (at("2027-04-30T22:00:00Z"), at("2027-05-15T22:00:00Z"), at("2027-05-31T22:00:00Z"));
+    for is_first_sooner in [true, false] {
+        let (one, other) = (approved(&store, of_korsbaek()).await, approved(&store, of_korsbaek()).await);
+        let content = Content { depends_on: vec![one.0.id, other.0.id], valid_to: Some(period), ..depending_on(&one.0) };
+        let (_, both) = approved(&store, content.clone()).await;
+        let mut notices = [(&one.1, sooner), (&other.1, later)];
+        if !is_first_sooner {
+            notices.reverse();
+        }
+        for (principal, until) in notices {
+            noticed(&store, principal, Some(until)).await;
+        }
+        let (_, since) = approved(&store, Content { name: "Opfølgning".to_owned(), ..content }).await;
+        for depending in [&both, &since] {
+            assert_eq!(now_is(&store, depending).await.ends_at, Some(sooner));
+        }
+        for principal in [&one.1, &other.1] {
+            taken_back(&store, principal).await;
+            for depending in [&both, &since] {
+                let goes_on = now_is(&store, depending).await;
+                let is = (goes_on.state, goes_on.ends_at, goes_on.valid_to);
+                assert_eq!(is, (State::Approved, None, Some(period)), "first sooner: {is_first_sooner}");
+            }
+        }
+    }
+}
+
+async fn a_route_closes_on_the_day_of_a_notice_that_was_brought_forward_also_where_another_covers_its_calls_since(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, front) = approved(&store, of_korsbaek()).await;
+    let receives = Part { service: SERVICE, side: Side::Back, scope: Default::default() };
+    let others = Content { authorities: vec![OTHER.parse().unwrap()], services: vec![receives], ..content() };
+    let (_, back) = approved(&store, others).await;
+    let route = routed(&kept, &store).await;
+    let (april, may, june) = (at("2027-03-31T22:00:00Z"), at("2027-04-30T22:00:00Z"), at("2027-05-31T22:00:00Z"));
+    noticed(&store, &front, Some(june)).await;
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-06-01"));
+    let sooner = ending::propose(&store, &back, Some(april), &rules(), at(NOW)).await.unwrap();
+    ending::end(&store, By::Key(&signer(OTHERS_SIGNATORY)), &sooner, &because(NOW), None).await.unwrap();
+    noticed(&store, &now_is(&store, &front).await, Some(may)).await;
+    assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-04-01"));
+    approved(&store, of_korsbaek()).await;
+    for (agreement, by, closes) in [(&back, OTHERS_SIGNATORY, Some("2027-05-01")), (&front, OWNER, None)] {
+        decided(&store, &now_is(&store, agreement).await, State::Approved, by).await.unwrap();
+        assert_eq!(ends_on(&store, &route).await.as_deref(), closes);
+    }
 }
