@@ -33,13 +33,13 @@ pub struct Key {
 }
 
 /// What is closed of files.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Closing {
     /// Route orders that no other agreement covers.
     pub orders: Vec<Uuid>,
     /// Keys of users of the system that no other order and no other agreement needs.
     pub keys: Vec<Key>,
-    /// How many files wait in a recipient's IN by these orders.
+    /// How many files wait in a recipient's IN by these orders, as it was looked at: shown beside what is decided, and no part of it.
     pub waiting: i64,
     /// Of each order and user the agreements whose end closes it, each with when.
     by: BTreeMap<Uuid, BTreeMap<Uuid, Closes>>,
@@ -47,6 +47,15 @@ pub struct Closing {
 
 /// When something is closed, and with whose end.
 type Closes = (Timestamp, Uuid);
+
+/// Whether the same is closed. A file that comes or is fetched meanwhile alters nothing that was decided.
+impl PartialEq for Closing {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.orders, &self.keys, &self.by) == (&other.orders, &other.keys, &other.by)
+    }
+}
+
+impl Eq for Closing {}
 
 impl Closing {
     /// When an order, or the keys of a user, are closed, and with whose end that is: an agreement's, or an order's.

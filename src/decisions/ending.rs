@@ -86,7 +86,8 @@ impl Ending {
             lines.push(format!("spærres{}, SFTP-nøgle: {} {}", closes(&key.user), key.name, key.fingerprint));
         }
         if !self.files.orders.is_empty() {
-            lines.push(format!("slettes, filer, der ikke er hentet: {}", self.files.waiting));
+            // Not how many: each file that comes would make another text of it.
+            lines.push("slettes: filer efter ruteordrerne, der ikke er hentet".to_owned());
             lines.push("afvises tilbage til afsender: filer, der er undervejs efter ruteordrerne".to_owned());
         }
         lines

@@ -613,23 +613,26 @@ async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_tak
     .await
     .unwrap();
     let transfer = Uuid::from_u128(54);
-    kept.execute(&format!(
-        "INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us)
-         VALUES ('{transfer}', '{ours}', 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'KLAR', 'a', 'a', {}, 1)",
-        match kept.settings.at {
-            At::Sqlite(_) => "x'61'",
-            At::Postgres(_) => "'\\x61'::bytea",
-        }
-    ))
-    .await
-    .unwrap();
     let later = (at(NOW) + SignedDuration::from_hours(24 * 400)).as_microsecond();
-    kept.execute(&format!(
-        "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
-         VALUES ('{transfer}', '{theirs}', '{order}', 'KLAR', 1, 2, {later})"
-    ))
-    .await
-    .unwrap();
+    let delivered = async |transfer: Uuid, name: &str| {
+        kept.execute(&format!(
+            "INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us)
+             VALUES ('{transfer}', '{ours}', 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'KLAR', '{name}', '{name}', {}, 1)",
+            match kept.settings.at {
+                At::Sqlite(_) => "x'61'",
+                At::Postgres(_) => "'\\x61'::bytea",
+            }
+        ))
+        .await
+        .unwrap();
+        kept.execute(&format!(
+            "INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
+             VALUES ('{transfer}', '{theirs}', '{order}', 'KLAR', 1, 2, {later})"
+        ))
+        .await
+        .unwrap();
+    };
+    delivered(transfer, "a").await;
     let rule = Rule { inf_refs: vec!["BILAG".to_owned()], notice_months: 3, ..Rule::default() };
     let rules = Rules::new([(SERVICE, rule)].into());
     let proposed = ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap();
@@ -640,9 +643,14 @@ async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_tak
         "the ledger's own key is not"
     );
     let text = proposed.text();
-    for named in [order.to_string(), "FAG SHA256:AAAA".to_owned(), "filer, der ikke er hentet: 1".to_owned()] {
+    for named in [order.to_string(), "FAG SHA256:AAAA".to_owned(), "filer efter ruteordrerne, der ikke er hentet".to_owned()] {
         assert!(text.contains(&named), "{named} in {text}");
     }
+    // A file that comes while it is looked at makes no other list of it.
+    delivered(Uuid::from_u128(55), "b").await;
+    let with_another = ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap();
+    assert_eq!(with_another.files.waiting, 2);
+    assert_eq!((with_another.text(), &with_another), (text, &proposed));
     // Where the system has another agreement, its key stays; a request that nobody has answered needs none.
     let (_, others) = requested(&store, Content { authorities: vec![OTHER.parse().unwrap()], ..content() }).await;
     assert_eq!(ending::propose(&store, &held, None, &rules, at(NOW)).await.unwrap().files.keys.len(), 1);

@@ -176,6 +176,10 @@ pub struct EndingView {
     /// The routes that would carry nothing, and are closed; where another agreement has their calls carried until its own end, then.
     #[schema(max_items = 1000)]
     pub routes: Vec<Uuid>,
+    /// How many files lie unfetched by the route orders that are closed, now; what is left of them is deleted then. It stands in no text that is
+    /// decided on, for it changes with each file.
+    #[schema(minimum = 0, maximum = 9007199254740991_i64)]
+    pub files_waiting: i64,
     /// The text that is to be shown to whoever ends it.
     #[schema(max_length = 400000)]
     pub text: String,
@@ -207,6 +211,7 @@ pub async fn ending(
         earliest: ending.earliest,
         agreements: ending.with.iter().map(|taken| taken.thing.id).collect(),
         routes: ending.routes.iter().map(|taken| taken.thing.id).collect(),
+        files_waiting: ending.files.waiting,
         text_sha256: shown::sha256(&text),
         text,
     };

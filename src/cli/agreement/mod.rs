@@ -396,6 +396,7 @@ async fn terminate(store: &Store, end: End, rules: &Rules, now: Timestamp, out: 
     let shown = store.get(decide.id).await?;
     legal(&shown, State::Terminated, now)?;
     let ending = ending::propose(store, &shown, ends_at, rules, now).await?;
+    tell_waiting(&ending, out)?;
     tell(&ending.text(), decide.shown.as_deref(), out)?;
     let agreement = ending::end(store, By::Key(&signer), &ending, &because, None).await?;
     told::decided(&agreement, now, out)?;
@@ -419,7 +420,16 @@ fn tell_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandErro
     for with in &approval.with {
         writeln!(out, "approved, it ends {} with agreement {with}, which it depends on", ending.ends_at)?;
     }
+    tell_waiting(ending, out)?;
     tell_taken(ending, out)
+}
+
+/// How many files wait that what is decided would have deleted; no part of the text, for it changes with each file.
+fn tell_waiting(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
+    if ending.files.waiting > 0 {
+        writeln!(out, "files that wait by the orders that are closed, now: {}", ending.files.waiting)?;
+    }
+    Ok(())
 }
 
 /// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.

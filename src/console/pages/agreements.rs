@@ -150,12 +150,12 @@ struct AgreementPage {
     shown: String,
     /// What this user may decide now.
     may: Vec<&'static str>,
-    /// What would end with it, where the user may end it: the text that is shown, and its digest.
-    ending: Option<(String, String)>,
+    /// What would end with it, where the user may end it: the text that is shown, its digest, and how many files wait.
+    ending: Option<(String, String, i64)>,
     /// What a new version says otherwise than the one that it is to take the place of.
     differs: Vec<String>,
-    /// The end that it would have if it is approved, by what it depends on, and with which.
-    ends: Option<(Timestamp, Vec<Uuid>)>,
+    /// The end that it would have if it is approved, by what it depends on, with which, and how many files wait.
+    ends: Option<(Timestamp, Vec<Uuid>, i64)>,
     /// Whether the user may have the signatories told once more.
     may_remind: bool,
     over: bool,
@@ -219,9 +219,10 @@ async fn drawn(
     }
     let ending = match may.contains(&"end") {
         true => {
-            let text = ending::propose(&console.store, &agreement, None, &console.rules, now).await?.text();
+            let ending = ending::propose(&console.store, &agreement, None, &console.rules, now).await?;
+            let text = ending.text();
             let shown = shown::sha256(&text);
-            Some((text, shown))
+            Some((text, shown, ending.files.waiting))
         }
         false => None,
     };
@@ -255,7 +256,7 @@ async fn drawn(
         may,
         ending,
         differs,
-        ends: approval.ending.map(|ending| (ending.ends_at, approval.with)),
+        ends: approval.ending.map(|ending| (ending.ends_at, approval.with, ending.files.waiting)),
         may_remind,
         over,
         own: own && agreement.state == Stands::Requested,
@@ -286,7 +287,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
     let visit = &form.visit;
     let agreement = seen(&console, visit, &id).await.map_err(|stop| form.stop(stop))?;
     let wanted = form.fields.text("decision");
-    let (name, to) = DECISIONS.into_iter().find(|(name, _)| *name == wanted).ok_or(ConsoleRefusal::ConsoleFormUnreadable)?;
+    let (_, to) = DECISIONS.into_iter().find(|(name, _)| *name == wanted).ok_or(ConsoleRefusal::ConsoleFormUnreadable)?;
     let written = form.fields.text("reason").into_owned();
     let now = console.clock.now();
     let ending = match to {
