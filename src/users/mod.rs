@@ -12,6 +12,7 @@ pub mod store;
 use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::{agreements::Thumbprint, id::cvr::Cvr, refusal::api::ApiRefusal};
@@ -132,10 +133,14 @@ impl User {
 
     /// Whether what this user did may be the own of whoever has another: both are of one person, or this one is over at `at` and had the same
     /// name for the same authority or company. A user keeps the person that it was added with; where it was ended and added anew as another
-    /// person, nothing but the name tells that a human was the same.
+    /// person, nothing but the name tells that a human was the same. Names are compared in one form of their letters (NFC) and whatever the case
+    /// and the blanks between words; two that a human writes otherwise ("Jens M. Hansen") are two here.
     pub fn may_be(&self, other: &User, at: Timestamp) -> bool {
         let over = self.valid_to.is_some_and(|to| to <= at);
-        let name = |user: &User| user.name.trim().to_lowercase();
+        let name = |user: &User| {
+            let words: Vec<String> = user.name.split_whitespace().map(|word| word.to_lowercase().nfc().collect()).collect();
+            words.join(" ")
+        };
         self.person == other.person || (over && self.party == other.party && name(self) == name(other))
     }
 

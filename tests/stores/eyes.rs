@@ -492,14 +492,15 @@ async fn whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_ano
         user::add(&store, None, &user, &[certificate], &because(NOW)).await.unwrap();
         id
     };
-    let asker = add(asks, Role::SystemResponsible, "Anne Prøve").await;
+    let asker = add(asks, Role::SystemResponsible, "Anne Prøve Å").await;
     let content = Content { system: Some(system), certificates: vec![thumbprint(Key::StsServer)], ..of_korsbaek() };
     let by = signer(asks);
     let draft = request::draft(&store, By::Key(&by), Uuid::now_v7(), content, &because(NOW), None).await.unwrap();
     request::submit(&store, By::Key(&by), &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
     let line = store.lines(draft.id).await.unwrap().remove(0);
     user::end(&store, None, asker, &because(NOW)).await.unwrap();
-    add(signs, Role::Signatory, " anne prøve").await;
+    // Written in other case, with other blanks, and the ring as a character of its own.
+    add(signs, Role::Signatory, " anne  prøve a\u{30a}").await;
     let own = decided(&store, &line, State::Approved, signs).await.unwrap_err();
     assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
     assert_eq!(decided(&store, &line, State::Approved, SIGNATORY).await.unwrap().state, State::Approved);
