@@ -184,6 +184,15 @@ impl Store {
         was_given(&mut self.database().session().await?, mark).await
     }
 
+    /// Whether one that is given again was given after `since`.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn was_given_since(&self, mark: &str, since: Timestamp) -> Result<bool, StoreError> {
+        let known = sql("SELECT 1 AS known FROM notice_given WHERE mark = $1 AND at > $2").bind(mark).bind(since);
+        Ok(self.database().first(known).await?.is_some())
+    }
+
     /// Forgets which notices were given long ago; how many there were.
     ///
     /// # Errors

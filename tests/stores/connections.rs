@@ -63,8 +63,9 @@ on_both! {
     an_agreement_on_trial_is_no_consent_and_makes_no_system_ones_own;
     consent_by_agreement_stands_while_the_agreement_is_suspended_or_under_notice;
     each_sees_in_the_list_what_it_sees_by_itself_whatever_it_is_in_the_connection;
-    who_has_not_agreed_is_asked_once_and_told_of_no_task;
+    who_has_not_agreed_is_asked_each_month_and_told_of_no_task;
     what_a_company_adds_gives_others_so_many_letters_a_day;
+    a_day_that_is_over_is_told_of_before_what_others_only_add;
     what_both_authorities_state_each_gives_to_its_own_and_is_told_of;
     every_connection_is_read_however_few_are_read_at_once;
 }
@@ -501,7 +502,7 @@ async fn letters(store: &Store) -> Vec<(String, Letter)> {
     }
 }
 
-async fn who_has_not_agreed_is_asked_once_and_told_of_no_task(kept: Kept) {
+async fn who_has_not_agreed_is_asked_each_month_and_told_of_no_task(kept: Kept) {
     let store = house(&kept).await;
     let unasked = named_unasked(&store, "oedup").await;
     reached(&store).await;
@@ -519,6 +520,10 @@ async fn who_has_not_agreed_is_asked_once_and_told_of_no_task(kept: Kept) {
     decide::add(&store, By::Key(&supplier), &anew, &because(NOW), None).await.unwrap();
     told::tell(&store, at(NOW)).await.unwrap();
     assert_eq!(asked(letters(&store).await), Vec::new());
+    for again in [vec![(to_authority, Letter::ConnectionAsked)], Vec::new()] {
+        told::tell(&store, at("2026-12-29T12:00:00Z")).await.unwrap();
+        assert_eq!(asked(letters(&store).await), again, "after a month, once");
+    }
     agrees(&store, anew.id, Key::PersonOperator, None).await.unwrap();
     told::tell(&store, at(NOW)).await.unwrap();
     assert_eq!(asked(letters(&store).await), [(format!("signatory-{KORSBAEK}@example.dk"), Letter::TaskNext)]);
@@ -548,6 +553,45 @@ async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
     let most = usize::try_from(MOST_A_DAY).unwrap();
     assert_eq!((asked(NOW).await, asked(NOW).await), (most, 0));
     assert_eq!(asked("2026-11-30T12:00:00Z").await, 2, "the rest is asked the next day");
+}
+
+async fn a_day_that_is_over_is_told_of_before_what_others_only_add(kept: Kept) {
+    let store = house(&kept).await;
+    let supplier = signer(Key::PersonSupplier);
+    let first = named_unasked(&store, "oedup").await;
+    reached(&store).await;
+    let many = u128::from(MOST_A_DAY) + 1;
+    for number in 0..many {
+        let client = Uuid::from_u128(1000 + number);
+        let mut change = store.change().await.unwrap();
+        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+        let party = Some(COMPANY.parse().unwrap());
+        let system =
+            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
+        change.write_system(&system).await.unwrap();
+        change.commit().await.unwrap();
+        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
+        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+        if number + 1 == many {
+            // The last of them is the one that the authority is in, with a task whose day is over.
+            let agreed = agrees(&store, connection.id, Key::PersonOperator, None).await.unwrap();
+            let view = view(&store, &agreed).await;
+            let task = view.next().into_iter().find(|next| next.whose == KORSBAEK.parse().unwrap()).unwrap().task.id.to_string();
+            let assigning = Assigning {
+                connection: agreed.id,
+                task,
+                party: Some(KORSBAEK.parse().unwrap()),
+                person: None,
+                due: Some("2026-11-20".parse().unwrap()),
+                wave: None,
+            };
+            decide::assign(&store, By::Key(&signer(OPERATOR)), &assigning, &because(NOW), None).await.unwrap();
+        }
+    }
+    told::tell(&store, at(NOW)).await.unwrap();
+    let to_authority: Vec<_> = letters(&store).await.into_iter().filter(|(to, _)| to.contains(KORSBAEK)).collect();
+    assert_eq!(to_authority.iter().filter(|(_, kind)| *kind == Letter::TaskWaits).count(), 1, "{to_authority:?}");
+    assert_eq!(to_authority.len(), usize::try_from(MOST_A_DAY).unwrap(), "no more of them all than the day's places");
 }
 
 async fn what_both_authorities_state_each_gives_to_its_own_and_is_told_of(kept: Kept) {
