@@ -435,6 +435,8 @@ async fn two_approvals_at_once_decide_once_on_the_text_that_was_shown_and_name_t
         konsol.post(&cookie, &format!("{path}/decide"), &format!("form_token={token}&decision=approve&{rest}")).await
     };
     is_page(&decide(&format!("shown={shown}&reason=sag+7")).await, 422, "Jeg har læst teksten");
+    let by_another_name = format!("form_token={token}&decision=resume&shown={shown}&reason=sag+7");
+    is_page(&konsol.post(&cookie, &format!("{path}/decide"), &by_another_name).await, 422, "Jeg har læst teksten");
     is_page(&decide(&format!("shown={shown}&read=1")).await, 422, "Begrundelse");
     is_page(&decide("shown=0&read=1&reason=sag+7").await, 409, "Aftalen er ændret, siden du så den");
     let good = format!("shown={shown}&read=1&reason=sag+7");

@@ -300,7 +300,9 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
         return drawn(&console, visit, agreement, Some(Note::Changed), written).await;
     }
     let reason = form.fields.line("reason", Detail::new("Begrundelse", "Reason"), LONGEST).map_err(|why| form.stop(why))?;
-    if name == "approve" && form.fields.text("read") != "1" {
+    // By what it does, whatever it is called: an approval by another name is one.
+    let approves = Action::of_change(agreement.state, to) == Some(Action::ApproveAgreement);
+    if approves && form.fields.text("read") != "1" {
         let field = Detail::new("Jeg har læst teksten", "I have read the text");
         let what = Detail::new("det skal sættes, før aftalen godkendes", "it must be set before the agreement is approved");
         return Err(form.stop(ConsoleRefusal::ConsoleField { field, what }));
