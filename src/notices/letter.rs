@@ -93,7 +93,7 @@ fn danish(kind: Kind) -> Words {
             "Forbindelse venter på jeres bekræftelse",
             "En anden part har oprettet en forbindelse af et system, som nævner jer eller jeres system.",
             "Før den er bekræftet, vises og oplyses intet om jer i den, og den går ikke videre.",
-            "Se, om I kender forbindelsen, og bekræft den i så fald på dens side. Ellers skal I intet gøre; I får ikke flere breve om den.",
+            "Se, om I kender forbindelsen, og bekræft den i så fald på dens side. Ellers skal I intet gøre; mens den venter, får I højst et brev hver 30. dag.",
         ),
         Kind::TaskNext => words(
             "Opgave i en tilslutning venter på jer",
@@ -224,7 +224,7 @@ fn english(kind: Kind) -> Words {
             "Connection waits for you to agree",
             "Somebody else has added a connection of a system that names you or your system.",
             "Until it is agreed to, nothing of yours is shown or stated in it, and it does not go on.",
-            "See whether you know the connection, and agree to it on its page if so. Otherwise you need do nothing; you get no further letter about it.",
+            "See whether you know the connection, and agree to it on its page if so. Otherwise you need do nothing; while it waits you get a letter each 30 days at most.",
         ),
         Kind::TaskNext => words(
             "Task of a connection waits for you",
