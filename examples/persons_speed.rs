@@ -149,6 +149,21 @@ async fn measured(count: u64) {
     println!("  all new                {first:>8.2?}   {to_each:.2} and {to_many:.2} times bare (goal: 3)");
     println!("  the same again         {again:>8.2?}   {:.2} times the first (goal: 0.3)", ratio(again, first));
     println!("  reading alone          {:>8.2?}", read(&file));
+    let [kept, overwritten] = ["OFF", "ON"].map(|secure| (secure, folder.path().join(format!("deleted-{secure}.sqlite"))));
+    let (kept, overwritten) = (deleted(&store, kept).await, deleted(&store, overwritten).await);
+    println!("  handed-on rows deleted {overwritten:>8.2?}   {:.2} times deleting without overwriting", ratio(overwritten, kept));
+}
+
+/// All rows of the outbox, deleted as they are when they have been handed on, 500 in a transaction, from a copy of the store.
+async fn deleted(store: &std::path::Path, (secure, copy): (&'static str, std::path::PathBuf)) -> Duration {
+    std::fs::copy(store, &copy).unwrap();
+    let options = SqliteConnectOptions::new().filename(&copy).pragma("secure_delete", secure);
+    let mut connection =
+        SqliteConnection::connect_with(&options.synchronous(sqlx::sqlite::SqliteSynchronous::Extra)).await.unwrap();
+    let begun = Instant::now();
+    let some = "DELETE FROM person_outbox WHERE id IN (SELECT id FROM person_outbox ORDER BY id LIMIT 500)";
+    while sqlx::query(some).execute(&mut connection).await.unwrap().rows_affected() > 0 {}
+    begun.elapsed()
 }
 
 async fn imported(persons: &Persons, file: &std::path::Path, due: Status, count: u64) -> Duration {
