@@ -7,7 +7,9 @@ use std::sync::Arc;
 use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 use xsd_schema::{SchemaError, SchemaSet, SchemaSetBuilder, TypeKey, XmlTypeCode};
 
+use super::accept::Accepted;
 use super::guard;
+use super::model::Model;
 use super::source::{FolderLoader, Problem, Sources};
 
 /// A schema and what is known of it. It belongs to one thread: its table of names is not shared.
@@ -17,6 +19,8 @@ pub(super) struct Compiled {
     pub(super) names: usize,
     /// The types whose values are base64: their white space is taken out before they are judged.
     pub(super) base64: HashSet<TypeKey>,
+    /// What is certainly valid, where that can be said without the library.
+    pub(super) accepted: Option<Accepted>,
 }
 
 /// The documents of a schema, compiled again by each thread that validates.
@@ -109,7 +113,9 @@ impl Schema {
             return Err(problems);
         }
         let (names, base64) = (set.name_table.len(), base64(&set));
-        Ok(Compiled { set, names, base64 })
+        let is_plain = set.arenas.identity_constraints.is_empty() && set.documents.iter().all(|one| one.redefines.is_empty());
+        let accepted = is_plain.then(|| Model::of(&set).ok()).flatten().and_then(|model| Accepted::new(&model));
+        Ok(Compiled { set, names, base64, accepted })
     }
 }
 

@@ -203,7 +203,13 @@ impl Inspected {
     /// # Errors
     /// What could not be followed, in words.
     pub fn model(&self) -> Result<Model, String> {
-        let mut builder = Builder { set: self.set(), model: Model::default(), seen: Seen::default() };
+        Model::of(self.set())
+    }
+}
+
+impl Model {
+    pub(super) fn of(set: &SchemaSet) -> Result<Self, String> {
+        let mut builder = Builder { set, model: Self::default(), seen: Seen::default() };
         builder.globals();
         while let Some(work) = builder.seen.work.pop() {
             builder.fill(work)?;
