@@ -28,6 +28,7 @@ command -v busybox >/dev/null || tools+=(busybox-static)
 # SFTP clients.
 command -v lftp >/dev/null || tools+=(lftp)
 command -v rclone >/dev/null || tools+=(rclone)
+command -v sshfs >/dev/null || tools+=(sshfs)
 command -v psftp >/dev/null || tools+=(putty-tools)
 php -r 'exit((int) !extension_loaded("soap"));' 2>/dev/null || tools+=(php-cli php-soap)
 if [ ${#tools[@]} -gt 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -152,7 +153,7 @@ fi
 
 # Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`, and a hostile one.
 if [ -x "${HJEMMEL_BIN:-}" ]; then
-    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 300 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
+    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 600 >"$work/sftp.log" 2>&1 || { status=1; tail -40 "$work/sftp.log" >&2; }
     grep -E '^(before|ok|FAIL|[0-9]+ clients|[0-9]+ hostile|every hostile)' "$work/sftp.log" || true
     while IFS= read -r reason; do
         did_not_run "the SFTP client $reason"

@@ -2,9 +2,9 @@
 # Real SFTP clients before `hjemmel stub sftp`, the server with plain folders behind it, before the homes of `hjemmel serve`, with
 # users, route orders, triggers and receipts, and before its mailboxes of partner agreements. What cannot be had says DID NOT RUN.
 #
-#   tests/interop/sftp/run.sh                  every client before each, some three minutes once the clients are there
+#   tests/interop/sftp/run.sh                  every client before each, some four minutes once the clients are there
 #   tests/interop/sftp/run.sh --before stub    before one of them (or mailboxes, or partners)
-#   tests/interop/sftp/run.sh --long           with 10,000 files and 1 GB each way
+#   tests/interop/sftp/run.sh --long           with 1 GB each way, and the server's memory
 #   tests/interop/sftp/run.sh paramiko lftp    these clients alone
 #   tests/interop/sftp/run.sh prepare          fetches the clients, and runs nothing
 #
@@ -30,17 +30,21 @@ if command -v npm >/dev/null && [ ! -d "$tools/node/node_modules" ]; then
   echo '{"private": true}' >"$tools/node/package.json"
   (cd "$tools/node" && npm install --silent --no-audit --no-fund ssh2@1.17.0 ssh2-sftp-client@12.1.0 >npm.log 2>&1) || true
 fi
-if command -v go >/dev/null && [ ! -x "$tools/go/driver" ]; then
+# Drivers are built anew when their sources change.
+if command -v go >/dev/null && { [ ! -x "$tools/go/driver" ] || ! cmp -s "$here/drivers/driver.go" "$tools/go/main.go"; }; then
   mkdir -p "$tools/go"
+  rm -f "$tools/go/driver"
   cp "$here/drivers/driver.go" "$tools/go/main.go"
   (cd "$tools/go" && { [ -f go.mod ] || go mod init driver; } && go get github.com/pkg/sftp@v1.13.10 golang.org/x/crypto@v0.45.0 &&
     go build -o driver .) >"$tools/go/go.log" 2>&1 || true
 fi
-if command -v mvn >/dev/null && [ ! -d "$tools/java/target/dependency" ]; then
+java_sources() { cat "$here"/drivers/*.java "$here/drivers/pom.xml"; }
+if command -v mvn >/dev/null && ! java_sources | cmp -s - "$tools/java/built-from"; then
   mkdir -p "$tools/java/src/main/java"
+  rm -rf "$tools/java/target/classes" "$tools/java/built-from"
   cp "$here"/drivers/*.java "$tools/java/src/main/java/" 2>/dev/null || true
   cp "$here/drivers/pom.xml" "$tools/java/"
-  (cd "$tools/java" && mvn -q -B dependency:copy-dependencies compile) >"$tools/java/mvn.log" 2>&1 || true
+  (cd "$tools/java" && mvn -q -B dependency:copy-dependencies compile) >"$tools/java/mvn.log" 2>&1 && java_sources >"$tools/java/built-from" || true
 fi
 [ "${1:-}" != prepare ] || exit 0
 [ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }

@@ -44,6 +44,18 @@ final class JschDriver {
           sftp.rename(from, to);
         }
 
+        public void mkdir(String remote) throws Exception {
+          sftp.mkdir(remote);
+        }
+
+        public void resume(String local, String remote) throws Exception {
+          sftp.put(local, remote, ChannelSftp.RESUME);
+        }
+
+        public void append(String local, String remote) throws Exception {
+          sftp.put(local, remote, ChannelSftp.APPEND);
+        }
+
         public void close() {
           sftp.disconnect();
           session.disconnect();

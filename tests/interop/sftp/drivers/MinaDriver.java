@@ -2,6 +2,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.sshd.client.SshClient;
@@ -11,6 +12,7 @@ import org.apache.sshd.client.session.ClientSession;
 import org.apache.sshd.common.keyprovider.FileKeyPairProvider;
 import org.apache.sshd.sftp.client.SftpClient;
 import org.apache.sshd.sftp.client.SftpClientFactory;
+import org.apache.sshd.sftp.client.extensions.openssh.OpenSSHPosixRenameExtension;
 
 final class MinaDriver {
   public static void main(String[] arguments) throws Exception {
@@ -37,7 +39,7 @@ final class MinaDriver {
 
         public void get(String remote, String local) throws Exception {
           try (InputStream from = sftp.read(remote)) {
-            Files.copy(from, Path.of(local));
+            Files.copy(from, Path.of(local), StandardCopyOption.REPLACE_EXISTING);
           }
         }
 
@@ -55,6 +57,26 @@ final class MinaDriver {
 
         public void rename(String from, String to) throws Exception {
           sftp.rename(from, to);
+        }
+
+        public void mkdir(String remote) throws Exception {
+          sftp.mkdir(remote);
+        }
+
+        public void replace(String from, String to) throws Exception {
+          sftp.getExtension(OpenSSHPosixRenameExtension.class).posixRename(from, to);
+        }
+
+        public void resume(String local, String remote) throws Exception {
+          try (SftpClient.CloseableHandle to = sftp.open(remote, SftpClient.OpenMode.Write)) {
+            Driven.rest(local, sftp.stat(to).getSize(), (at, piece, length) -> sftp.write(to, at, piece, 0, length));
+          }
+        }
+
+        public void append(String local, String remote) throws Exception {
+          try (OutputStream to = sftp.write(remote, SftpClient.OpenMode.Write, SftpClient.OpenMode.Append)) {
+            Files.copy(Path.of(local), to);
+          }
         }
 
         public void close() throws Exception {

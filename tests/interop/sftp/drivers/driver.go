@@ -1,4 +1,4 @@
-// Drives pkg/sftp: what is to be done comes as JSON on standard input.
+// Drives pkg/sftp over one connection: who logs on comes as a line of JSON on standard input, then a line for each step.
 package main
 
 import (
@@ -18,28 +18,27 @@ type step struct {
 }
 
 type task struct {
-	Host, User, Key    string
-	Known              string `json:"known_hosts"`
-	Port               int
-	Steps              []step
+	Host, User, Key string
+	Known           string `json:"known_hosts"`
+	Port            int
 }
 
-func work() ([]any, error) {
+func serve(in *json.Decoder, say func(any, error)) error {
 	var about task
-	if err := json.NewDecoder(os.Stdin).Decode(&about); err != nil {
-		return nil, err
+	if err := in.Decode(&about); err != nil {
+		return err
 	}
 	text, err := os.ReadFile(about.Key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	key, err := ssh.ParsePrivateKey(text)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	known, err := knownhosts.New(about.Known)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	config := &ssh.ClientConfig{
 		User:              about.User,
@@ -49,42 +48,79 @@ func work() ([]any, error) {
 	}
 	connection, err := ssh.Dial("tcp", fmt.Sprintf("%s:%d", about.Host, about.Port), config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer connection.Close()
 	client, err := sftp.NewClient(connection)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.Close()
-	done := []any{}
-	for _, step := range about.Steps {
-		var value any
-		var err error
-		switch step.Do {
-		case "put":
-			err = put(client, step)
-		case "get":
-			err = get(client, step)
-		case "names":
-			var files []os.FileInfo
-			files, err = client.ReadDir(step.Remote)
-			names := []string{}
-			for _, file := range files {
-				names = append(names, file.Name())
-			}
-			value = names
-		case "remove":
-			err = client.Remove(step.Remote)
-		case "rename":
-			err = client.Rename(step.Remote, step.To)
+	for {
+		var next step
+		if err := in.Decode(&next); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
 		}
-		if err != nil {
-			return nil, err
-		}
-		done = append(done, value)
+		say(do(client, next))
 	}
-	return done, nil
+}
+
+func do(client *sftp.Client, step step) (any, error) {
+	switch step.Do {
+	case "put":
+		return 0, put(client, step)
+	case "get":
+		return 0, get(client, step)
+	case "names":
+		files, err := client.ReadDir(step.Remote)
+		names := []string{}
+		for _, file := range files {
+			names = append(names, file.Name())
+		}
+		return names, err
+	case "remove":
+		return 0, client.Remove(step.Remote)
+	case "mkdir":
+		return 0, client.Mkdir(step.Remote)
+	case "rename":
+		return 0, client.Rename(step.Remote, step.To)
+	case "replace":
+		return 0, client.PosixRename(step.Remote, step.To)
+	case "resume":
+		return 0, goesOn(client, step, os.O_WRONLY)
+	case "append":
+		return 0, goesOn(client, step, os.O_WRONLY|os.O_APPEND)
+	}
+	return nil, fmt.Errorf("no such step: %s", step.Do)
+}
+
+// What is missing at the end, or all of it after what is there.
+func goesOn(client *sftp.Client, step step, flags int) error {
+	from, err := os.Open(step.Local)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := client.OpenFile(step.Remote, flags)
+	if err != nil {
+		return err
+	}
+	if flags&os.O_APPEND == 0 {
+		size, err := to.Seek(0, io.SeekEnd)
+		if err != nil {
+			return err
+		}
+		if _, err := from.Seek(size, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	if _, err := to.ReadFrom(from); err != nil {
+		to.Close()
+		return err
+	}
+	return to.Close()
 }
 
 func put(client *sftp.Client, step step) error {
@@ -127,12 +163,15 @@ func get(client *sftp.Client, step step) error {
 }
 
 func main() {
-	answer := map[string]any{}
-	done, err := work()
-	if err != nil {
-		answer["error"] = err.Error()
-	} else {
-		answer["done"] = done
+	out := json.NewEncoder(os.Stdout)
+	say := func(done any, err error) {
+		if err != nil {
+			out.Encode(map[string]any{"error": err.Error()})
+		} else {
+			out.Encode(map[string]any{"done": done})
+		}
 	}
-	json.NewEncoder(os.Stdout).Encode(answer)
+	if err := serve(json.NewDecoder(os.Stdin), say); err != nil {
+		say(nil, err)
+	}
 }
