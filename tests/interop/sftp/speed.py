@@ -2,8 +2,12 @@
 their triggers; large mailboxes. Run by speed.sh with the virtual environment's Python."""
 
 import argparse
+import datetime
 import getpass
+import json
 import os
+import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,6 +21,7 @@ import paramiko
 from clients import Mailboxes, Plain, free_port, run
 from wire import channel_of, listed, put, there
 
+BEGIN, END = "<!-- speed.sh writes from here -->", "<!-- to here -->"
 CIPHERS = ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com")
 
 
@@ -105,7 +110,60 @@ def session(world, key="user", user="KY"):
     return transport
 
 
-def many(world, sshd, options, folder, number):
+class Figures:
+    """Each as it is told, with its goal, and what of them is kept."""
+
+    def __init__(self):
+        self.rows = []
+
+    def met(self, what, value, unit, goal, at_least=False):
+        missed = value < goal if at_least else value > goal
+        self.rows.append({"what": what, "value": round(value, 2), "unit": unit, "goal": goal, "at_least": at_least, "missed": missed})
+        print(f"{what}: {self.words(self.rows[-1])}", flush=True)
+
+    def told(self, what, value, unit):
+        self.rows.append({"what": what, "value": round(value, 2), "unit": unit})
+        print(f"{what}: {value:.2f} {unit}", flush=True)
+
+    @staticmethod
+    def words(row):
+        sign = "≥" if row["at_least"] else "≤"
+        return f"{row['value']:.2f} {row['unit']} (goal {sign} {row['goal']:g}{', MISSED' if row['missed'] else ''})"
+
+    def keep(self, file, given):
+        root = Path(__file__).parents[3]
+        commit = run("git", "-C", root, "rev-parse", "--short=12", "HEAD").strip()
+        changed = bool(run("git", "-C", root, "status", "--porcelain", "--untracked-files=no", "src", "Cargo.toml", "Cargo.lock").strip())
+        processor = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+        memory = int(re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())[1])
+        about = {
+            "date": datetime.date.today().isoformat(),
+            "commit": commit + ("+changes" if changed else ""),
+            "program": Path(given.program).resolve().parent.name,
+            "machine": f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores, {memory / (1 << 20):.0f} GiB, Linux {platform.release()}",
+            "beside": subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr.strip(),
+            "megabytes": given.megabytes, "runs": given.runs, "files": given.files, "many": given.many,
+            "rows": self.rows,
+        }
+        file.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+        page = file.with_suffix(".md")
+        text = page.read_text()
+        before, rest = text.split(BEGIN, 1)
+        page.write_text(before + BEGIN + "\n" + self.table(about) + END + rest.split(END, 1)[1])
+
+    def table(self, about):
+        goals = [row for row in self.rows if "goal" in row]
+        missed = sum(row["missed"] for row in goals)
+        lines = [f"{about['date']}, commit `{about['commit']}`, a {about['program']} build; {about['machine']}; {about['beside']}. {about['megabytes']} MB, "
+                 f"medians of {about['runs']}; {about['files']:,} files with their triggers; {about['many']:,} files beside 1,000. "
+                 f"Of {len(goals)} goals {len(goals) - missed} were met and {missed} missed.", "", "| what | measured | goal | |", "|---|---|---|---|"]
+        for row in self.rows:
+            goal = f"{'≥' if row['at_least'] else '≤'} {row['goal']:g}" if "goal" in row else ""
+            lines.append(f"| {row['what']} | {row['value']:g} {row['unit']} | {goal} | {('missed' if row['missed'] else 'met') if goal else ''} |")
+        return "\n".join(lines) + "\n"
+
+
+def many(figures, world, sshd, options, folder, number):
     """Files of 10 KB with a trigger each, from the first PUT until the last is visible to its recipient; beside the bare upload to OpenSSH."""
     lies = folder / "many"
     lies.mkdir()
@@ -131,8 +189,9 @@ def many(world, sshd, options, folder, number):
         assert time.monotonic() < until, "not all come"
         time.sleep(0.02)
     ours = time.monotonic() - began
-    print(f"{number} files of 10 KB with their triggers: OpenSSH takes them in {theirs:.1f} s; the last is at its recipient after {ours:.1f} s: "
-          f"{ours / theirs:.2f} × (goal ≤ 1.5)")
+    figures.told(f"{number:,} files of 10 KB with their triggers, bare upload to OpenSSH", theirs, "s")
+    figures.told(f"{number:,} files of 10 KB with their triggers, until the last is at its recipient", ours, "s")
+    figures.met(f"{number:,} files of 10 KB with their triggers, the one beside the other", ours / theirs, "×", 1.5)
     shutil.rmtree(lies)
     shutil.rmtree(bare)
     world.clear()
@@ -160,17 +219,19 @@ def page_and_delivery(world, tries):
     return statistics.median(pages), statistics.median(deliveries)
 
 
-def large(world, few, lots, tries):
-    figures = {}
+def large(figures, world, few, lots, tries):
+    measured = {}
     for number in (few, lots):
         world.clear()
         world.fill(number)
         world.store.execute("ANALYZE")
         page_and_delivery(world, 3)
-        figures[number] = page_and_delivery(world, tries)
-    (page, delivery), (page_of_many, delivery_of_many) = figures[few], figures[lots]
-    print(f"ten pages of a mailbox of {few}: {page * 1000:.1f} ms, of {lots}: {page_of_many * 1000:.1f} ms: {page_of_many / page:.2f} × (goal ≤ 1.2)")
-    print(f"a delivery beside {few} files: {delivery * 1000:.1f} ms, beside {lots}: {delivery_of_many * 1000:.1f} ms: {delivery_of_many / delivery:.2f} × (goal ≤ 1.2)")
+        measured[number] = page_and_delivery(world, tries)
+    for at, what in enumerate(("ten pages of a listing", "a delivery")):
+        small, big = measured[few][at], measured[lots][at]
+        figures.told(f"{what}, mailbox of {few:,} files", small * 1000, "ms")
+        figures.told(f"{what}, mailbox of {lots:,} files", big * 1000, "ms")
+        figures.met(f"{what}, the one beside the other", big / small, "×", 1.2)
 
 
 def main():
@@ -180,7 +241,9 @@ def main():
     arguments.add_argument("--runs", type=int, required=True)
     arguments.add_argument("--files", type=int, required=True, help="how many go with their triggers")
     arguments.add_argument("--many", type=int, required=True, help="how many lie in the large mailbox; a thousand in the small one")
+    arguments.add_argument("--keep", type=Path, metavar="FILE.json", help="keep the figures there, and as a table in FILE.md between its markers")
     given = arguments.parse_args()
+    figures = Figures()
     if not shutil.which("sftp") or not os.path.exists("/usr/sbin/sshd"):
         print("DID NOT RUN: needs openssh-client and openssh-server")
         return 1
@@ -208,23 +271,34 @@ def main():
         }
         try:
             print(f"{given.megabytes} MB, median of {given.runs}; {subprocess.run(['ssh', '-V'], capture_output=True, text=True).stderr.strip()}")
+            # First: what a transfer took and gave back would hold many sessions.
+            for name, (pid, port, user, _, own) in ends.items():
+                used = idle(["sftp", "-q", *own, "-P", port, f"{user}@127.0.0.1"], pid)
+                if name == "OpenSSH":
+                    figures.told("idle session: OpenSSH", used, "kB")
+                else:
+                    figures.met(f"idle session: {name}", used, "kB", 100)
             for cipher in CIPHERS:
                 measured = {}
                 for name, (pid, port, user, remote, own) in ends.items():
                     client = ["sftp", "-q", *own, "-c", cipher, "-P", port, "-b", "-", f"{user}@127.0.0.1"]
                     measured[name] = copies(client, f"put {file} {remote}\n", f"get {remote} /dev/null\n", given.runs, pid, given.megabytes)
+                short = cipher.split("@")[0]
                 for direction in ("up", "down"):
                     theirs, their_cpu = measured["OpenSSH"][direction]
-                    print(f"{cipher:32} {direction:5} OpenSSH {theirs:.0f} MB/s {their_cpu:.2f} s CPU/GB")
+                    figures.told(f"{short}, {direction}: OpenSSH", theirs, "MB/s")
+                    figures.told(f"{short}, {direction}: OpenSSH, CPU", their_cpu, "s/GB")
                     for name in list(ends)[1:]:
                         ours, our_cpu = measured[name][direction]
-                        print(f"    {name:20} {ours:6.0f} MB/s {our_cpu:5.2f} s CPU/GB   {ours / theirs:4.2f} × as fast (goal ≥ 1.3), "
-                              f"{our_cpu / max(their_cpu, 0.001):4.2f} × the CPU (goal ≤ 0.8)")
-            for name, (pid, port, user, _, own) in ends.items():
-                print(f"idle session of {name}: {idle(['sftp', '-q', *own, '-P', port, f'{user}@127.0.0.1'], pid):.0f} kB (goal ≤ 100)")
+                        figures.told(f"{short}, {direction}: {name}", ours, "MB/s")
+                        figures.met(f"{short}, {direction}: {name} beside OpenSSH", ours / theirs, "×", 1.3, at_least=True)
+                        figures.told(f"{short}, {direction}: {name}, CPU", our_cpu, "s/GB")
+                        figures.met(f"{short}, {direction}: {name}, CPU beside OpenSSH", our_cpu / max(their_cpu, 0.001), "×", 0.8)
             boxes.clear()
-            many(boxes, sshd, options(boxes), folder, given.files)
-            large(boxes, 1_000, given.many, 15)
+            many(figures, boxes, sshd, options(boxes), folder, given.files)
+            large(figures, boxes, 1_000, given.many, 15)
+            if given.keep:
+                figures.keep(given.keep, given)
             print("validation of a voucher file of 1 GB, memory: HJEMMEL_FILE_MB=1024 cargo test --release --test memory file -- --nocapture")
         finally:
             sshd.server.terminate()
