@@ -27,6 +27,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::about::RUNNING_NUMBER;
+
 /// Names what is sealed and in which form, so that a ciphertext of another use can never be passed off as one of these.
 const INFO: &[u8] = b"hjemmel audit person v1";
 
@@ -107,9 +109,9 @@ impl PseudonymKey {
         crate::hex::encode(hmac::sign(&self.0, &message).as_ref())
     }
 
-    /// The pseudonym of a running number, in hexadecimal.
+    /// The pseudonym of a person's number that is no CPR number, in hexadecimal.
     pub fn running(&self, number: &str) -> String {
-        let message = Zeroizing::new([INFO, b"\0running number\0", number.as_bytes()].concat());
+        let message = Zeroizing::new([INFO, b"\0", RUNNING_NUMBER, b"\0", number.as_bytes()].concat());
         crate::hex::encode(hmac::sign(&self.0, &message).as_ref())
     }
 
@@ -221,7 +223,7 @@ impl Sealer {
         self.sealed(call, self.pseudonyms.file(name), name)
     }
 
-    /// Seals a running number, which stands for a person where the CPR number is not kept, for the record of one call.
+    /// Seals the number that stands for a person where the CPR number is not kept, for the record of one call.
     ///
     /// # Errors
     /// [`SealError::Encryption`].

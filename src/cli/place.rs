@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::which;
 use crate::agreements::rules::Rules;
 use crate::agreements::{Environment, Store, Vocabulary};
-use crate::config::{Campus, Draft, Report, ServiceSection, campus_of, store_of};
+use crate::config::{Draft, Report, Sections, ServiceSection, store_of};
+use crate::services::persons::campus::Campus;
 use crate::services::{Service, agreement_rules, notices, vocabulary, vocabulary_of};
 use crate::signature::credentials::Credentials;
 use crate::store::settings::AddressError;
@@ -117,9 +118,16 @@ impl Place {
         }
     }
 
-    /// Where persons are handed on to, and the gateway's own certificate.
+    /// Where persons are handed on to, and the gateway's own certificate, whatever else is wrong with the configuration; `None`: it
+    /// has no `[campus]`.
     pub(super) fn campus(&self, now: Timestamp) -> Result<Option<(Campus, Credentials)>, Report> {
-        self.config.as_ref().map_or(Ok(None), |config| campus_of::<Service>(config, now))
+        let Some(draft) = self.draft(now) else { return Ok(None) };
+        let Sections { shared, system, .. } = draft.sections();
+        match (shared.campus.clone(), system.clone()) {
+            (None, _) if !draft.is_wrong(&["campus", ""]) => Ok(None),
+            (Some(campus), Some(system)) => Ok(Some((campus, system))),
+            _ => Err(draft.problems_of(&["campus", "system", ""])),
+        }
     }
 
     /// How agreements of the configuration's services are asked for and ended.

@@ -39,7 +39,7 @@ pub struct Content {
 }
 
 /// A file under examination.
-pub struct Draft<S> {
+pub struct Draft<S: ServiceSection> {
     file: PathBuf,
     text: String,
     folder: PathBuf,
@@ -49,7 +49,7 @@ pub struct Draft<S> {
 
 /// A file that has been examined.
 #[derive(Debug)]
-pub struct Finished<S> {
+pub struct Finished<S: ServiceSection> {
     /// The configuration. `None`: there are problems.
     pub config: Option<Config<S>>,
     /// What keeps the gateway from starting.
@@ -126,13 +126,15 @@ impl<S: ServiceSection> Draft<S> {
         self.gathered.warnings.borrow_mut().push(problem);
     }
 
+    /// Whether something is wrong with one of some settings and sections.
+    pub fn is_wrong(&self, names: &[&str]) -> bool {
+        self.gathered.problems.borrow().iter().any(|problem| is_of(problem, names))
+    }
+
     /// The problems of some settings and sections; of all where there is none of these.
     pub fn problems_of(&self, names: &[&str]) -> Report {
         let all = self.gathered.problems.borrow();
-        let of = |problem: &&Problem| {
-            names.iter().any(|name| problem.setting.split('.').next() == Some(*name) || problem.setting == *name)
-        };
-        let some: Vec<Problem> = all.iter().filter(of).cloned().collect();
+        let some: Vec<Problem> = all.iter().filter(|problem| is_of(problem, names)).cloned().collect();
         Report::new(&self.file, &self.text, if some.is_empty() { all.clone() } else { some })
     }
 
@@ -155,6 +157,11 @@ impl<S: ServiceSection> Draft<S> {
         let (table, _) = DeTable::parse_recoverable(&self.text);
         deepest(table.get_ref(), setting).map(|(value, _)| value.span())
     }
+}
+
+/// Whether a problem is one of these settings', or of a setting in these sections.
+fn is_of(problem: &Problem, names: &[&str]) -> bool {
+    names.iter().any(|name| problem.setting.split('.').next() == Some(*name) || problem.setting == *name)
 }
 
 /// The value of a setting such as `peer.NAME.deadline`, or of the innermost of its sections that is written; and whether it

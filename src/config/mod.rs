@@ -4,7 +4,6 @@
 //! after it finds a setting wrong. `deploy/hjemmel.example.toml` documents every setting. Relative paths start in the
 //! file's own folder. A key that is not a setting is refused: a misspelt limit must not silently be no limit.
 
-mod campus;
 mod certificates;
 mod console;
 mod deliveries;
@@ -13,7 +12,6 @@ mod limits;
 mod mail;
 mod objects;
 pub(crate) mod peer;
-mod persons;
 pub(crate) mod reader;
 mod report;
 mod restart;
@@ -39,24 +37,23 @@ pub use crate::outbound::ConnectionLimits;
 pub use crate::revocation::domain::{Keeping, Source, WithoutList};
 pub use crate::revocation::verify::Stapling;
 use crate::signature::credentials::{Credentials, inspect};
-pub use campus::Campus;
 pub(crate) use certificates::{WARN_BEFORE, ends};
 pub use console::{Console, OneTimeLinks};
 pub use deliveries::Deliveries;
 pub use draft::{Content, Draft, FileRead, Finished};
 pub use limits::{EdgeLimits, MessageLimits};
 pub use peer::{Peer, Reach};
-pub use persons::Persons;
 pub use report::{Problem, Report};
 pub use retired::Retired;
 pub use saml::{Provider as SamlProvider, Saml};
 pub use sections::Sections;
-pub use service::{Binding, Offer, ServiceSection, ServiceTerms};
+pub(crate) use sections::{read_lists, read_stapling, seconds};
+pub use service::{Binding, Offer, ServiceSection, ServiceTerms, SharedSections};
 pub use sftp::{Sftp, SftpLimits};
 
 /// A checked configuration, certificates and keys read. `S` is what a service reads of its own section.
 #[derive(Debug)]
-pub struct Config<S> {
+pub struct Config<S: ServiceSection> {
     /// The environment whose agreements hold here, such as `prod` or `exttest`.
     pub environment: String,
     /// Who alone may be named here, where it is the environment for tests.
@@ -87,6 +84,8 @@ pub struct Config<S> {
     pub system: Credentials,
     /// The services offered, by name.
     pub services: BTreeMap<String, S>,
+    /// The sections that services have beside theirs.
+    pub shared: S::Shared,
     /// The systems behind the gateway that services name, by name.
     pub peers: BTreeMap<String, Peer>,
     /// Whose tokens are accepted.
@@ -109,10 +108,6 @@ pub struct Config<S> {
     pub objects: Option<crate::objects::Settings>,
     /// The keys of the memory of deliveries; `None`: no service here has one.
     pub deliveries: Option<Deliveries>,
-    /// Where persons are handed on to; `None`: they wait.
-    pub campus: Option<Campus>,
-    /// The key under which persons are known; `None`: none are imported here.
-    pub persons: Option<Persons>,
     /// The SFTP server; `None`: there is none.
     pub sftp: Option<Sftp>,
     /// Where notices go; `None`: they wait in the store.
@@ -126,7 +121,7 @@ pub struct Config<S> {
 /// The environment of the demo, whose providers are on its own machine.
 pub const DEMO: &str = "demo";
 
-impl<S> Config<S> {
+impl<S: ServiceSection> Config<S> {
     /// Every address listened on, to which no route may lead.
     pub fn listeners(&self) -> Vec<SocketAddr> {
         let sftp = self.sftp.as_ref().map(|sftp| sftp.address);
@@ -155,9 +150,8 @@ impl<S> Config<S> {
             let settings = [("roots", &peer.roots), ("signing_certificates", &peer.signing_certificates)];
             settings.map(|(key, certificates)| (format!("peer.{name}.{key}"), certificates.clone()))
         });
-        let of_campus = self.campus.as_ref().map(|campus| ("campus.roots", campus.roots.clone()));
         all.into_iter()
-            .chain(of_campus)
+            .chain(self.shared.certificates())
             .map(|(setting, certificates)| (setting.to_owned(), certificates))
             .chain(of_peers)
             .filter_map(|(setting, certificates)| {
@@ -331,7 +325,7 @@ pub struct Archive {
 
 /// A configuration, and what will be wrong with it before long.
 #[derive(Debug)]
-pub struct Loaded<S> {
+pub struct Loaded<S: ServiceSection> {
     /// The configuration.
     pub config: Config<S>,
     /// Certificates that end within 30 days, or have ended beside others that are valid.
@@ -355,20 +349,6 @@ pub fn store_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<crate:
     let draft = Draft::<S>::open(file, now);
     let store = draft.sections().store.clone();
     store.ok_or_else(|| draft.problems_of(&["store", "agreements.store", ""]))
-}
-
-/// What `[campus]` and `[system]` of the configuration in `file` say, whatever else is wrong with it; `None`: there is no `[campus]`.
-///
-/// # Errors
-/// What is wrong with the sections.
-pub fn campus_of<S: ServiceSection>(file: &Path, now: Timestamp) -> Result<Option<(Campus, Credentials)>, Report> {
-    let draft = Draft::<S>::open(file, now);
-    let Sections { campus, system, .. } = draft.sections();
-    match (campus.clone(), system.clone()) {
-        (Some(None), _) => Ok(None),
-        (Some(Some(campus)), Some(system)) => Ok(Some((campus, system))),
-        _ => Err(draft.problems_of(&["campus", "system", ""])),
-    }
 }
 
 /// What `[audit.archive]` of the configuration in `file` says, whatever else is wrong with it.

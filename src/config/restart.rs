@@ -1,8 +1,8 @@
 //! What a running gateway cannot change: a reload keeps these settings as they are, and names them.
 
-use super::Config;
+use super::{Config, ServiceSection, SharedSections};
 
-impl<S> Config<S> {
+impl<S: ServiceSection> Config<S> {
     /// Puts what only a restart can change back to what `running` has, and gives the names of the settings that differed.
     ///
     /// Sockets, the audit log and the store are held open; the memory against replay was made for `timestamp_max_age` and
@@ -37,9 +37,8 @@ impl<S> Config<S> {
         keep.setting("store", &mut self.store, &running.store);
         keep.setting("agreements", &mut self.agreements, &running.agreements);
         keep.setting("objects", &mut self.objects, &running.objects);
-        keep.setting("campus", &mut self.campus, &running.campus);
         keep.setting("sftp", &mut self.sftp, &running.sftp);
-        keep.setting("persons", &mut self.persons, &running.persons);
+        keep.0.extend(SharedSections::keep_until_restart(&mut self.shared, &running.shared));
         keep.setting("mail", &mut self.mail, &running.mail);
         keep.setting("audit", &mut self.audit, &running.audit);
         keep.setting("limits", &mut self.limits, &running.limits);

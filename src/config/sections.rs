@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::{
-    Admin, Agreements, Api, Archive, Audit, Campus, Config, ConnectionLimits, Console, Credentials, Deliveries, DomainLists,
-    EdgeLimits, Keeping, Listen, LogFormat, MessageLimits, Peer, Persons, ReplayKept, Revocation, ServiceSection, Sftp, Signers,
-    Stapling, Sts, Tokens, WithoutList, campus, console, deliveries, limits, mail, objects, peer, persons, retired, sftp, store,
+    Admin, Agreements, Api, Archive, Audit, Config, ConnectionLimits, Console, Credentials, Deliveries, DomainLists, EdgeLimits,
+    Keeping, Listen, LogFormat, MessageLimits, Peer, ReplayKept, Revocation, ServiceSection, Sftp, SharedSections, Signers,
+    Stapling, Sts, Tokens, WithoutList, console, deliveries, limits, mail, objects, peer, retired, sftp, store,
 };
 use crate::id::cpr::TestNumbers;
 use crate::objects::settings::Place::Folder;
@@ -18,7 +18,7 @@ use crate::telemetry::Callers;
 /// The sections, each as far as it could be read: `None` where a problem with it has been reported.
 #[derive(Debug)]
 #[allow(missing_docs)] // each is explained in `Config`
-pub struct Sections<S> {
+pub struct Sections<S: ServiceSection> {
     pub environment: Option<String>,
     pub test_numbers: Option<Option<TestNumbers>>,
     pub clock_skew: Option<Duration>,
@@ -34,6 +34,7 @@ pub struct Sections<S> {
     pub console: Option<Console>,
     pub system: Option<Credentials>,
     pub services: BTreeMap<String, S>,
+    pub shared: S::Shared,
     pub peers: BTreeMap<String, Peer>,
     pub tokens: Option<Tokens>,
     pub signers: Option<Signers>,
@@ -47,15 +48,13 @@ pub struct Sections<S> {
     pub archive: Option<Option<Archive>>,
     pub objects: Option<Option<crate::objects::Settings>>,
     pub deliveries: Option<Option<Deliveries>>,
-    pub campus: Option<Option<Campus>>,
-    pub persons: Option<Option<Persons>>,
     pub sftp: Option<Option<Sftp>>,
     pub mail: Option<Option<crate::notices::post::Settings>>,
     pub limits: Option<(EdgeLimits, MessageLimits)>,
 }
 
 /// Nothing of a file could be read.
-impl<S> Default for Sections<S> {
+impl<S: ServiceSection> Default for Sections<S> {
     fn default() -> Self {
         Self {
             environment: None,
@@ -73,6 +72,7 @@ impl<S> Default for Sections<S> {
             console: None,
             system: None,
             services: BTreeMap::new(),
+            shared: S::Shared::default(),
             peers: BTreeMap::new(),
             tokens: None,
             signers: None,
@@ -85,8 +85,6 @@ impl<S> Default for Sections<S> {
             archive: None,
             objects: None,
             deliveries: None,
-            campus: None,
-            persons: None,
             sftp: None,
             mail: None,
             limits: None,
@@ -94,7 +92,7 @@ impl<S> Default for Sections<S> {
     }
 }
 
-impl<S> Sections<S> {
+impl<S: ServiceSection> Sections<S> {
     /// Every address listened on, as far as it can be read, with the setting that names it.
     pub fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
         let own = [
@@ -125,6 +123,7 @@ impl<S> Sections<S> {
             console: self.console?,
             system: self.system?,
             services: self.services,
+            shared: self.shared,
             peers: self.peers,
             tokens: self.tokens?,
             signers: self.signers?,
@@ -136,8 +135,6 @@ impl<S> Sections<S> {
             audit: self.audit?,
             objects: self.objects?,
             deliveries: self.deliveries?,
-            campus: self.campus?,
-            persons: self.persons?,
             sftp: self.sftp?,
             mail: self.mail?,
             limits,
@@ -193,8 +190,7 @@ pub(super) fn read<S: ServiceSection>(root: &mut Reader<'_>) -> Sections<S> {
         archive,
         objects: root.optional_section("objects", objects::read),
         deliveries: root.optional_section("deliveries", deliveries::read),
-        campus: root.optional_section("campus", campus::read),
-        persons: root.optional_section("persons", persons::read),
+        shared: <S::Shared as SharedSections>::read(root),
         sftp: root.optional_section("sftp", sftp::read),
         mail: root.optional_section("mail", mail::read),
         limits: root.section("limits", |section| limits::read(section)),
@@ -218,14 +214,14 @@ fn read_listen(section: &mut Reader<'_>) -> Option<Listen> {
     })
 }
 
-pub(super) fn read_lists(section: &mut Reader<'_>) -> Option<DomainLists> {
+pub(crate) fn read_lists(section: &mut Reader<'_>) -> Option<DomainLists> {
     let crls = section.sources("crls");
     let choices = [("refuse", WithoutList::Refuse), ("accept", WithoutList::Accept)];
     let crl_missing = section.choice("crl_missing", Some(WithoutList::Refuse), &choices);
     Some(DomainLists { crls: crls?, crl_missing: crl_missing? })
 }
 
-pub(super) fn read_stapling(section: &mut Reader<'_>) -> Option<Stapling> {
+pub(crate) fn read_stapling(section: &mut Reader<'_>) -> Option<Stapling> {
     let required = section.flag("require_stapling", false)?;
     Some(if required { Stapling::Required } else { Stapling::Optional })
 }
@@ -398,6 +394,6 @@ fn read_telemetry(section: &mut Reader<'_>) -> Option<crate::telemetry::Settings
     Some(crate::telemetry::Settings { url, roots, per_mille: per_mille?, callers: callers?, peers: peers? })
 }
 
-pub(super) const fn seconds(seconds: u64) -> Duration {
+pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

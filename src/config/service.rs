@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
+use rustls_pki_types::CertificateDer;
 use uuid::Uuid;
 
 use super::reader::{Reader, as_array, as_text, nearest};
@@ -63,8 +64,23 @@ pub(crate) fn terms(section: &mut Reader<'_>) -> Option<ServiceTerms> {
     })
 }
 
+/// Sections that services have beside theirs, such as a key or a system behind several of them: an installation has each once.
+pub trait SharedSections: Debug + Default {
+    /// Reads them from the root of the file, each as far as it can be. Of one with a problem, which is reported, nothing is given.
+    fn read(root: &mut Reader<'_>) -> Self;
+
+    /// Their settings that hold certificates.
+    fn certificates(&self) -> Vec<(&'static str, Vec<CertificateDer<'static>>)>;
+
+    /// Puts back what only a restart can change to what `running` has, and gives the names of the sections that differed.
+    fn keep_until_restart(&mut self, running: &Self) -> Vec<&'static str>;
+}
+
 /// What reads `[service.NAME]`. Everything that it says of the file is reported beside all other problems.
 pub trait ServiceSection: Sized + Debug {
+    /// The sections beside those of single services.
+    type Shared: SharedSections;
+
     /// Settings that files had before services and peers had names.
     const RETIRED: &'static [Retired];
 

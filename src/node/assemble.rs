@@ -29,14 +29,9 @@ use crate::revocation::list::RevocationError;
 use crate::revocation::verify::RootsError;
 use crate::saml::memory::{self, AssertionMemory};
 use crate::saml::trust::{Issuer, Trust, TrustError};
-use crate::services::finance::lists::published::Published;
-use crate::services::finance::memory::Memories;
-use crate::services::finance::rules::trial::Openings;
+use crate::services::kept::Kept;
 use crate::services::parts::{OfferError, Offered, Parts};
-use crate::services::passthrough::concerns::Concerns;
-use crate::services::passthrough::deliveries;
-use crate::services::passthrough::providers::Breakers;
-use crate::services::persons::door::Door;
+use crate::services::standing::Next;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey};
 use crate::signature::timestamp::TimeRules;
@@ -125,16 +120,8 @@ pub struct Lasting {
     pub replay: Arc<ReplayMemory>,
     /// What is known of each peer, by its name.
     pub peers: BTreeMap<String, Known>,
-    /// What is known of the providers that routes lead to.
-    pub breakers: Arc<Breakers>,
-    /// What the providers' operations are to be told.
-    pub concerns: Arc<Concerns>,
-    /// What is known of each service's value lists.
-    pub sortimenter: Arc<Memories<Published>>,
-    /// What is known of each service's times for tests.
-    pub trials: Arc<Memories<Arc<Openings>>>,
-    /// What became of deliveries that were known before.
-    pub deliveries: Arc<deliveries::counts::Counts>,
+    /// What services keep.
+    pub kept: Kept,
     /// What contents of files must be, by InfRef.
     pub contents: Arc<Contents>,
     /// What the token caches did.
@@ -206,11 +193,7 @@ impl Lasting {
             sealer: Arc::new(keys::sealer(&config.audit.pseudonym_key, &config.audit.auditors)?),
             replay: Arc::new(replay),
             peers: config.peers.iter().map(|(name, peer)| (name.clone(), Known::of(peer, None))).collect(),
-            breakers: Arc::default(),
-            concerns: Arc::default(),
-            sortimenter: Arc::default(),
-            trials: Arc::default(),
-            deliveries: Arc::default(),
+            kept: Kept::default(),
             contents: Arc::default(),
             token_counts: Arc::default(),
             assertion_counts: Arc::default(),
@@ -279,8 +262,8 @@ pub struct Assembled {
     pub tokens: Tokens,
     /// What contents of files must be, by InfRef.
     pub contents: ByInfRef,
-    /// The doors of person imports.
-    pub doors: Vec<Door>,
+    /// What of the services will hold beside their calls.
+    pub standing: Next,
 }
 
 /// The gateway's tokens, and what they were fetched with.
@@ -329,11 +312,7 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
         work: &lasting.work,
         domains,
         peers: &lasting.peers,
-        breakers: &lasting.breakers,
-        concerns: &lasting.concerns,
-        sortimenter: &lasting.sortimenter,
-        trials: &lasting.trials,
-        deliveries: &lasting.deliveries,
+        kept: &lasting.kept,
         trust: &trust,
         clients: &clients,
         signer: &signer,
@@ -342,9 +321,8 @@ pub fn assemble(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clo
     let services = config.services.iter().map(|(name, service)| service.assemble(name, &parts));
     let services = services.collect::<Result<_, _>>()?;
     let contents = contents(config, &parts)?;
-    let doors = config.services.iter().map(|(name, service)| service.door(name, &parts));
-    let doors = doors.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-    Ok(Assembled { services, trust, clients, tokens, contents, doors })
+    let standing = Next::of(&config.services, &parts)?;
+    Ok(Assembled { services, trust, clients, tokens, contents, standing })
 }
 
 /// What contents of files must be, where there are files: those of homes, and those of mailboxes, which the API alone opens too.

@@ -6,32 +6,20 @@ use super::assemble::{AssembleError, Lasting};
 use super::{Config, ServeError, until};
 use crate::audit::anchors;
 use crate::clock::Clock;
-use crate::config;
 use crate::metrics::Metrics;
 use crate::outbound::{Outbound, OutboundSettings};
 use crate::persons::campus::client::Campus;
 use crate::persons::campus::counts::Counts;
 use crate::persons::campus::work::{Rules, Worker};
-use crate::signature::credentials::Credentials;
-use crate::trust::domains;
-
-/// How Campus is reached: the system certificate is shown where it is asked for.
-pub fn campus_outbound(campus: &config::Campus, system: &Credentials) -> OutboundSettings {
-    OutboundSettings {
-        credentials: Some(system.clone()),
-        connect_timeout: campus.connect_timeout,
-        ..OutboundSettings::new(campus.roots.clone())
-    }
-}
 
 /// The worker, where persons are handed on.
 ///
 /// # Errors
 /// Roots or credentials that cannot be used; a metric of the same name is there.
 pub fn open(config: &Config, lasting: &Lasting, clock: &Clock, metrics: &Metrics) -> Result<Option<Worker>, ServeError> {
-    let Some(campus) = &config.campus else { return Ok(None) };
-    let settings = OutboundSettings { connections: config.outbound.clone(), ..campus_outbound(campus, &config.system) };
-    let domain = lasting.domains.named(domains::CAMPUS)?;
+    let Some(campus) = &config.shared.campus else { return Ok(None) };
+    let settings = OutboundSettings { connections: config.outbound.clone(), ..campus.outbound(&config.system) };
+    let domain = lasting.domains.named(campus.domain())?;
     let outbound = Outbound::checked(settings, domain, campus.stapling).map_err(AssembleError::from)?;
     let client = Campus::new(outbound, &campus.address, campus.token.clone(), campus.deadline, clock.clone())
         .with_extension(campus.extension);

@@ -11,7 +11,6 @@ use tokio::task::JoinHandle;
 
 use super::{Config, Reloader, ServeError, bind, off_the_runtime, until};
 use crate::agreements::Store;
-use crate::agreements::rules::Rules;
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
 use crate::config::{EdgeLimits, OneTimeLinks};
@@ -26,7 +25,6 @@ use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::tls::ServerTls;
 use crate::metrics::Metrics;
 use crate::replay::ReplayMemory;
-use crate::services::finance::lists::publish::Notices;
 use crate::users::sessions::Limits;
 use crate::work::Work;
 
@@ -68,8 +66,6 @@ pub(super) struct Parts {
     pub(super) log: Audit,
     pub(super) sealer: Arc<Sealer>,
     pub(super) known: Arc<Reloader>,
-    pub(super) rules: Arc<Rules>,
-    pub(super) notices: Arc<Notices>,
     pub(super) own: Vec<SocketAddr>,
     pub(super) decided: Arc<Notify>,
     pub(super) tls: Option<Arc<ServerTls>>,
@@ -91,6 +87,7 @@ pub(super) async fn open(
         Some(folder) => off_the_runtime(move || Assets::of(&folder)).await?.map_err(ServeError::Assets)?,
         None => Assets::default(),
     };
+    let (rules, notices) = (parts.known.standing.rules.clone(), parts.known.standing.notices.clone());
     let served = Served::new(console::Settings {
         store: parts.store,
         clock: parts.clock,
@@ -106,8 +103,8 @@ pub(super) async fn open(
         log_on: parts.log_on,
         replay: parts.replay,
         assets,
-        rules: parts.rules,
-        notices: parts.notices,
+        rules,
+        notices,
         own: parts.own.into_iter().chain([bound]).collect(),
         decided: parts.decided,
     });

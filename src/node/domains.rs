@@ -4,29 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Config;
-use crate::config::{Admin, Api, Campus, Keeping, Listen, Peer, Sections, ServiceSection, Signers, Sts};
+use crate::config::{Admin, Api, Keeping, Listen, Peer, Sections, Signers, Sts};
 use crate::revocation::domain::DomainSettings;
-use crate::trust::domains::{ADMIN, API, CAMPUS, CLIENTS, SIGNERS, STS, peer, settings};
+use crate::services::Service;
+use crate::services::shared::Shared;
+use crate::trust::domains::{ADMIN, API, CLIENTS, SIGNERS, STS, peer, settings};
 
 /// What `config` says of each domain.
 pub fn domains(config: &Config) -> Vec<DomainSettings> {
-    let Config { listen, admin, api, sts, signers, campus, peers, revocation, .. } = config;
+    let Config { listen, admin, api, sts, signers, shared, peers, revocation, .. } = config;
     let mut all = each(Some(listen), Some(admin), Some(api), Some(sts), Some(signers), peers, &revocation.keeping);
-    all.extend(of_campus(campus.as_ref(), &revocation.keeping));
+    all.extend(of_shared(shared, &revocation.keeping));
     all
 }
 
 /// The same of a configuration as far as it could be read.
-pub fn domains_of<S: ServiceSection>(sections: &Sections<S>) -> Vec<DomainSettings> {
+pub fn domains_of(sections: &Sections<Service>) -> Vec<DomainSettings> {
     let Some(revocation) = &sections.revocation else { return Vec::new() };
-    let Sections { listen, admin, api, sts, signers, campus, peers, .. } = sections;
+    let Sections { listen, admin, api, sts, signers, shared, peers, .. } = sections;
     let mut all = each(listen.as_ref(), admin.as_ref(), api.as_ref(), sts.as_ref(), signers.as_ref(), peers, &revocation.keeping);
-    all.extend(of_campus(campus.as_ref().and_then(Option::as_ref), &revocation.keeping));
+    all.extend(of_shared(shared, &revocation.keeping));
     all
 }
 
-fn of_campus(campus: Option<&Campus>, keeping: &Arc<Keeping>) -> Option<DomainSettings> {
-    campus.map(|of| settings(CAMPUS, "roots", &of.roots, &of.revocation, keeping))
+fn of_shared(shared: &Shared, keeping: &Arc<Keeping>) -> impl Iterator<Item = DomainSettings> {
+    shared.domains().map(|(section, roots, lists)| settings(section, "roots", roots, lists, keeping))
 }
 
 fn each(

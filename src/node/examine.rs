@@ -25,7 +25,6 @@ use crate::console::saml::{LogOn, LogOnError};
 use crate::edge::sftp::host_keys;
 use crate::edge::tls::{self, Shown};
 use crate::node::assemble::{read_signer, read_trust, sts_outbound};
-use crate::node::campus::campus_outbound;
 use crate::objects::ContentKeys;
 use crate::objects::settings::Place;
 use crate::outbound::Outbound;
@@ -384,8 +383,8 @@ impl Examination<'_> {
         if let Some(sts) = &sections.sts {
             self.look("sts.roots", usable(sts_outbound(sts), Stapling::Optional));
         }
-        if let (Some(Some(campus)), Some(system)) = (&sections.campus, &sections.system) {
-            self.look("campus.roots", usable(campus_outbound(campus, system), Stapling::Optional));
+        if let (Some(campus), Some(system)) = (&sections.shared.campus, &sections.system) {
+            self.look("campus.roots", usable(campus.outbound(system), Stapling::Optional));
         }
         for (name, peer) in &sections.peers {
             if let Some(system) = &sections.system {
@@ -456,7 +455,7 @@ impl Examination<'_> {
         {
             uses.push(("deliveries.key", "the receipts", with_earlier(&deliveries.key, &deliveries.earlier_keys)));
         }
-        if let Some(Some(persons)) = &sections.persons
+        if let Some(persons) = &sections.shared.persons
             && self.look("persons.key", PersonKeys::read(&persons.key)).is_some()
         {
             uses.push(("persons.key", "the persons", vec![persons.key.as_path()]));

@@ -219,8 +219,8 @@ pub async fn start(
     let archive = config.audit.archive.as_ref().map(|archive| archive.at.clone());
     let folders = config.objects.iter().map(|objects| objects.place.clone()).chain(archive.clone()).collect();
     let sealer = lasting.sealer.clone();
-    let counts = lasting.deliveries.clone();
-    let persons_at_work = config.persons.is_some() || config.campus.is_some();
+    let kept = lasting.kept.clone();
+    let persons_at_work = config.shared.persons_are_at_work();
     let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone(), anchors: Vec::new() };
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
     let mailboxes = mailboxes::open(&config, &lasting, clock)?;
@@ -275,8 +275,6 @@ pub async fn start(
                 audit: audit_of_console,
                 log: audit.clone(),
                 sealer: sealer.clone(),
-                rules: reloader.rules.clone(),
-                notices: reloader.notices.clone(),
                 own: own.clone(),
                 known: reloader.clone(),
                 decided: decided.clone(),
@@ -299,9 +297,9 @@ pub async fn start(
                 clock: clock.clone(),
                 mailboxes: mailboxes.clone(),
                 own: own.iter().copied().chain([bound]).chain(console.as_ref().map(|(at, _)| *at)).collect(),
-                notices: reloader.notices.clone(),
-                rules: reloader.rules.clone(),
-                doors: reloader.doors.clone(),
+                notices: reloader.standing.notices.clone(),
+                rules: reloader.standing.rules.clone(),
+                doors: reloader.standing.doors.clone(),
                 body_bytes: limits.request_bytes,
                 decided,
                 answered: Box::new(move |path, status| counted.api_answered(path, status)),
@@ -332,8 +330,8 @@ pub async fn start(
     let files = homes.as_ref().map(|(_, files, _)| files.clone());
     let of_files = files.clone();
     let sftp = match homes {
-        Some((settings, files, lists)) => {
-            Some(sftp::open(&settings, (files, lists, mailboxes), &metrics, clock, stopped.clone()).await?)
+        Some((settings, files, sending)) => {
+            Some(sftp::open(&settings, (files, sending, mailboxes), &metrics, clock, stopped.clone()).await?)
         }
         None => None,
     };
@@ -344,7 +342,7 @@ pub async fn start(
     // To the end of it: calls that drain still decide by the store.
     let sight = tokio::spawn(watch::sight(sight, metrics.clone(), clock.clone(), admin_stopped.clone()));
     tokio::spawn(watch::persons(agreements.store().clone(), of_persons, clock.clone(), persons_at_work, stopped.clone()));
-    tokio::spawn(watch::deliveries(agreements.store().database().clone(), counts, reloader.concerns(), stopped.clone()));
+    tokio::spawn(watch::deliveries(agreements.store().database().clone(), kept, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
     tokio::spawn(watch::unfinished(folders, clock.clone(), stopped.clone()));
     if let Some(mail) = mail {

@@ -18,7 +18,7 @@ use crate::notices::post::{Post, Settings};
 use crate::notices::work::Sender;
 use crate::notices::{Kind, Notice};
 use crate::persons::campus::queue;
-use crate::services::passthrough::concerns::{Concern, What};
+use crate::services::concerns::{Concern, What};
 use crate::store::StoreError;
 
 /// How often it is looked what time has done.
@@ -126,7 +126,7 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
         if let Err(error) = queue::tell_dead(&store, clock.now()).await {
             tracing::warn!(%error, "the operators could not be told of persons that are not handed on; it is tried again");
         }
-        match life::look(&store, &reloader.rules, clock.now()).await {
+        match life::look(&store, &reloader.standing.rules, clock.now()).await {
             Ok(Done { expired: 0, told: 0 }) => {}
             Ok(Done { expired, told }) => {
                 decided.notify_one();

@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::domains::domains;
 use super::{Config, ServeError};
-use crate::agreements::rules::{Rule, Rules};
 use crate::api::Clients;
 use crate::clock::Clock;
 use crate::config::{Binding, ServiceSection as _};
@@ -32,11 +31,9 @@ use crate::outbound::lists::Fetcher;
 use crate::replay::ReplayMemory;
 use crate::revocation::ocsp::{self, StapleError};
 use crate::saml::memory::AssertionMemory;
-use crate::services::finance::lists::publish::Notices;
+use crate::services::concerns::Concerns;
 use crate::services::parts::Offered;
-use crate::services::passthrough::concerns::Concerns;
-use crate::services::persons::door::{Door, Doors};
-use crate::services::{agreement_rules, notices};
+use crate::services::standing::{Next, Standing};
 use crate::signature::key::Certificate;
 use crate::store::StoreError;
 use crate::trust::clients::{ClientCertificate, ClientTrust};
@@ -64,12 +61,8 @@ pub struct Reloader {
     pub(super) console_tls: Option<Arc<ServerTls>>,
     /// What logs people on to the console.
     pub(super) log_on: LogOnNow,
-    /// How many days ahead value lists are published.
-    pub(super) notices: Arc<Notices>,
-    /// How agreements of each service are asked for and ended.
-    pub(super) rules: Arc<Rules>,
-    /// The doors of person imports.
-    pub(super) doors: Arc<Doors>,
+    /// What of the services holds beside their calls.
+    pub(super) standing: Standing,
 }
 
 /// What is in force, as far as the next reload and the metrics need to know.
@@ -91,8 +84,7 @@ struct Known {
 struct Prepared {
     services: Services<RequestBody>,
     contents: ByInfRef,
-    rules: std::collections::BTreeMap<uuid::Uuid, Rule>,
-    doors: Vec<Door>,
+    standing: Next,
     known: Known,
     tls: tls::Prepared,
     admin_tls: Option<tls::Prepared>,
@@ -109,11 +101,9 @@ impl Reloader {
         clock: &Clock,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, ServeError> {
-        let Prepared { services, contents, rules, doors, known, tls, admin_tls, api, console_tls, log_on } =
+        let Prepared { services, contents, standing, known, tls, admin_tls, api, console_tls, log_on } =
             prepare(&config, &lasting, None, clock)?;
         lasting.contents.replace(contents);
-        let open = Arc::new(Doors::default());
-        open.replace(doors.into_iter().map(Arc::new));
         let reloader = Self {
             lasting: RwLock::new(lasting),
             clock: clock.clone(),
@@ -124,9 +114,7 @@ impl Reloader {
             api: api.map(|(tls, trust)| (Arc::new(ServerTls::new(tls)), Arc::new(Clients::new(trust)))),
             console_tls: console_tls.map(|tls| Arc::new(ServerTls::new(tls))),
             log_on: LogOnNow::new(log_on),
-            notices: Arc::new(Notices::new(notices(&config.services))),
-            rules: Arc::new(Rules::new(rules)),
-            doors: open,
+            standing: Standing::new(standing),
             running: Mutex::new(Running { config, known }),
             exchanged: Notify::new(),
         };
@@ -190,9 +178,7 @@ impl Reloader {
             tls.replace(fresh);
             clients.replace(trust);
         }
-        self.notices.replace(notices(&config.services));
-        self.rules.replace(prepared.rules);
-        self.doors.replace(prepared.doors.into_iter().map(Arc::new));
+        self.standing.replace(prepared.standing);
         self.in_force.replace(prepared.services);
         *running = Running { config, known: prepared.known };
         self.exchanged.notify_one();
@@ -297,7 +283,7 @@ impl Reloader {
         let lasting = self.lasting();
         let peers = lasting.peers.iter();
         let failing = peers.filter(|(_, peer)| matches!(super::breaker_state(&peer.breaker), crate::metrics::Breaker::Open));
-        let routed = lasting.breakers.open().into_iter().map(|system| system.to_string());
+        let routed = lasting.kept.breakers.open().into_iter().map(|system| system.to_string());
         failing.map(|(name, _)| name.to_string()).chain(routed).collect()
     }
 
@@ -308,7 +294,7 @@ impl Reloader {
 
     /// What the operations of providers that routes lead to are to be told.
     pub(super) fn concerns(&self) -> Arc<Concerns> {
-        self.lasting().concerns.clone()
+        self.lasting().kept.concerns.clone()
     }
 
     /// The metrics, after taking over into them what is only known here. A reload under way is not waited for: its figures
@@ -329,7 +315,7 @@ impl Reloader {
         }
         if let Ok(running) = self.running.try_lock() {
             let known = &running.known;
-            metrics.observe_deliveries(&lasting.deliveries.stats());
+            metrics.observe_deliveries(&lasting.kept.deliveries.stats());
             metrics.observe_tokens(lasting.token_counts.stats(), known.tokens.cache.entries());
             let remembered = known.trust.memory.as_ref().map_or(0, AssertionMemory::entries);
             metrics.observe_assertions(lasting.assertion_counts.stats(), remembered);
@@ -342,7 +328,7 @@ impl Reloader {
 }
 
 fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &Clock) -> Result<Prepared, ServeError> {
-    let Assembled { services, trust, clients, tokens, contents, doors } = assemble(config, lasting, before, clock)?;
+    let Assembled { services, trust, clients, tokens, contents, standing } = assemble(config, lasting, before, clock)?;
     let shown = Shown::new(&config.listen.credentials, clock)?;
     let listen = &config.listen;
     shown.staple(staple(listen.ocsp_response.as_deref(), listen.credentials.chain(), clock)?);
@@ -371,13 +357,11 @@ fn prepare(config: &Config, lasting: &Lasting, before: Option<&Tokens>, clock: &
     let issuers = trust.trust.issuers().iter().flat_map(|issuer| issuer.certificates());
     expiries.extend(issuers.map(Certificate::not_after).max().map(|ends| ("tokens.metadata".to_owned(), ends)));
     let services = services.into_iter().map(serving).collect();
-    let rules = agreement_rules(&config.services, clock.now());
     let fetcher = domains::fetcher(&config.revocation, &config.outbound, &lasting.connections.lists)?;
     Ok(Prepared {
         services,
         contents,
-        rules,
-        doors,
+        standing,
         known: Known { tokens, trust, shown, fetcher, expiries },
         tls,
         admin_tls,

@@ -12,7 +12,6 @@ use crate::agreements::{Route, Security, Store};
 use crate::clock::civil_day;
 use crate::config::{ServiceSection, WARN_BEFORE, ends};
 use crate::services::Service;
-use crate::services::passthrough::settings::Receiver;
 use crate::signature::credentials::inspect;
 use crate::store::{Access, Settings, StoreError};
 
@@ -44,8 +43,7 @@ impl Known {
     /// The services of a configuration.
     pub(super) fn of(services: &BTreeMap<String, Service>) -> Vec<Self> {
         let known = |(name, service): (&String, &Service)| {
-            let settings = service.passthrough().map(|offered| &offered.folder.settings);
-            let provider = settings.map(|settings| (name.clone(), settings.provider, settings.receiver == Receiver::Fixed));
+            let provider = service.provider().map(|(security, fixed)| (name.clone(), security, fixed));
             Self { uuid: service.offer().service_uuid, provider }
         };
         services.iter().map(known).collect()

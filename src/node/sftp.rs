@@ -19,13 +19,13 @@ use crate::files::counts::Counts as FileCounts;
 use crate::files::partner::core::Mailboxes;
 use crate::files::partner::door::PartnerHomes;
 use crate::metrics::Metrics;
-use crate::services::finance::files::lists::{self, Worker};
+use crate::services::jobs::Sending;
 
 /// The mailboxes that the server opens on, where it is configured.
 ///
 /// # Errors
 /// There is no place for their files.
-pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<(Sftp, Files, Worker)>, ServeError> {
+pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<(Sftp, Files, Sending)>, ServeError> {
     let Some(settings) = config.sftp.clone() else { return Ok(None) };
     let environment: Environment = config
         .environment
@@ -42,9 +42,8 @@ pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Op
     let usual = Settings::usual(environment, settings.staging.clone());
     let of_files = Settings { largest_file: settings.largest_file, wait_for_data: settings.wait_for_data, ..usual };
     let files = Files::new(parts, of_files);
-    let senders = lists::senders(config.services.values().filter_map(|service| service.finance()));
-    let worker = Worker::new(files.clone(), lasting.agreements.store().clone(), clock.clone(), senders);
-    Ok(Some((settings, files, worker)))
+    let sending = Sending::new(&config.services, files.clone(), lasting.agreements.store().clone(), clock.clone());
+    Ok(Some((settings, files, sending)))
 }
 
 /// Opens the server on its mailboxes, and goes on with transfers. It drains once told to stop.
@@ -53,7 +52,7 @@ pub fn mailboxes(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Op
 /// A host key that cannot be used, an address that is taken.
 pub async fn open(
     settings: &Sftp,
-    (files, lists, mailboxes): (Files, Worker, Option<Mailboxes>),
+    (files, sending, mailboxes): (Files, Sending, Option<Mailboxes>),
     metrics: &Metrics,
     clock: &Clock,
     stopped: Receiver<()>,
@@ -67,7 +66,7 @@ pub async fn open(
             () = working.work() => {}
             () = working.keep_sweeping(&figures) => {}
             () = working.keep_looking_at_staging(&figures) => {}
-            () = lists.work() => {}
+            () = sending.work() => {}
             () = until(told) => {}
         }
     });

@@ -17,9 +17,8 @@ use crate::metrics::Metrics;
 use crate::objects::settings::Place;
 use crate::persons::erase;
 use crate::persons::erase::replay::{self, Logs, ReplayError};
-use crate::services::passthrough::concerns::Concerns;
-use crate::services::passthrough::deliveries::counts::Counts;
-use crate::services::passthrough::deliveries::look_after;
+use crate::services::jobs as of_services;
+use crate::services::kept::Kept;
 use crate::store::seen::Sight;
 use crate::store::{Database, Dialect, StoreError, jobs};
 use crate::users::sessions::Limits;
@@ -79,10 +78,10 @@ fn after(failed: u32) -> (bool, Duration) {
 }
 
 /// Looks for deliveries whose node went, and forgets those whose days are over.
-pub(super) async fn deliveries(store: Database, counts: Arc<Counts>, concerns: Arc<Concerns>, mut stopped: watch::Receiver<()>) {
+pub(super) async fn deliveries(store: Database, kept: Kept, mut stopped: watch::Receiver<()>) {
     tokio::select! {
         _ = stopped.changed() => {}
-        () = look_after(store, counts, concerns) => {}
+        () = of_services::look_after(store, kept) => {}
     }
 }
 
@@ -212,7 +211,7 @@ pub(super) async fn chores(
 
 /// Deletes what is over.
 async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
-    let keys = store.forget_keys(now).await? + crate::services::persons::keys::forget(store.database(), now).await?;
+    let keys = store.forget_keys(now).await? + of_services::forget(store.database(), now).await?;
     let sessions = store.forget_sessions(now).await?;
     let mut done = 0;
     loop {

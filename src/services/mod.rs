@@ -1,10 +1,15 @@
 //! The services that the gateway offers: what is special about each, in one place.
 
+pub mod concerns;
 pub mod contract;
 pub mod finance;
+pub mod jobs;
+pub mod kept;
 pub mod parts;
 pub mod passthrough;
 pub mod persons;
+pub mod shared;
+pub mod standing;
 pub mod terminaladgang;
 
 use std::collections::BTreeMap;
@@ -16,10 +21,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::parts::{Beside, Found, OfferError, Offered, Parts};
+use self::passthrough::settings::Receiver;
+use self::shared::Shared;
 use self::terminaladgang::law::document::Policy;
 use crate::agreements::basis::Contract;
 use crate::agreements::rules::Rule;
-use crate::agreements::{Scope, ScopeKey, Vocabulary};
+use crate::agreements::{Scope, ScopeKey, Security, Vocabulary};
 use crate::config::reader::Reader;
 use crate::config::{Offer, Retired, ServiceSection};
 use crate::files::content::{ByInfRef, composed};
@@ -242,6 +249,12 @@ impl Service {
         }
     }
 
+    /// What its routes are held against, where it has providers: what it says to them, and whether one of them receives for all.
+    pub fn provider(&self) -> Option<(Security, bool)> {
+        let settings = &self.passthrough()?.folder.settings;
+        Some((settings.provider, settings.receiver == Receiver::Fixed))
+    }
+
     /// Its folder, where it is a pass-through service, with rules or without.
     pub fn passthrough(&self) -> Option<&passthrough::offered::Offered> {
         match self {
@@ -270,6 +283,7 @@ impl Service {
 }
 
 impl ServiceSection for Service {
+    type Shared = Shared;
     const RETIRED: &'static [Retired] = terminaladgang::settings::RETIRED;
 
     fn read(name: &str, section: &mut Reader<'_>) -> Option<Self> {

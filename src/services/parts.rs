@@ -26,12 +26,7 @@ use crate::peer::Known;
 use crate::replay::ReplayMemory;
 use crate::revocation::list::RevocationError;
 use crate::saml::metadata::Entity;
-use crate::services::finance::lists::published::Published;
-use crate::services::finance::memory::Memories;
-use crate::services::finance::rules::trial::Openings;
-use crate::services::passthrough::concerns::Concerns;
-use crate::services::passthrough::deliveries::counts;
-use crate::services::passthrough::providers::Breakers;
+use crate::services::kept::Kept;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::KeyError;
 use crate::signature::sign::SignError;
@@ -88,16 +83,8 @@ pub struct Parts<'a> {
     pub domains: &'a Domains,
     /// What is known of each peer, by its name.
     pub peers: &'a BTreeMap<String, Known>,
-    /// What is known of the providers that routes lead to.
-    pub breakers: &'a Arc<Breakers>,
-    /// What the providers' operations are to be told.
-    pub concerns: &'a Arc<Concerns>,
-    /// What is known of each service's value lists.
-    pub sortimenter: &'a Arc<Memories<Published>>,
-    /// What is known of each service's times for tests.
-    pub trials: &'a Arc<Memories<Arc<Openings>>>,
-    /// What became of deliveries that were known before.
-    pub deliveries: &'a Arc<counts::Counts>,
+    /// What services keep over a reload.
+    pub kept: &'a Kept,
     /// Whose tokens are taken.
     pub trust: &'a Arc<TokenTrust>,
     /// What client certificates are judged by.

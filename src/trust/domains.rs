@@ -25,9 +25,6 @@ pub const STS: &str = "sts";
 /// Who signs tokens and answers: `[signers]`.
 pub const SIGNERS: &str = "signers";
 
-/// Campus's TLS server: `[campus]`.
-pub const CAMPUS: &str = "campus";
-
 /// A peer's TLS server: `[peer.NAME]`.
 pub fn peer(name: &str) -> String {
     format!("peer.{name}")

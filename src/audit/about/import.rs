@@ -7,6 +7,9 @@ use super::tally::{Family, Tally};
 use crate::audit::record::{Outcome, Record};
 use crate::audit::wire::Flat;
 
+/// What a person's number is, where no CPR number is kept: part of what pseudonyms are made of, so that it never changes.
+pub const RUNNING_NUMBER: &[u8] = b"running number";
+
 const IMPORTS: Family = Family {
     name: "hjemmel_persons_imports_total",
     help: "Imports of persons by call or file, by what became of them.",

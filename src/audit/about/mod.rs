@@ -21,6 +21,7 @@ pub use self::counts::Counts;
 pub use self::file::AboutFile;
 pub use self::finance::{AboutFinance, FinanceFigures};
 pub use self::import::AboutPersons;
+pub(super) use self::import::RUNNING_NUMBER;
 pub use self::passthrough::AboutPassThrough;
 pub use self::subject::Subject;
 pub use self::tally::{Family, Tally};

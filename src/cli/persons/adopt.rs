@@ -11,7 +11,6 @@ use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By};
-use crate::node::campus::campus_outbound;
 use crate::outbound::Outbound;
 use crate::persons::campus::adopt::{self, Became};
 use crate::persons::campus::client::Campus;
@@ -34,7 +33,7 @@ pub(super) async fn run(place: &Place, args: Adopt, clock: &Clock, out: &mut imp
     let (campus, system) = place.campus(now).map_err(CommandError::Config)?.ok_or(CommandError::NoCampus)?;
     let text = std::fs::read_to_string(&args.file).map_err(|cause| CommandError::File { file: args.file.clone(), cause })?;
     let lines = adopt::read(&text)?;
-    let outbound = Outbound::new(campus_outbound(&campus, &system))?;
+    let outbound = Outbound::new(campus.outbound(&system))?;
     let campus = Campus::new(outbound, &campus.address, campus.token, campus.deadline, clock.clone());
     let (signer, because) = (args.decide.signer()?, Because::new(args.decide.reason, now));
     let (mut told, mut all) = (Vec::new(), true);

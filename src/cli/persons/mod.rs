@@ -260,7 +260,7 @@ pub async fn run(args: Args, clock: &Clock, input: &mut impl BufRead, out: &mut 
 fn persons(place: &Place, database: &Database, now: jiff::Timestamp) -> Result<Persons, CommandError> {
     let draft = place.draft(now);
     let sections = draft.as_ref().map(Draft::<Service>::sections);
-    let key = sections.and_then(|sections| sections.persons.as_ref()?.as_ref().map(|persons| persons.key.clone()));
+    let key = sections.and_then(|sections| sections.shared.persons.as_ref().map(|persons| persons.key.clone()));
     let key = key.ok_or_else(|| {
         CommandError::Given("say under which key persons are known: --config FILE with [persons] key = \"FILE\" in it".to_owned())
     })?;

@@ -53,7 +53,7 @@ pub(super) fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
         Source::None => Held::None,
         Source::Folder(lists) => Held::Fixed(lists.clone()),
         Source::Store => {
-            let memory = parts.sortimenter.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace(parts));
+            let memory = parts.kept.sortimenter.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace(parts));
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 let memory = memory.clone();
                 // What it fails for is logged there, and asked for again by the first call.
@@ -69,7 +69,7 @@ pub(super) fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
 pub(super) fn trials(settings: &Settings, parts: &Parts<'_>) -> Trials {
     let pace = pace(parts);
     let pace = Pace { refresh: pace.refresh.min(OFTEN), ..pace };
-    let kept = parts.trials.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace);
+    let kept = parts.kept.trials.of(settings.offered.offer.service_uuid, parts.agreements.store(), pace);
     Trials { said: settings.trials.clone(), kept }
 }
 

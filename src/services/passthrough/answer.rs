@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tower::Service;
 use uuid::Uuid;
 
-use super::concerns::{Concern, Concerns, What};
 use super::direct::Directed;
 use super::judged::{Whole, Withheld};
 use super::refusal::ContractRefusal;
@@ -15,6 +14,7 @@ use crate::gateway::exchange::Authorised;
 use crate::gateway::forward::Answer;
 use crate::gateway::step::Step;
 use crate::refusal::Refusal;
+use crate::services::concerns::{Concern, Concerns, What};
 use crate::soap::strict::Limits;
 
 /// The step.

@@ -86,7 +86,6 @@
 
 pub mod answer;
 pub mod ask;
-pub mod concerns;
 pub mod content;
 pub mod deliveries;
 pub mod direct;

@@ -93,7 +93,7 @@ pub fn stacked<B>(
             rest: settings.reach.breaker_rest,
             at_once: settings.reach.calls_at_once,
         },
-        breakers: parts.breakers.clone(),
+        breakers: parts.kept.breakers.clone(),
         deadline: limits.deadline,
         domain: Arc::new(Domain::new(Lists::at_hand(lists, None, clock.now())?)),
         signers: parts.domains.named(domains::SIGNERS)?,
@@ -111,8 +111,8 @@ pub fn stacked<B>(
             false => Some(kept(parts)?),
         },
         work: work.clone(),
-        counts: parts.deliveries.clone(),
-        concerns: parts.concerns.clone(),
+        counts: parts.kept.deliveries.clone(),
+        concerns: parts.kept.concerns.clone(),
         room: Deliveries::room(),
     };
     let applied = Arc::new(Applied::new(settings.contract(), parts.agreements.store().clone()));
@@ -130,7 +130,7 @@ pub fn stacked<B>(
         exchange: ExchangeStep::new(work.clone()),
         answer: AnswerStep {
             service: definition.uuid,
-            concerns: parts.concerns.clone(),
+            concerns: parts.kept.concerns.clone(),
             answers: AnswerReader { time: parts.trust.time, limits: xml, clock: clock.clone() },
             largest: limits.answer_bytes,
             limits: xml,

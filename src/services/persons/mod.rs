@@ -15,10 +15,12 @@
 //! - [`contract`] has WSDL and XSD, and [`names`] their names; [`offer`] puts the service together; [`settings`] reads `[service.NAME]`.
 
 pub mod ask;
+pub mod campus;
 pub mod contract;
 pub mod door;
 pub mod file;
 pub mod import;
+pub mod key;
 pub mod keys;
 pub mod names;
 pub mod offer;

@@ -70,7 +70,7 @@ pub fn door(name: &str, settings: &Settings, parts: &Parts<'_>) -> Result<Door, 
 }
 
 fn persons(parts: &Parts<'_>) -> Result<Persons, OfferError> {
-    let settings = parts.config.persons.as_ref().ok_or(OfferError::Setting(NO_KEY))?;
+    let settings = parts.config.shared.persons.as_ref().ok_or(OfferError::Setting(NO_KEY))?;
     let keys = PersonKeys::read(&settings.key).map_err(|error| OfferError::Own(Box::new(error)))?;
     let node = anchors::named(&parts.config.audit.directory).map_err(|error| OfferError::Own(Box::new(error)))?;
     let persons = Persons::new(parts.agreements.store().database().clone(), Arc::new(keys), node);

@@ -36,7 +36,7 @@ pub fn contents(settings: &Settings, parts: &Parts<'_>) -> Result<ByInfRef, Offe
     let contract = settings.offered.folder.contracts.first();
     let contract = contract.ok_or(OfferError::Setting("a service of the kind finance has no contract"))?;
     let database = parts.agreements.store().database().clone();
-    let memory = ByFile::new(service, settings.offered.deliveries.clone(), kept(parts)?, parts.deliveries.clone());
+    let memory = ByFile::new(service, settings.offered.deliveries.clone(), kept(parts)?, parts.kept.deliveries.clone());
     let vouchers = vouchers::Vouchers {
         schema: contract.schema.clone(),
         rules: offer::tested(settings, parts),

@@ -7,9 +7,10 @@ use std::time::Duration;
 use http::Uri;
 use rustls_pki_types::CertificateDer;
 
-use super::reader::Reader;
-use super::sections::{read_lists, read_stapling, seconds};
-use super::{DomainLists, Stapling};
+use crate::config::reader::Reader;
+use crate::config::{DomainLists, Stapling, read_lists, read_stapling, seconds};
+use crate::outbound::OutboundSettings;
+use crate::signature::credentials::Credentials;
 
 /// Where persons are handed on to. Without the section they wait in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,23 @@ pub struct Campus {
     pub at_once: u32,
 }
 
-pub(super) fn read(section: &mut Reader<'_>) -> Option<Campus> {
+impl Campus {
+    /// The trust domain of its TLS server.
+    pub fn domain(&self) -> &'static str {
+        "campus"
+    }
+
+    /// How it is reached: the system certificate is shown where it is asked for.
+    pub fn outbound(&self, system: &Credentials) -> OutboundSettings {
+        OutboundSettings {
+            credentials: Some(system.clone()),
+            connect_timeout: self.connect_timeout,
+            ..OutboundSettings::new(self.roots.clone())
+        }
+    }
+}
+
+pub(crate) fn read(section: &mut Reader<'_>) -> Option<Campus> {
     let address = section.https("address");
     let roots = section.certificates("roots", true);
     let revocation = read_lists(section);

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::reader::Reader;
+use crate::config::reader::Reader;
 
 /// The key, as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Persons {
+pub struct Key {
     /// The key that pseudonyms and running numbers are made under.
     pub key: PathBuf,
 }
 
-pub(super) fn read(section: &mut Reader<'_>) -> Option<Persons> {
+pub(crate) fn read(section: &mut Reader<'_>) -> Option<Key> {
     let key = section.file("key")?;
     section.note("key", &key, Vec::new(), true);
-    Some(Persons { key })
+    Some(Key { key })
 }
