@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -53,8 +54,12 @@ pub struct Source {
     pub path: PathBuf,
     /// Its modules, outermost first: `["gateway", "seal"]`.
     place: Vec<String>,
-    /// Its code without tests and comments.
-    pub code: TokenStream,
+    /// Its code without tests and comments, a space between all tokens.
+    pub code: String,
+    /// The paths that it names, from the crate's own level.
+    pub paths: BTreeSet<String>,
+    /// The texts that stand in it as they are.
+    pub texts: BTreeSet<String>,
 }
 
 impl Source {
@@ -73,16 +78,9 @@ impl Source {
         }
     }
 
-    /// The paths that it names, from the crate's own level.
-    pub fn paths(&self) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        imports(self.code.clone(), &self.place, &mut found);
-        found
-    }
-
     /// The parts that it names, but its own.
     pub fn imports(&self) -> BTreeSet<String> {
-        let mut found: BTreeSet<String> = self.paths().iter().map(|path| part(path).to_owned()).collect();
+        let mut found: BTreeSet<String> = self.paths.iter().map(|path| part(path).to_owned()).collect();
         found.remove(&self.module());
         found
     }
@@ -129,7 +127,7 @@ pub fn imports(code: TokenStream, place: &[String], found: &mut BTreeSet<String>
 }
 
 /// Gathers the texts that stand in the code as they are.
-pub fn texts(code: TokenStream, found: &mut BTreeSet<String>) {
+fn texts(code: TokenStream, found: &mut BTreeSet<String>) {
     for tree in code {
         match tree {
             TokenTree::Group(group) => texts(group.stream(), found),
@@ -190,17 +188,24 @@ fn gather(dir: &Path, place: &[String], found: &mut Vec<Source>) {
                 inner.push(stem);
             }
             let file = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
-            let code = file.items.iter().filter(|item| !is_test(item)).map(ToTokens::to_token_stream).collect();
-            found.push(Source { path, place: inner, code });
+            let code: TokenStream = file.items.iter().filter(|item| !is_test(item)).map(ToTokens::to_token_stream).collect();
+            let (mut named, mut written) = (BTreeSet::new(), BTreeSet::new());
+            imports(code.clone(), &inner, &mut named);
+            texts(code.clone(), &mut written);
+            found.push(Source { path, place: inner, code: code.to_string(), paths: named, texts: written });
         }
     }
 }
 
-pub fn sources() -> Vec<Source> {
-    let mut found = Vec::new();
-    gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &[], &mut found);
-    assert!(found.len() > 40, "the tree was not found");
-    found
+/// Every source file of the product, read once: to read them all takes seconds.
+pub fn sources() -> &'static [Source] {
+    static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
+    SOURCES.get_or_init(|| {
+        let mut found = Vec::new();
+        gather(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &[], &mut found);
+        assert!(found.len() > 40, "the tree was not found");
+        found
+    })
 }
 
 /// What each top-level module imports, with a file that does.
