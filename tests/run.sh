@@ -84,11 +84,29 @@ dependencies() {
   fi
 }
 
-suite() { cargo test --locked --no-fail-fast 2>&1 | tee target/suite.log; }
+# Where there is room the tests' stores, logs and clusters lie in memory: each world that a test starts waits two seconds for a disk,
+# and no test shows that a disk keeps what it was told to.
+make_room() {
+  local of_memory of_folder
+  of_memory=$(awk '/^MemAvailable:/ { print int($2 / 1024 / 1024) }' /proc/meminfo 2>/dev/null)
+  of_folder=$(df --output=avail -BG /dev/shm 2>/dev/null | tail -1 | tr -dc 0-9)
+  [ "${of_memory:-0}" -ge 12 ] && [ "${of_folder:-0}" -ge 8 ] && memory=$(mktemp -d /dev/shm/hjemmel.XXXXXX) || return
+  trap 'rm -rf "$memory"' EXIT
+  # PostgreSQL runs as another user, and some tests write programs and start them.
+  chmod 1777 "$memory" && printf '#!/bin/sh\n' >"$memory/program" && chmod +x "$memory/program" && "$memory/program" || memory=
+}
+memory=
+make_room
+in_memory() { TMPDIR="${memory:-${TMPDIR:-/tmp}}" "$@"; }
+
+# One more than there are processors for each two of them: the tests wait for clocks and for each other.
+threads=${RUST_TEST_THREADS:-$(($(nproc) + ($(nproc) + 1) / 2))}
+
+suite() { RUST_TEST_THREADS="$threads" in_memory cargo test --locked --no-fail-fast 2>&1 | tee target/suite.log; }
 
 # A leap day more than a year on: certificates, tokens, agreements and windows made today are all over by then. tests/days.sh
 # without --quick passes the whole suite on six days.
-another_day() { tests/days.sh --quick 2028-02-29 || [ "$?" = 3 ]; }
+another_day() { in_memory tests/days.sh --quick 2028-02-29 || [ "$?" = 3 ]; }
 
 # With the debug build, as the tests left it. cargo-deb is built once, into target/tools.
 install_page() {
@@ -130,7 +148,7 @@ part "The demo, once: every outcome as expected" "${CARGO_TARGET_DIR:-target}/de
 part "The console in a browser" tests/console/run.sh
 # Not beside the browser: its machines come and go on this one's network, and Chromium gives up what it loads when the network changes.
 aside install install_page
-part "Tools and clients that this project did not write" tests/interop/run.sh
+part "Tools and clients that this project did not write" in_memory tests/interop/run.sh
 part "The tests on another day" ended days
 part "From nothing to serving: docs/install.md, command by command, on three machines" ended install
 
