@@ -47,5 +47,8 @@ mod services;
 mod silence;
 mod soap;
 mod stage;
+#[allow(dead_code)] // the tests of the stores use the rest
+#[path = "../support/tables.rs"]
+mod tables;
 mod traces;
 mod wire;

@@ -729,7 +729,10 @@ fn agreements_are_remembered_while_the_store_fails_and_no_longer() {
         for (version, answer) in refused {
             is_refused(stage, &answer, "AgreementsUnavailable", version);
         }
-        tokio::time::sleep(Duration::from_millis(1200)).await;
+        let mended = Instant::now();
+        while stage.ask(P).await.status != 200 {
+            assert!(mended.elapsed() < Duration::from_secs(60), "the store is there, and nobody asks it");
+        }
         stage.serves().await;
     });
 }

@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::log;
+use crate::tables;
 use crate::wire::{self, Answer, Http, Sent};
 
 pub const WRAPPER: &str = "http://serviceplatformen.dk/xml/wsdl/soap11/Ydelse/TerminalAdgang/6/";
@@ -369,6 +370,7 @@ pub fn options(dir: &Path, clock: Clock, extra: &str) -> Options {
     // One PKI for all worlds of the process: making keys would be most of what the tests do.
     static PKI: LazyLock<Arc<DevPki>> =
         LazyLock::new(|| Arc::new(DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap()));
+    tables::in_world(dir);
     let (dir, extra) = (dir.to_path_buf(), extra.to_owned());
     Options { dir, port: 0, seed: 1, persons: 50, clock, extra, pki: Some(PKI.clone()) }
 }

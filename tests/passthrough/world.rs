@@ -32,6 +32,7 @@ use http::Request;
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
 
+use crate::tables;
 use crate::wire::{Answer, Http, Sent, send, tls};
 
 pub const WSSE: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
@@ -131,6 +132,7 @@ impl Passing {
         );
         let options = Options { dir: dir.path().to_owned(), port: 0, seed: 1, persons: 20, clock, extra, pki: Some(PKI.clone()) };
         let narrowed = Narrowed { services, ..Narrowed::default() };
+        tables::in_world(dir.path());
         let world = match served {
             true => World::start_narrowed(options, &narrowed).await.unwrap(),
             false => World::narrowed_without_gateway(options, &narrowed).await.unwrap(),

@@ -5,6 +5,7 @@
 //! the making itself, or of how long a store is waited for, make their own.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use hjemmel::store::{Access, Database, Settings};
@@ -29,6 +30,26 @@ pub fn of_few(settings: Settings) -> Settings {
 
 /// A store in a new file.
 pub async fn in_file(path: &Path) -> Settings {
+    std::fs::write(path, bytes().await).unwrap();
+    patient(Settings::sqlite(path))
+}
+
+/// The store of a world that will be started in `dir`, where there is none yet.
+pub fn in_world(dir: &Path) {
+    // On a thread of its own, for whoever asks may be on a runtime's.
+    static TABLES: LazyLock<&'static [u8]> = LazyLock::new(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::spawn(move || runtime.block_on(bytes())).join().unwrap()
+    });
+    let path = dir.join("agreements.sqlite");
+    if !path.exists() {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(path, *TABLES).unwrap();
+    }
+}
+
+/// A store's file that has its tables and nothing in them.
+async fn bytes() -> &'static [u8] {
     static TABLES: OnceCell<Vec<u8>> = OnceCell::const_new();
     let made = async || {
         let folder = tempfile::tempdir().unwrap();
@@ -36,8 +57,7 @@ pub async fn in_file(path: &Path) -> Settings {
         make(&Settings::sqlite(&path)).await;
         std::fs::read(path).unwrap()
     };
-    std::fs::write(path, TABLES.get_or_init(made).await).unwrap();
-    patient(Settings::sqlite(path))
+    TABLES.get_or_init(made).await
 }
 
 /// A new database on the cluster of the test program: its name. `None`, and a line that says what did not run, without PostgreSQL.

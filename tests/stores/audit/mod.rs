@@ -243,12 +243,14 @@ async fn a_caller_who_hangs_up_does_not_erase_the_record() {
     let house = House::new();
     let audit = house.start(house.settings());
     let mut open = audit.open(house.record(1)).unwrap();
+    let (admitted, comes) = tokio::sync::oneshot::channel();
     let call = tokio::spawn(async move {
         let _proof = open.admit().await.unwrap();
+        admitted.send(()).unwrap();
         std::future::pending::<()>().await; // the index never answers
         open.served();
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    comes.await.unwrap();
     call.abort();
     assert!(call.await.is_err());
     assert!(audit.stop(PATIENCE).await);
