@@ -33,7 +33,7 @@ pub trait Place: Send + Sync {
     /// # Errors
     /// The place cannot be read, or holds what is no statement.
     fn retired(&self) -> io::Result<Vec<Retirement>>;
-    /// Whether the log is written here, so that its last segment may be open, and `head.json` tells how far it has come. Where it
+    /// Whether the log is written here, so that its last segment may be open, and `head.json` says how far it has come. Where it
     /// is not, every segment is one that has ended.
     fn is_written_here(&self) -> bool;
     /// The last checkpoint once more, as it is kept beside the segments.

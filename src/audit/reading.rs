@@ -22,7 +22,7 @@ pub struct Doubts {
     pub broken: u64,
     /// The first segment that is missing, and that no statement tells of.
     pub missing: Option<u64>,
-    /// The log ends before the entry that its head tells of, or has no head.
+    /// The log ends before the entry that its head names, or has no head.
     pub cut_off: bool,
 }
 

@@ -64,6 +64,7 @@ impl Outcome {
 /// In JSON it is one flat object, without the fields that have no value; see `docs/audit.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Flat<'static>")]
+#[allow(missing_docs)] // the names say it
 pub struct Record {
     /// The call's id (UUID version 7), which every fault quotes.
     pub call: Uuid,
@@ -73,9 +74,7 @@ pub struct Record {
     pub service: String,
     /// The operation, once it is known to be one of the service's: never the caller's own text.
     pub operation: Option<String>,
-    /// The binding.
     pub binding: Option<Binding>,
-    /// The client system.
     pub client_system: Option<Uuid>,
     /// The client system's certificate; of a file, the SHA-256 of the SSH key.
     pub certificate: Option<Thumbprint>,

@@ -37,7 +37,7 @@ const CALLED_OFF: Duration = Duration::from_secs(5);
 /// Carries out the command.
 ///
 /// # Errors
-/// Signals cannot be received, or the log has no thread. Everything else is told in the log.
+/// Signals cannot be received, or the log has no thread. Everything else is logged.
 pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
     // First of all. Without a handler a signal ends the process, or is lost where it is the first of its container.
     let mut signals = Signals::install().map_err(ServeError::Signal)?;

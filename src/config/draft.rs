@@ -14,10 +14,9 @@ use super::{Config, Problem, Report, Sections, ServiceSection, sections};
 
 /// A file that a setting names, and what was read from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct FileRead {
-    /// The setting.
     pub setting: String,
-    /// The file.
     pub file: PathBuf,
     /// What it holds; empty where that is not counted.
     pub holds: Vec<Content>,

@@ -58,12 +58,10 @@ pub(super) fn refused(da: impl Into<String>, en: impl Into<String>) -> Connectio
 
 /// A connection that is to be added.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct New {
-    /// Its graph.
     pub graph: String,
-    /// The service.
     pub service: Uuid,
-    /// The environment.
     pub environment: Environment,
     /// The authority whose client system it is.
     pub authority: Cvr,
@@ -323,10 +321,9 @@ async fn end_once(
 
 /// That a task is done, or is not after all.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Stating {
-    /// The connection.
     pub connection: Uuid,
-    /// The task.
     pub task: String,
     /// For whom; none: for the one who must, or whose user states it.
     pub party: Option<Cvr>,
@@ -453,10 +450,9 @@ fn is_shown(known: &Connection, task: &Task) -> Result<(), ConnectionError> {
 
 /// Whom a task is to be given to.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Assigning {
-    /// The connection.
     pub connection: Uuid,
-    /// The task.
     pub task: String,
     /// By which of those whose it is, where both authorities state it; none: the user's own, or the person's.
     pub party: Option<Cvr>,

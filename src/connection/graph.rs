@@ -207,8 +207,8 @@ pub enum Stage {
 
 /// For what a task is done once: for how many connections a statement counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Once {
-    /// An authority.
     Authority,
     /// A client system.
     Client,
@@ -216,7 +216,6 @@ pub enum Once {
     Receiver,
     /// A receiving system and its authority: one instance serves many, and one's contract never counts for another.
     ReceiverAndAuthority,
-    /// A connection.
     Connection,
 }
 

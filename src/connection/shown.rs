@@ -18,10 +18,9 @@ use crate::users::rights::Role;
 
 /// A connection as it stands.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct View {
-    /// The connection.
     pub connection: Connection,
-    /// Its graph.
     pub graph: &'static Graph,
     /// Its tasks, in the graph's order.
     pub tasks: Vec<Shown>,
@@ -203,10 +202,9 @@ impl View {
 
 /// What authorities and users are called.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Names {
-    /// Authorities.
     pub authorities: HashMap<Cvr, String>,
-    /// Users.
     pub users: HashMap<Uuid, String>,
 }
 

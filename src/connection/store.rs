@@ -39,14 +39,11 @@ pub(super) use agreement_stands;
 
 /// A connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Connection {
-    /// Its id.
     pub id: Uuid,
-    /// Its graph.
     pub graph: String,
-    /// The service.
     pub service: Uuid,
-    /// The environment.
     pub environment: Environment,
     /// The authority whose client system it is.
     pub authority: Cvr,
@@ -169,12 +166,11 @@ impl Connection {
 
 /// What a person stated of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Statement {
-    /// Its id.
     pub id: Uuid,
     /// For what it counts.
     pub place: String,
-    /// The task.
     pub task: String,
     /// For whom.
     pub party: Cvr,

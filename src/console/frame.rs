@@ -47,17 +47,16 @@ pub struct Who {
 
 /// What stands around a page. Every template has one by the name `frame`.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Frame {
     language: Language,
     /// What the page is called.
     pub title: String,
     /// Whether the common design system's files are there.
     pub designed: bool,
-    /// The environment.
     pub environment: String,
     /// Whoever is logged on.
     pub who: Option<Who>,
-    /// The menu.
     pub menu: Vec<Link>,
     /// What a form brings back, in the field `form_token`.
     pub token: String,

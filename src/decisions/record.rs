@@ -29,16 +29,14 @@ pub struct What {
 
 /// One decision as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Made {
-    /// Its id.
     pub id: Uuid,
-    /// What.
     pub what: What,
     /// The user; none: whoever holds the store.
     pub user: Option<Uuid>,
     /// The authority or company for which the user acted.
     pub party: Option<Cvr>,
-    /// The role.
     pub role: Option<Role>,
     /// The certificate that proved the user.
     pub certificate: Option<Thumbprint>,

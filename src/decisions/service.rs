@@ -42,14 +42,12 @@ impl For {
 
 /// What is decided, and by what right.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Decision<'a> {
-    /// What.
     pub what: What,
-    /// The action that it is.
     pub action: Action,
     /// For whom.
     pub whose: For,
-    /// The service.
     pub service: Uuid,
     /// Why, and when.
     pub because: &'a Because,

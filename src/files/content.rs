@@ -88,8 +88,8 @@ pub struct TakenIn {
 
 /// A file that is to be judged.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Candidate {
-    /// Its transfer.
     pub transfer: Uuid,
     /// Its name, which is told to nobody.
     pub name: Name,
@@ -111,7 +111,6 @@ pub struct Candidate {
     pub transaction: Option<Uuid>,
     /// When it came, where an attempt before this one may have taken in some of it.
     pub again: Option<Timestamp>,
-    /// Now.
     pub now: Timestamp,
 }
 

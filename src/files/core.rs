@@ -258,17 +258,15 @@ impl Drop for Written {
 
 /// Why the core could not do as asked. Names no file and no person.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Failed {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A job.
     #[error(transparent)]
     Job(#[from] JobError),
     /// The object store.
     #[error(transparent)]
     Objects(#[from] ObjectError),
-    /// The audit.
     #[error("{0}")]
     Audit(#[from] Refusal),
     /// The disk for staged files.

@@ -28,14 +28,13 @@ use crate::users::{Actor, Whose};
 
 /// Why it was not decided. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum FileDecideError {
     /// It may not be, or the store did not do as asked.
     #[error(transparent)]
     Decide(#[from] DecideError),
-    /// The user.
     #[error(transparent)]
     User(#[from] UserError),
-    /// The order.
     #[error(transparent)]
     Order(#[from] OrderError),
     /// The transfer.

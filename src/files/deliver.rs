@@ -54,7 +54,6 @@ enum Found {
     Wait,
     /// All places for contents are taken by others that take long, or the platform is not ready for it.
     Later,
-    /// It is refused.
     Refused(Vec<Code>),
 }
 

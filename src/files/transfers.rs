@@ -107,10 +107,9 @@ impl Fetched {
 
 /// A delivery to one recipient.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Delivery {
-    /// The transfer.
     pub transfer: Uuid,
-    /// The recipient.
     pub recipient: Uuid,
     /// The order by which it went.
     pub order: Uuid,

@@ -40,10 +40,9 @@ pub struct User {
 
 /// What lies in a home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Used {
-    /// Bytes.
     pub bytes: u64,
-    /// Files.
     pub files: u64,
 }
 

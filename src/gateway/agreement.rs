@@ -49,14 +49,13 @@ impl OfCall for Admitted {
 pub struct Agreed(());
 
 /// The step.
+#[allow(missing_docs)] // the names say it
 pub struct AgreementStep {
     /// The service's names.
     pub definition: Arc<Definition>,
-    /// The agreements.
     pub agreements: Agreements,
     /// Where this gateway stands.
     pub environment: Environment,
-    /// The clock.
     pub clock: Clock,
 }
 

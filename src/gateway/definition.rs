@@ -73,8 +73,8 @@ pub enum Layout {
 
 /// One way in which an operation is asked for and answered. An operation may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Shape {
-    /// The operation.
     pub operation: String,
     /// The element in a request's Body.
     pub element: Name,
@@ -86,7 +86,6 @@ pub struct Shape {
     pub action: String,
     /// The `SOAPAction` that names it too, where the contract has another for HTTP.
     pub http_action: Option<String>,
-    /// The action of an answer.
     pub answer_action: String,
     /// What an answer is wrapped in.
     pub answer_wrapper: Option<Wrapper>,

@@ -54,12 +54,11 @@ impl OfCall for Received {
 
 /// The layer.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct OpenLayer {
     /// The service's names.
     pub definition: Arc<Definition>,
-    /// The audit.
     pub audit: Audit,
-    /// The clock.
     pub clock: Clock,
     /// Says no before there is an envelope to answer.
     pub seal: SealStep,

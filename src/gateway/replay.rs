@@ -33,10 +33,9 @@ impl OfCall for Fresh {
 }
 
 /// The step. Stands after `authenticate`: only a proven sender's id is worth a place in the memory, so junk cannot fill it.
+#[allow(missing_docs)] // the names say it
 pub struct Replay {
-    /// The memory.
     pub memory: Arc<ReplayMemory>,
-    /// The clock.
     pub clock: Clock,
 }
 

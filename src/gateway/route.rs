@@ -44,14 +44,13 @@ impl OfCall for Routed {
 
 /// The agreements between a service and what stands behind it.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct BackAgreements {
     /// The service, as agreements name it.
     pub service: Uuid,
-    /// The agreements.
     pub agreements: Agreements,
     /// Where this gateway stands.
     pub environment: Environment,
-    /// The clock.
     pub clock: Clock,
 }
 

@@ -28,10 +28,9 @@ use crate::soap::fault;
 pub const MESSAGE_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// The gateway's own key and certificate, for answers to callers and for calls to peers.
+#[allow(missing_docs)] // the names say it
 pub struct Signer {
-    /// The key.
     pub key: SigningKey,
-    /// Its certificate.
     pub certificate: Certificate,
     /// As many as there are processors. Whoever waits for one waits in turn, and no more wait than calls are let in.
     turns: Arc<Semaphore>,

@@ -56,7 +56,7 @@ impl Metrics {
         self.console.requests.with_label_values(&[status.to_string().as_str()]).inc();
     }
 
-    /// Tells how many sessions go on.
+    /// Shows how many sessions go on.
     pub fn observe_sessions(&self, many: u64) {
         self.console.sessions.set(gauge_value(many));
     }

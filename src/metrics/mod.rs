@@ -66,7 +66,7 @@ pub struct Metrics {
     resent: IntCounterVec,
     certificate_expiry: GaugeVec,
     breaker: IntGaugeVec,
-    /// The peers that were told of last.
+    /// The peers that were shown last.
     peers: Mutex<HashSet<String>>,
     token_cache: IntCounterVec,
     token_cache_entries: IntGauge,
@@ -464,12 +464,12 @@ impl Metrics {
         }
     }
 
-    /// Tells when one of the gateway's certificates, by its name in the configuration, expires.
+    /// Shows when one of the gateway's certificates, by its name in the configuration, expires.
     pub fn certificate_expires(&self, name: &str, at: Timestamp) {
         self.certificate_expiry.with_label_values(&[self.labels.bound("name", name)]).set(at.as_second() as f64);
     }
 
-    /// Tells for every certificate when it expires, and forgets those that are not configured any more.
+    /// Shows for every certificate when it expires, and forgets those that are not configured any more.
     pub fn certificates_expire(&self, all: &[(String, Timestamp)]) {
         self.certificate_expiry.reset();
         all.iter().for_each(|(name, at)| self.certificate_expires(name, *at));
@@ -588,7 +588,7 @@ impl Metrics {
         self.api_requests.with_label_values(&[path, status.to_string().as_str()]).inc();
     }
 
-    /// Tells how jobs fare, by kind; a kind that has none any more is told as none.
+    /// Shows how jobs fare, by kind; a kind that has none any more is shown as none.
     pub fn observe_jobs(&self, kinds: &[(String, Figures)]) {
         self.jobs.reset();
         self.jobs_oldest.reset();
@@ -599,18 +599,18 @@ impl Metrics {
         }
     }
 
-    /// Tells whether others' changes of the store are heard of at once, and how long ago it was asked for them.
+    /// Shows whether others' changes of the store are heard of at once, and how long ago it was asked for them.
     pub fn observe_notices(&self, heard: bool, asked_ago: Option<std::time::Duration>) {
         self.hears_changes.set(i64::from(heard));
         self.asked_ago.set(asked_ago.map_or(0.0, |ago| ago.as_secs_f64()));
     }
 
-    /// Tells whether the store is an earlier state that was put back.
+    /// Shows whether the store is an earlier state that was put back.
     pub fn observe_put_back(&self, is: bool) {
         self.put_back.set(i64::from(is));
     }
 
-    /// Tells how many messages are remembered against replay, and how many can be.
+    /// Shows how many messages are remembered against replay, and how many can be.
     pub fn observe_replay(&self, messages: usize, capacity: usize) {
         self.replay.set(gauge_value(messages as u64));
         self.replay_capacity.set(gauge_value(capacity as u64));
@@ -624,12 +624,12 @@ impl Metrics {
         }
     }
 
-    /// Tells when the configuration in force was read.
+    /// Shows when the configuration in force was read.
     pub fn in_force_since(&self, at: Timestamp) {
         self.reloaded.set(at.as_second() as f64);
     }
 
-    /// Tells of every revocation list when its successor is due (0: there is no list), when its source last gave one that
+    /// Shows of every revocation list when its successor is due (0: there is no list), when its source last gave one that
     /// was believed, and how many times in a row it has not.
     pub fn revocation_lists(&self, all: &[ListState]) {
         self.crl_next_update.reset();
@@ -644,7 +644,7 @@ impl Metrics {
         }
     }
 
-    /// Tells until when the OCSP response holds that is stapled now; `None`: none is.
+    /// Shows until when the OCSP response holds that is stapled now; `None`: none is.
     pub fn ocsp_response_ends(&self, at: Option<Timestamp>) {
         self.ocsp_response_ends.set(at.map_or(0.0, |at| at.as_second() as f64));
     }

@@ -45,8 +45,8 @@ use crate::work::Work;
 
 /// Why the service cannot start. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AssembleError {
-    /// A file.
     #[error("{path}: {error}")]
     File {
         /// Which.
@@ -54,7 +54,6 @@ pub enum AssembleError {
         /// Why.
         error: std::io::Error,
     },
-    /// A service.
     #[error(transparent)]
     Service(#[from] OfferError),
     /// The trusted STS.
@@ -97,7 +96,6 @@ pub enum AssembleError {
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::audit::log::LogError),
-    /// The metrics.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
     /// A number or name that the configuration should have refused.
@@ -107,12 +105,11 @@ pub enum AssembleError {
 
 /// What outlives a reload: open files and sockets, and memories that would be dangerous or costly to lose.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Lasting {
-    /// The agreements.
     pub agreements: Agreements,
     /// Where contents of files lie.
     pub objects: Option<Objects>,
-    /// The audit.
     pub audit: Audit,
     /// Seals persons for the audit.
     pub sealer: Arc<Sealer>,
@@ -183,7 +180,7 @@ impl Lasting {
             ..CacheSettings::default()
         };
         let objects = config.objects.as_ref().map(|settings| settings.open()).transpose()?;
-        tokio::spawn(tell_of_objects(objects.clone()));
+        tokio::spawn(log_objects(objects.clone()));
         let replay = replay_memory(config, store.database(), clock).await?;
         let audit = start_audit(&config.audit, clock, metrics, on_close)?;
         let lasting = Self {
@@ -227,7 +224,7 @@ async fn sight(store: &Database, directory: &Path) -> Result<Sight, AssembleErro
 }
 
 /// Asks the object store what it is good for, and logs it. Calls do not depend on it, so that the start does not either.
-async fn tell_of_objects(objects: Option<Objects>) {
+async fn log_objects(objects: Option<Objects>) {
     match objects {
         None => {}
         Some(objects) => match objects.probe().await {

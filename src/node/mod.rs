@@ -69,6 +69,7 @@ pub type Finished = config::Finished<Service>;
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum ServeError {
     /// The configuration.
     #[error("{0}")]
@@ -91,7 +92,6 @@ pub enum ServeError {
     /// The OCSP response to be stapled.
     #[error("listen.ocsp_response: {0}")]
     Staple(#[from] StapleError),
-    /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// A listener.
@@ -102,13 +102,11 @@ pub enum ServeError {
         /// Why.
         error: std::io::Error,
     },
-    /// The metrics.
     #[error("the metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
     /// The signal handlers.
     #[error("signals cannot be received: {0}")]
     Signal(std::io::Error),
-    /// The log.
     #[error("the log cannot be written: {0}")]
     Log(std::io::Error),
     /// The service manager.

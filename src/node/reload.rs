@@ -268,7 +268,7 @@ impl Reloader {
         shown.collect()
     }
 
-    /// What an operator is to be told of the stored routes.
+    /// What an operator is warned of about the stored routes.
     pub(super) async fn route_warnings(&self) -> Result<Vec<String>, StoreError> {
         let (environment, services) = {
             let config = &self.running.lock().await.config;

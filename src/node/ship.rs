@@ -1,4 +1,4 @@
-//! Ships segments of the audit log that have ended to the archive, and tells how many wait.
+//! Ships segments of the audit log that have ended to the archive, and shows how many wait.
 //!
 //! Calls do not depend on it: a segment that waits stays on the node's disk, where nothing is removed that the archive has not got.
 

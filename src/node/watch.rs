@@ -229,7 +229,7 @@ async fn clean(store: &Store, now: Timestamp) -> Result<(), StoreError> {
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Tells in the log, at the start, once a day and when one has ended, which certificates end before long.
+/// Logs, at the start, once a day and when one has ended, which certificates end before long.
 pub(super) async fn certificates(reloader: Arc<Reloader>, clock: Clock, mut stopped: watch::Receiver<()>) {
     loop {
         let (all, now) = (reloader.expiries().await, clock.now());
@@ -255,7 +255,7 @@ fn until_told_again(ends: impl Iterator<Item = Timestamp>, now: Timestamp) -> Du
     left.min().map_or(DAY, |next| (next + Duration::from_secs(1)).min(DAY))
 }
 
-/// Tells in the log, once a day, what is wrong with the stored routes. At the start the configuration's examination does.
+/// Logs, once a day, what is wrong with the stored routes. At the start the configuration's examination does.
 pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver<()>) {
     let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + DAY, DAY);
     loop {

@@ -56,18 +56,15 @@ pub fn read(text: &str) -> Result<String, &'static str> {
 
 /// A user who is told by mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Told {
-    /// The user.
     pub user: Uuid,
     /// The authority or company; none for the operators.
     pub party: Option<Cvr>,
-    /// Its roles.
     pub roles: Vec<Role>,
     /// The services that they are for. Empty: all.
     pub services: Vec<Uuid>,
-    /// The address.
     pub address: String,
-    /// The language.
     pub language: Language,
 }
 

@@ -23,6 +23,7 @@ use crate::id::cvr::Cvr;
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // the names say it
 pub enum Kind {
     /// An agreement was asked for.
     Requested,
@@ -32,11 +33,9 @@ pub enum Kind {
     Approved,
     /// The authority rejected it.
     Rejected,
-    /// It was suspended.
     Suspended,
     /// It ends.
     Ended,
-    /// Its notice was taken back.
     NoticeTakenBack,
     /// Its time runs out before long.
     Expiring,
@@ -50,7 +49,6 @@ pub enum Kind {
     TaskNext,
     /// It was to be done by a day that is near or over, or has waited for a week.
     TaskWaits,
-    /// A file was not fetched.
     FileNotFetched,
     /// A file was deleted because nobody fetched it in its days.
     FileExpired,
@@ -101,6 +99,7 @@ const DIFFERING: (usize, usize) = (50, 300);
 /// A notice: what is told, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Notice {
     /// What is told.
     pub kind: Kind,
@@ -108,16 +107,12 @@ pub struct Notice {
     pub name: String,
     /// The page of it, below the console's address.
     pub page: String,
-    /// The authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Cvr>,
-    /// The service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<Uuid>,
-    /// The system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Uuid>,
-    /// The environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
     /// When it happens, or since when.

@@ -28,6 +28,7 @@ const AT_ONCE: usize = 500;
 /// One employment of one person, as it is handed on: whole. What is not there is absent in Campus too.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Handed {
     /// The person's running number.
     pub number: i64,
@@ -43,19 +44,14 @@ pub struct Handed {
     pub municipality: Option<String>,
     /// 0 a man, 1 a woman, 2 unknown.
     pub sex: Option<String>,
-    /// First names.
     pub first_names: Option<String>,
-    /// Surname.
     pub surname: Option<String>,
     /// E-mail.
     pub email: Option<String>,
-    /// User name.
     pub user_name: Option<String>,
-    /// Date of birth.
     pub birth_date: Option<Date>,
     /// The collective agreement's number (PKAT), three digits.
     pub collective_agreement: Option<String>,
-    /// The pay frame.
     pub pay_frame: Option<String>,
     /// The position's code (STIKO).
     pub position: Option<String>,
@@ -63,22 +59,18 @@ pub struct Handed {
     pub inactive_from: Option<Date>,
     /// The day of employment.
     pub employed_from: Option<Date>,
-    /// Class.
     pub class: Option<String>,
     /// Job: the id of a competence profile.
     pub job: Option<String>,
     /// The job's title.
     pub job_title: Option<String>,
-    /// Phone.
     pub phone: Option<String>,
     /// The manager's running number.
     pub manager: Option<i64>,
     /// The manager's staff number.
     #[serde(default)]
     pub manager_staff_number: Option<String>,
-    /// EAN.
     pub ean: Option<String>,
-    /// Nationality.
     pub nationality: Option<String>,
 }
 

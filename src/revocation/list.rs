@@ -21,8 +21,8 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// Why a list cannot be used. Shown to operators, so it says what to mend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum RevocationError {
-    /// The file.
     #[error("{name}: {cause}; fetch the list again, or correct the path")]
     File {
         /// Which.
@@ -43,7 +43,6 @@ pub enum RevocationError {
     TooLarge {
         /// Which.
         name: String,
-        /// The limit.
         limit: usize,
     },
     /// Not a list, or of a kind that is not read (delta, indirect, by reason).

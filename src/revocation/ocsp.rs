@@ -76,14 +76,13 @@ pub enum StapleError {
 
 /// Why a response says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum OcspError {
-    /// Not a response.
     #[error("it is not a successful OCSP response in DER")]
     NotAResponse,
     /// For another certificate.
     #[error("it does not speak for this certificate")]
     OtherCertificate,
-    /// The signature.
     #[error("neither the certificate's issuer nor a responder of its own signed it")]
     Signature,
     /// Made in the future.

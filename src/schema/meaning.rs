@@ -14,7 +14,7 @@ use super::source::{self, Sources};
 use crate::soap::document::Element;
 use crate::soap::names::XSD;
 
-/// The most lines that are told.
+/// The most lines that are reported.
 const TOLD: usize = 40;
 
 /// One declaration at the top of a schema.

@@ -21,10 +21,9 @@ pub enum What {
 
 /// What happened, and whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // the names say it
 pub struct Concern {
-    /// What.
     pub what: What,
-    /// The service.
     pub service: Uuid,
     /// The provider's it-system, where it is known.
     pub system: Option<Uuid>,

@@ -64,14 +64,12 @@ pub enum OfferError {
 }
 
 /// What every service shares.
+#[allow(missing_docs)] // the names say it
 pub struct Parts<'a> {
     /// The configuration.
     pub config: &'a config::Config<Service>,
-    /// The clock.
     pub clock: &'a Clock,
-    /// The agreements.
     pub agreements: &'a Agreements,
-    /// The audit.
     pub audit: &'a Audit,
     /// Seals persons for the audit.
     pub sealer: &'a Arc<Sealer>,

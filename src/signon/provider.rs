@@ -42,10 +42,9 @@ pub struct Provider {
 
 /// Where a provider takes log-outs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct LogOut {
-    /// Requests.
     pub requests: String,
-    /// Responses.
     pub responses: String,
 }
 

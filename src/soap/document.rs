@@ -354,12 +354,11 @@ impl Node {
 
 /// A child of an element.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // the names say it
 pub enum Child<'d> {
-    /// An element.
     Element(Element<'d>),
     /// Text, references resolved; `cdata` says that it stood in a CDATA section.
     Text {
-        /// The text.
         text: &'d str,
         /// Whether it stood in a CDATA section.
         cdata: bool,

@@ -74,14 +74,13 @@ impl Postgres {
 /// A user's database on a server: `postgres://USER@HOST:PORT/DATABASE`, or by a socket,
 /// `postgres://USER@/DATABASE?host=/var/run/postgresql`. Never a password: addresses are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Address {
     /// Host name, IP address, or the folder of a socket.
     pub host: Host,
     /// The port; of a socket, the one in its name.
     pub port: u16,
-    /// The user.
     pub user: String,
-    /// The database.
     pub database: String,
 }
 

@@ -35,10 +35,9 @@ pub(super) struct Column {
 
 /// What a table holds, in one figure.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct TableDigest {
-    /// The table.
     pub table: String,
-    /// Its rows.
     pub rows: i64,
     /// The digest of them.
     pub digest: [u8; 32],

@@ -58,10 +58,9 @@ pub fn header(envelope: &Envelope<'_>, namespace: &str, local: &str) -> Option<S
 }
 
 /// Who signs answers.
+#[allow(missing_docs)] // the names say it
 pub struct Signer {
-    /// The certificate.
     pub certificate: Certificate,
-    /// Its key.
     pub key: SigningKey,
 }
 

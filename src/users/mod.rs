@@ -20,10 +20,9 @@ use rights::{Action, Role, Side};
 
 /// A person, or a system that acts by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Kind {
-    /// A person.
     Person,
-    /// A system.
     System,
 }
 

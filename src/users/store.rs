@@ -52,6 +52,7 @@ fn by_person(person: Uuid) -> Query {
 
 /// Why a user could not be added or ended. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum UserError {
     /// The store did not do as asked.
     #[error(transparent)]
@@ -59,7 +60,6 @@ pub enum UserError {
     /// A certificate is another user's.
     #[error("the certificate {certificate} belongs to user {user} already, and stays that user's; order another")]
     CertificateTaken {
-        /// The certificate.
         certificate: Thumbprint,
         /// Whose it is.
         user: Uuid,
@@ -78,12 +78,7 @@ pub enum UserError {
     NoSuchPerson(Uuid),
     /// The certificate is not that user's, or was ended.
     #[error("the certificate {certificate} is none of user {user}'s, or was ended before; `hjemmel user show {user}` lists them")]
-    NoSuchCertificate {
-        /// The certificate.
-        certificate: Thumbprint,
-        /// The user.
-        user: Uuid,
-    },
+    NoSuchCertificate { certificate: Thumbprint, user: Uuid },
     /// It is the only one.
     #[error("it is the only certificate of user {0}; add its successor first, or end the user")]
     LastCertificate(Uuid),

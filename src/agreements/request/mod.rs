@@ -79,6 +79,7 @@ pub struct Part {
 /// What a request says: the form. What is left out of a draft is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)] // the names say it
 pub struct Content {
     /// The type.
     pub kind: Kind,
@@ -94,11 +95,8 @@ pub struct Content {
     pub valid_to: Option<Timestamp>,
     /// The client system.
     pub system: Option<Uuid>,
-    /// Its certificates.
     pub certificates: Vec<Thumbprint>,
-    /// The authorities.
     pub authorities: Vec<Cvr>,
-    /// The services.
     pub services: Vec<Part>,
     /// The reference of the data-processing agreement.
     pub contract: String,

@@ -88,6 +88,7 @@ pub struct Added {
 
 /// Why routes could not be changed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum RouteError {
     /// The store did not do as asked.
     #[error(transparent)]
@@ -111,7 +112,6 @@ pub enum RouteError {
     PastDay {
         /// The day asked for.
         on: Date,
-        /// Today.
         today: Date,
     },
     /// The day lies before the route's first.
@@ -129,7 +129,6 @@ pub enum RouteError {
         id: Uuid,
         /// The end asked for.
         to: Date,
-        /// The other.
         other: Box<Route>,
     },
     /// There is no Europe/Copenhagen.

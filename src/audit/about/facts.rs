@@ -37,10 +37,9 @@ pub enum Value {
 
 /// What something is, and each of its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Fact {
-    /// What.
     pub what: Label,
-    /// Its values.
     pub values: Vec<Value>,
 }
 

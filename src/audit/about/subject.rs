@@ -5,12 +5,11 @@ use serde::{Deserialize, Serialize};
 /// What was decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names say it
 pub enum Subject {
     /// A service agreement.
     Agreement,
-    /// A route.
     Route,
-    /// A user.
     User,
     /// A version of a value list.
     Sortiment,

@@ -82,7 +82,7 @@ struct Both {
     en: String,
 }
 
-/// What a receipt tells of a line, or of the whole delivery.
+/// What a receipt says of a line, or of the whole delivery.
 #[derive(Debug, Serialize, Deserialize)]
 struct Told {
     code: String,

@@ -169,7 +169,6 @@ struct AgreementPage {
 
 /// What came of a form.
 enum Note {
-    /// It was done.
     Done,
     /// The agreement is another than the one that was shown; nothing was done.
     Changed,

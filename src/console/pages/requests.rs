@@ -96,7 +96,6 @@ struct Choice {
 
 /// What came of a form.
 enum Note {
-    /// It was kept.
     Kept,
     /// It was sent, or taken back.
     Done,

@@ -78,7 +78,6 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
 
 /// What came of a form.
 enum Note {
-    /// It was done.
     Done,
     /// The system is another than the one that was shown; nothing was done.
     Changed,

@@ -1,6 +1,6 @@
 //! What is refused before there is a call, and so before there is an audit record: in TCP, TLS and the head of HTTP.
 //!
-//! Each is counted by its cause (`hjemmel_refused_before_call_total`), and told in the log within a bound, so that a flood of
+//! Each is counted by its cause (`hjemmel_refused_before_call_total`), and logged within a bound, so that a flood of
 //! refusals is no flood of lines.
 
 mod certificate;

@@ -1,4 +1,4 @@
-//! What Prometheus and the log are told of the SFTP server: causes and kinds, never a name of a user or a file.
+//! What is counted and logged of the SFTP server: causes and kinds, never a name of a user or a file.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -15,8 +15,8 @@ const RSA_BITS: usize = 3072;
 
 /// Why a host key cannot be used. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum HostKeyError {
-    /// The file.
     #[error("{}: {error}", path.display())]
     File {
         /// Which.
@@ -40,7 +40,6 @@ pub enum HostKeyError {
     Kind {
         /// Which.
         path: PathBuf,
-        /// Its kind.
         kind: String,
     },
     /// It could not be made.

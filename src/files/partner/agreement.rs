@@ -197,8 +197,8 @@ pub struct Stream {
 /// What is agreed: the terms that one person asks for and another approves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Terms {
-    /// The number.
     pub number: Number,
     /// The authority that answers for it, and approves.
     pub owner: Cvr,
@@ -206,17 +206,14 @@ pub struct Terms {
     pub environment: Environment,
     /// The paragraph.
     pub legal_basis: String,
-    /// The purpose.
     pub purpose: String,
     /// Bytes of what it has sent that may lie at once; left out: 200 GB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<u64>,
     /// Whom notices go to.
     pub contact: Contact,
-    /// Its aliases.
     #[serde(default, rename = "alias")]
     pub aliases: Vec<Alias>,
-    /// Its streams.
     #[serde(default, rename = "stream")]
     pub streams: Vec<Stream>,
 }
@@ -234,6 +231,7 @@ pub struct Agreement {
 
 /// Why terms cannot be.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AgreementError {
     /// The store did not do as asked.
     #[error(transparent)]
@@ -253,12 +251,7 @@ pub enum AgreementError {
         "the alias {kind} {code} belongs to another agreement on some of these days; where it is yours, end it there first, or give other \
          days; where it should be, the operators know whose it is"
     )]
-    AliasTaken {
-        /// Its kind.
-        kind: String,
-        /// Its code.
-        code: String,
-    },
+    AliasTaken { kind: String, code: String },
     /// An agreement keeps its owner and its environment.
     #[error("{0} is of another owner or environment, and stays so; ask for an agreement with another number")]
     OtherOwner(Number),

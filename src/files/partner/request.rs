@@ -36,16 +36,14 @@ use crate::users::{Actor, Scope, Whose};
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names say it
 pub enum Wanted {
     /// An agreement, or other terms of the one with that number.
     Agreement(Terms),
     /// That a suspended agreement goes on.
     Resume(Number),
-    /// A user.
     User {
-        /// Its name.
         name: String,
-        /// Its certificate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificate: Option<Thumbprint>,
         /// Its SSH key.
@@ -62,7 +60,6 @@ pub enum Wanted {
     NewKey {
         /// The user.
         name: String,
-        /// The certificate.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         certificate: Option<Thumbprint>,
         /// The SSH key.
@@ -138,14 +135,13 @@ pub struct Request {
 
 /// Why it was not done. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum RequestError {
     /// It may not be, or the store did not do as asked.
     #[error(transparent)]
     Decide(#[from] DecideError),
-    /// The agreement.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
-    /// The user.
     #[error(transparent)]
     User(#[from] UserError),
     /// There is none.

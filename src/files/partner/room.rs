@@ -20,9 +20,7 @@ fn signed(bytes: u64) -> i64 {
 
 /// What of an agreement lies.
 pub(super) struct Lies {
-    /// Bytes.
     pub(super) bytes: u64,
-    /// Files.
     pub(super) files: u64,
     /// Bytes that may.
     pub(super) most_bytes: u64,

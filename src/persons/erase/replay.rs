@@ -1,7 +1,7 @@
 //! A store that was put back from a copy: whom the audit's logs say to be erased is erased again, before anybody is imported.
 //!
 //! An erasure stands in the log of whichever node wrote it down, so every log must have been read that the copy knows of (by the
-//! anchors that it keeps), and every log that one of these tells of (a node keeps another's in its own). A node reads its own when it
+//! anchors that it keeps), and every log that one of these names (a node keeps another's in its own). A node reads its own when it
 //! starts; the log of a node that does not start any more is read from its folder by `hjemmel persons replay`, or is given up by
 //! somebody's decision. Segments that left a folder are read in the archive.
 //!
@@ -109,7 +109,7 @@ pub async fn missing(session: &mut Session, node: Uuid) -> Result<Vec<Uuid>, Sto
     Ok(logs.into_iter().collect())
 }
 
-/// What a log tells.
+/// What a log says.
 #[derive(Default)]
 struct Told {
     erased: BTreeSet<i64>,

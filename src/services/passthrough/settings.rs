@@ -78,6 +78,7 @@ pub struct CallLimits {
 
 /// What `service.toml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Settings {
     /// The service's UUID, by which agreements name it.
     pub uuid: Uuid,
@@ -99,9 +100,7 @@ pub struct Settings {
     pub persons: Vec<Placed<Path>>,
     /// For whom the service's own codes are; `None` where it has none.
     pub audience: Option<Audience>,
-    /// The legal basis.
     pub legal_basis: Bilingual,
-    /// The purpose.
     pub purpose: Bilingual,
     /// Bounds of a call.
     pub limits: CallLimits,

@@ -1,6 +1,6 @@
 //! A WSDL 1.1 with document/literal SOAP bindings: its operations, its schemas, its security binding.
 //!
-//! What cannot be offered as it is written is a problem with its line; all of them are told at once.
+//! What cannot be offered as it is written is a problem with its line; all of them are reported at once.
 
 use std::collections::BTreeMap;
 use std::fmt;

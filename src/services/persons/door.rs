@@ -27,6 +27,7 @@ pub const MOST: usize = AT_ONCE;
 const SEALED: usize = 16;
 
 /// A service of this kind, for all its doors.
+#[allow(missing_docs)] // the names say it
 pub struct Door {
     /// What people call the service.
     pub name: String,
@@ -34,15 +35,12 @@ pub struct Door {
     pub service: Uuid,
     /// Where this gateway stands.
     pub environment: Environment,
-    /// The agreements.
     pub agreements: Agreements,
     /// Where each import is recorded before anything is kept.
     pub audit: Audit,
     /// Seals running numbers for it.
     pub sealer: Arc<Sealer>,
-    /// The persons.
     pub persons: Persons,
-    /// The clock.
     pub clock: Clock,
     /// The contract, held against what was approved.
     pub applied: Applied,

@@ -130,6 +130,7 @@ impl Partner {
 }
 
 /// What the provider is.
+#[allow(missing_docs)] // the names say it
 pub struct IdpConfig {
     /// Where to listen; port 0 for any free one.
     pub address: SocketAddr,
@@ -137,7 +138,6 @@ pub struct IdpConfig {
     pub server: Credentials,
     /// What it signs with.
     pub keys: Keys,
-    /// Its entity id.
     pub entity_id: String,
     /// Who can log on.
     pub people: Vec<Person>,
@@ -145,7 +145,6 @@ pub struct IdpConfig {
     pub partner: Switch<Option<Partner>>,
     /// A file with the console's metadata, which is read at every request.
     pub partner_file: Option<PathBuf>,
-    /// The clock.
     pub clock: Clock,
 }
 

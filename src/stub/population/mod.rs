@@ -70,12 +70,11 @@ pub struct Benefit {
 
 /// A decision that somebody is to have benefits.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Grant {
-    /// Its UUID.
     pub uuid: Uuid,
     /// When it was registered.
     pub registered: Timestamp,
-    /// Its life cycle.
     pub life_cycle: LifeCycle,
     /// The CPR numbers of the grantees (*Bevillingsmodtager*); honest grants have one, hazards none or two.
     pub grantees: Vec<String>,

@@ -46,14 +46,13 @@ pub struct Page {
 
 /// What a grant must be; all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct GrantCriteria {
-    /// The page.
     pub page: Page,
     /// Grantees, as CPR numbers.
     pub grantees: Vec<String>,
     /// Owners' CVR numbers.
     pub owners: Vec<String>,
-    /// Sensitivities.
     pub sensitivities: Vec<String>,
     /// Set by a value that nothing in the index can equal, such as a role that nobody has.
     pub impossible: bool,

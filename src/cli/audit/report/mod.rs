@@ -35,7 +35,7 @@ use crate::id::cvr::Cvr;
 use crate::services::Service;
 use crate::store::{Access, Settings};
 
-/// How often progress is told.
+/// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]

@@ -18,7 +18,7 @@ pub struct Names {
     rules: BTreeMap<String, BTreeMap<String, Words>>,
 }
 
-/// Anything that keeps names from being read, told once to a person.
+/// Anything that keeps names from being read, reported once to a person.
 pub type NamesError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Names {

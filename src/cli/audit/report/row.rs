@@ -1,4 +1,4 @@
-//! One call as the report tells it, whatever it is then written as.
+//! One call as the report shows it, whatever it is then written as.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};

@@ -40,11 +40,10 @@ pub struct Worker {
 
 /// Why a version is not on its way yet. Tells no value of a list.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum NotSent {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The jobs.
     #[error(transparent)]
     Job(#[from] JobError),
     /// The core of files.
@@ -53,7 +52,6 @@ pub enum NotSent {
     /// Who sends.
     #[error("the service {0} names no sortiment_user; add it to its section, and make the user with `hjemmel sftp user add`")]
     NoSender(Uuid),
-    /// The user.
     #[error("there is no SFTP user {0}, which sortiment_user names; make it with `hjemmel sftp user add`")]
     NoUser(String),
     /// No order.
@@ -65,7 +63,6 @@ pub enum NotSent {
         sender: String,
         /// Who subscribes.
         authority: String,
-        /// Its system.
         system: Uuid,
         /// The structure.
         inf_ref: &'static str,
@@ -75,12 +72,9 @@ pub enum NotSent {
     Hindered {
         /// Who subscribes.
         authority: String,
-        /// Its system.
         system: Uuid,
-        /// Why.
         why: &'static str,
     },
-    /// The version.
     #[error("the version or the list cannot be written as a file: {0}")]
     Version(String),
 }

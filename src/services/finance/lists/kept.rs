@@ -27,6 +27,7 @@ const PAGE: usize = 5_000;
 
 /// A version, without its codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Head {
     /// Its id in the store.
     pub id: Uuid,
@@ -34,9 +35,7 @@ pub struct Head {
     pub service: Uuid,
     /// The value list.
     pub list: Uuid,
-    /// Its name.
     pub name: String,
-    /// The version.
     pub version: String,
     /// Whose supplement it is; `None` for what is common to all.
     pub authority: Option<Cvr>,

@@ -87,14 +87,13 @@ impl std::str::FromStr for Structure {
 
 /// A system that gets the published versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Subscription {
-    /// Its id.
     pub id: Uuid,
     /// The service whose value lists they are.
     pub service: Uuid,
     /// The authority that receives.
     pub authority: Cvr,
-    /// Its system.
     pub system: Uuid,
     /// The value list; `None` for all of the service.
     pub list: Option<Uuid>,
@@ -109,14 +108,13 @@ pub struct Subscription {
 /// What a job says: which version goes to whom, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Delivery {
     /// The version, by its id in the store.
     pub sortiment: Uuid,
-    /// The subscription.
     pub subscription: Uuid,
     /// The authority that receives.
     pub authority: Cvr,
-    /// Its system.
     pub system: Uuid,
     /// In which structure.
     pub structure: Structure,

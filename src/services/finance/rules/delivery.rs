@@ -78,14 +78,11 @@ pub enum Side {
 
 /// A posting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Posting<'d> {
-    /// Its number.
     pub number: u32,
-    /// Its side.
     pub side: Side,
-    /// Its amount.
     pub amount: Written,
-    /// Its codes.
     pub codes: Vec<Code<'d>>,
     /// Whom it is about, as the URN.
     pub party: Option<Cow<'d, str>>,
@@ -93,12 +90,11 @@ pub struct Posting<'d> {
 
 /// A code of a part list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Code<'d> {
     /// The part list.
     pub part: Cow<'d, str>,
-    /// The code.
     pub code: Cow<'d, str>,
-    /// Its class.
     pub class: Option<Uuid>,
 }
 

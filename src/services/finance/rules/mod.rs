@@ -53,23 +53,20 @@ pub struct Finding {
 
 /// Where something is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Place {
-    /// The voucher.
     pub voucher: Option<Uuid>,
-    /// The posting.
     pub posting: Option<u32>,
     /// The part list.
     pub part: Option<String>,
-    /// The code.
     pub code: Option<String>,
 }
 
 /// What is in a delivery, whatever its control section says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Totals {
-    /// Vouchers.
     pub vouchers: u64,
-    /// Postings.
     pub postings: u64,
     /// The sum of the debit postings.
     pub debit: Oere,

@@ -211,10 +211,9 @@ pub struct Standing {
 
 /// An item that another delivery has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Elsewhere {
-    /// The item.
     pub item: Mark,
-    /// The delivery.
     pub delivery: Mark,
     /// When it was accepted, in microseconds; `None`: the delivery was not answered yet.
     pub accepted_us: Option<i64>,

@@ -14,6 +14,7 @@ pub struct Decision {
 
 /// What can be decided about a search that is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Decided {
     /// This search for a grant binds the whole search to its person.
     PersonBinds,
@@ -34,15 +35,9 @@ pub enum Decided {
         after: String,
     },
     /// The window was put into this search.
-    Inserted {
-        /// The window.
-        window: Window,
-    },
+    Inserted { window: Window },
     /// A search for payments in the window was put beside this expression's operands.
-    Added {
-        /// The window.
-        window: Window,
-    },
+    Added { window: Window },
     /// A page was put into this search.
     PageInserted {
         /// The greatest number of objects.

@@ -25,14 +25,13 @@ pub enum Effect {
 
 /// One change of meaning.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Difference {
     /// Which way it goes.
     pub effect: Effect,
     /// Its name, as a changelog acknowledges it.
     pub id: String,
-    /// Before.
     pub before: String,
-    /// After.
     pub after: String,
     /// Whether the new policy's changelog acknowledges it.
     pub acknowledged: bool,

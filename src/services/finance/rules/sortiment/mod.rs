@@ -25,12 +25,11 @@ const MOST_TOLD: usize = 50;
 
 /// One version of a value list, common or an authority's supplement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct List {
     /// The value list.
     pub id: Uuid,
-    /// Its name.
     pub name: String,
-    /// The version.
     pub version: String,
     /// The first day on which it holds.
     pub from: Date,
@@ -55,12 +54,11 @@ pub struct Part {
 
 /// A code.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Entry {
     /// What it means.
     pub name: String,
-    /// Its class.
     pub class: Option<Uuid>,
-    /// Its sensitivity.
     pub sensitivity: Option<u8>,
     /// The first day on which it holds, where that is not the version's.
     pub from: Option<Date>,
