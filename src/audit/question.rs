@@ -1,5 +1,8 @@
 //! What is written of a question that an auditor asked of the logs: the auditors have a log of their own, in the form of
 //! every other, and a question is answered only once it stands there.
+//!
+//! At the command line whoever asks signs the question, and the certificate stands beside the signature: who asked is proven by
+//! the log alone, also to whoever has no store. In the console the session proves it.
 
 use std::path::Path;
 
@@ -15,6 +18,7 @@ use super::seal::Sealed;
 use super::writer::AuditSettings;
 use crate::agreements::Thumbprint;
 use crate::id::cvr::Cvr;
+use crate::signature::{algorithms::SignatureAlgorithm, base64, key::Certificate};
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +30,7 @@ pub struct Question {
     pub asked_at: Timestamp,
     /// Who asked.
     pub by: String,
-    /// Who that is among the gateway's users, where it was asked in the console.
+    /// Who that is among the gateway's users, where it was asked in the console or with the store at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<Uuid>,
     /// Why.
@@ -51,6 +55,44 @@ pub struct Question {
     pub to: Option<Timestamp>,
     /// How far each log that was asked had come.
     pub logs: Vec<Seen>,
+    /// The signature of whoever asked, of all that stands above. None in the console, and in questions of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+}
+
+/// A signature, and the certificate that verifies it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// The certificate of whoever asked, DER in base64.
+    pub certificate: String,
+    /// Its key's signature (RSA-SHA256) of [`Question::text`], in base64.
+    pub signature: String,
+}
+
+/// What proves who asked a question.
+#[derive(Debug)]
+pub enum Proof {
+    /// The key of this certificate, which held when it was asked.
+    Signed(Box<Certificate>),
+    /// A signature that is not that certificate's of this question.
+    Wrong,
+    /// A session of the console: the question names its user.
+    Console,
+    /// Nothing: a name that was typed, as before questions were signed.
+    Nothing,
+}
+
+impl Proof {
+    /// In one word, for programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Signed(_) => "signed",
+            Self::Wrong => "wrong",
+            Self::Console => "console",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 /// How far a log had come, by its last checkpoint.
@@ -97,7 +139,7 @@ impl Seen {
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionError {
     /// A text that cannot stand in a log.
-    #[error("--by and --reason are one line of 1 to 200 characters each, and never hold a person's number")]
+    #[error("the name of whoever asks and --reason are one line of 1 to 200 characters each, and never hold a person's number")]
     Text,
     /// The auditors' log.
     #[error("the question is not on record, so it is not answered: {0}")]
@@ -132,6 +174,31 @@ impl Question {
     /// [`QuestionError::Text`].
     pub fn sound(&self) -> Result<(), QuestionError> {
         if is_plain(&self.by) && is_plain(&self.reason) { Ok(()) } else { Err(QuestionError::Text) }
+    }
+
+    /// What is signed: the question as it stands in its line of the log, without the signature.
+    ///
+    /// # Errors
+    /// None that is known: it is text and numbers.
+    pub fn text(&self) -> serde_json::Result<String> {
+        let unsigned = Self { signed: None, ..self.clone() };
+        Ok(format!("hjemmel question v1\n{}\n", serde_json::to_string(&unsigned)?))
+    }
+
+    /// What proves who asked.
+    pub fn proof(&self) -> Proof {
+        match (&self.signed, self.user) {
+            (Some(signed), _) => self.verified(signed).map_or(Proof::Wrong, |certificate| Proof::Signed(Box::new(certificate))),
+            (None, Some(_)) => Proof::Console,
+            (None, None) => Proof::Nothing,
+        }
+    }
+
+    fn verified(&self, signed: &Signed) -> Option<Certificate> {
+        let certificate = Certificate::from_der(&base64::decode(&signed.certificate)?).ok()?;
+        let (text, signature) = (self.text().ok()?, base64::decode(&signed.signature)?);
+        let by_it = certificate.key().verifies(SignatureAlgorithm::RsaSha256, text.as_bytes(), &signature);
+        (by_it && certificate.valid_at(self.asked_at)).then_some(certificate)
     }
 
     /// Puts it into the auditors' log, which is begun where there is none, and signs it.

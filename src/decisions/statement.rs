@@ -18,13 +18,13 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The key or the certificate.
-    #[error("--certificate and --key cannot sign: {0}")]
+    #[error("the certificate and key cannot sign: {0}")]
     Key(#[from] KeyError),
     /// They are not a pair.
-    #[error("the key of --key does not belong to the certificate of --certificate; name the pair")]
+    #[error("the key does not belong to the certificate; name the pair")]
     NotAPair,
     /// The certificate's time.
-    #[error("the certificate of --certificate holds from {from} to {to}, and not now; use one that does")]
+    #[error("the certificate of whoever signs holds from {from} to {to}, and not now; use one that does")]
     NotValid {
         /// From.
         from: Timestamp,
@@ -55,15 +55,32 @@ impl Signer {
         Thumbprint::from(*self.certificate.thumbprint())
     }
 
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Whether the certificate holds at `now`.
+    fn holds(&self, now: Timestamp) -> Result<(), SignError> {
+        let (from, to) = (self.certificate.not_before(), self.certificate.not_after());
+        if self.certificate.valid_at(now) { Ok(()) } else { Err(SignError::NotValid { from, to }) }
+    }
+
+    /// Signs a text that is no decision, such as a question; in base64.
+    ///
+    /// # Errors
+    /// A certificate that does not hold at `now`, or a key that cannot sign.
+    pub fn sign_text(&self, text: &str, now: Timestamp) -> Result<String, SignError> {
+        self.holds(now)?;
+        Ok(base64::encode(&self.key.sign(text.as_bytes())?))
+    }
+
     /// Signs a decision, and gives the user to whom the certificate belongs.
     ///
     /// # Errors
     /// [`SignError`].
     pub async fn sign(&self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
-        if !self.certificate.valid_at(because.at) {
-            let (from, to) = (self.certificate.not_before(), self.certificate.not_after());
-            return Err(SignError::NotValid { from, to }.into());
-        }
+        self.holds(because.at)?;
         let signature = self.signature(what, because)?;
         Ok(store.actor(self.thumbprint(), Some(signature), because.at).await?)
     }

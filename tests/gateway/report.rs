@@ -9,13 +9,17 @@ use hjemmel::cli::call::client::Client;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::soap::envelope::Version;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, demo};
 use serde_json::Value;
 
 use crate::process::{Gateway, HJEMMEL, in_runtime};
 use crate::request::{and, search};
-use crate::stage::{options, person};
+use crate::stage::{auditor, options, person};
+
+/// Whoever asks, as `auditor` adds them.
+const BY_THE_AUDITOR: [&str; 4] = ["--signed-certificate", "pki/auditor.pem", "--signed-key", "pki/auditor.key.pem"];
 
 /// What the command said.
 struct Said {
@@ -47,8 +51,8 @@ impl Room<'_> {
 
     fn report(&self, more: &[&str], input: &str) -> Said {
         let ours =
-            ["--questions", "own", "--questions-key", "own-keys/checkpoint.key", "--by", "R. Visor", "--reason", "prøve 7"];
-        self.audit(&[&["report", "audit", "audit-2"], &ours[..], &["--policies", "policies"], more].concat(), input)
+            ["--questions", "own", "--questions-key", "own-keys/checkpoint.key", "--reason", "prøve 7", "--policies", "policies"];
+        self.audit(&[&["report", "audit", "audit-2"], &ours[..], &BY_THE_AUDITOR[..], more].concat(), input)
     }
 
     /// The last records of the calls, as they stand in the lines.
@@ -82,6 +86,7 @@ fn or_empty(value: &Value) -> Value {
 /// one on the second. What the two served calls were answered, and the fault.
 async fn recorded(dir: &Path) -> [String; 3] {
     let mut world = World::without_gateway(options(dir, Clock::system(), "")).await.unwrap();
+    assert_eq!(auditor(&world, &Settings::sqlite(&dir.join("agreements.sqlite"))).await, BY_THE_AUDITOR);
     let send = async |world: &World, persons: &[&str], status: u16| {
         let client = world.client(Some(Role::Korsbaek)).unwrap();
         let persons: Vec<_> = persons.iter().map(|cpr| person(cpr)).collect();
@@ -218,6 +223,8 @@ fn a_question_stands_in_the_auditors_log_before_it_is_answered_and_a_damaged_log
         let listed = room.audit(&["questions", "own", "--json"], "").json();
         let question = &listed[0];
         assert_eq!((&question["by"], &question["reason"]), (&"R. Visor".into(), &"prøve 7".into()), "{listed}");
+        assert_eq!(question["proof"], "signed", "{listed}");
+        assert!(question.get("user").is_none(), "no store was asked who that is: {listed}");
         assert_eq!(question["logs"].as_array().unwrap().len(), 2, "how far each log had come: {question}");
         let id = question["question"].as_str().unwrap();
         assert!(asked.out.contains(id), "{}", asked.out);
@@ -235,9 +242,9 @@ fn a_question_stands_in_the_auditors_log_before_it_is_answered_and_a_damaged_log
         let words = |folder| {
             ["report", "audit", "--authority", KORSBAEK, "--questions", folder, "--questions-key", "own-keys/checkpoint.key"]
         };
-        let unrecorded = room.audit(&[&words("file")[..], &["--by", "R. Visor", "--reason", "prøve"]].concat(), "");
+        let unrecorded = room.audit(&[&words("file")[..], &BY_THE_AUDITOR, &["--reason", "prøve"]].concat(), "");
         assert!(!unrecorded.ok && unrecorded.out.is_empty() && unrecorded.aside.contains("not answered"), "{}", unrecorded.aside);
-        let named = room.audit(&[&words("own")[..], &["--by", "R. Visor", "--reason", "om 610180-1234"]].concat(), "");
+        let named = room.audit(&[&words("own")[..], &BY_THE_AUDITOR, &["--reason", "om 610180-1234"]].concat(), "");
         assert!(!named.ok && named.out.is_empty() && named.aside.contains("person's number"), "{}", named.aside);
         let nothing = room.report(&[], "");
         assert!(!nothing.ok && nothing.out.is_empty(), "a question about nothing: {}", nothing.aside);
@@ -248,6 +255,22 @@ fn a_question_stands_in_the_auditors_log_before_it_is_answered_and_a_damaged_log
             1,
             "none of these was asked"
         );
+
+        // Where there is a store, whoever asks is a user of it who may.
+        let with_a_store = |certificate: &str, key: &str| {
+            let by = ["--signed-certificate", certificate, "--signed-key", key, "--reason", "prøve", "--config", "hjemmel.toml"];
+            room.audit(&[&words("own")[..], &by].concat(), "")
+        };
+        let signatory = with_a_store("pki/person-signatory.pem", "pki/person-signatory.key.pem");
+        assert!(!signatory.ok && signatory.out.is_empty(), "{}", signatory.out);
+        assert!(signatory.aside.contains("no right to ask the audit log about a person"), "{}", signatory.aside);
+        let stranger = with_a_store("pki/client-intruder.pem", "pki/client-intruder.key.pem");
+        assert!(!stranger.ok && stranger.out.is_empty(), "a certificate that is no user's: {}", stranger.out);
+        assert_eq!(room.audit(&["questions", "own", "--json"], "").json().as_array().unwrap().len(), 1, "neither was asked");
+        let known = with_a_store(BY_THE_AUDITOR[1], BY_THE_AUDITOR[3]);
+        assert!(known.ok, "{}", known.aside);
+        let listed = room.audit(&["questions", "own", "--json"], "").json();
+        assert!(listed[1]["user"].is_string() && listed[1]["proof"] == "signed", "{listed}");
 
         // A line is gone: what is left is told, and that it may not be all.
         let segment = dir.path().join("audit-2/segment-00000001.jsonl");

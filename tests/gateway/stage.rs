@@ -8,18 +8,22 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hjemmel::agreements::Store;
 use hjemmel::audit::verify::verify;
 use hjemmel::audit::{Record, keys};
 use hjemmel::cli::call::words::Said;
 use hjemmel::cli::demo::world::{ENTITY_ID, Options, STS_ENTITY_ID, World};
 use hjemmel::clock::Clock;
+use hjemmel::decisions::{self, Because};
 use hjemmel::signature::key::{Certificate, SigningKey};
 use hjemmel::signature::sign::{self, Message, Token};
 use hjemmel::soap::envelope::Version;
-use hjemmel::stub::pki::{DevPki, KeyBits, Role};
+use hjemmel::store::Settings;
+use hjemmel::stub::pki::{self, DevPki, KeyBits, Leaf, Role, Usage};
 use hjemmel::stub::population::KORSBAEK;
 use hjemmel::stub::sts::PrivilegeGroup;
 use hjemmel::stub::sts::issue::Assertion;
+use hjemmel::users::{Kind, User, rights};
 use http::Request;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -373,6 +377,42 @@ pub fn options(dir: &Path, clock: Clock, extra: &str) -> Options {
     tables::in_world(dir);
     let (dir, extra) = (dir.to_path_buf(), extra.to_owned());
     Options { dir, port: 0, seed: 1, persons: 50, clock, extra, pki: Some(PKI.clone()) }
+}
+
+/// Adds the auditor R. Visor of Korsbæk to a world's store: the options by which a question is signed, from the world's folder.
+pub async fn auditor(world: &World, store: &Settings) -> [&'static str; 4] {
+    let (id, now) = (Uuid::new_v4(), world.clock.now());
+    let leaf = Leaf {
+        common_name: "R. Visor".to_owned(),
+        organization: "Korsbæk Kommune".to_owned(),
+        cvr: KORSBAEK.to_owned(),
+        uuid: id.to_string(),
+        usage: Usage::System,
+        not_before: now - SignedDuration::from_hours(24),
+        not_after: now + SignedDuration::from_hours(24 * 30),
+    };
+    let credentials = world.pki.issue(&leaf).unwrap();
+    let file = |name: &str, text: String| std::fs::write(world.dir.join("pki").join(name), text).unwrap();
+    file("auditor.pem", pki::pem("CERTIFICATE", credentials.leaf()));
+    file("auditor.key.pem", pki::pem("PRIVATE KEY", credentials.key().secret_der()));
+    let certificate = Certificate::from_der(credentials.leaf()).unwrap();
+    let user = User {
+        id,
+        person: id,
+        name: "R. Visor".to_owned(),
+        kind: Kind::Person,
+        party: Some(KORSBAEK.parse().unwrap()),
+        roles: vec![rights::Role::Auditor],
+        services: Vec::new(),
+        certificates: vec![(*certificate.thumbprint()).into()],
+        valid_from: now,
+        valid_to: None,
+    };
+    let store = Store::open(store).await.unwrap();
+    let because = Because::new("tilsyn".to_owned(), now);
+    decisions::user::add(&store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
+    store.close().await;
+    ["--signed-certificate", "pki/auditor.pem", "--signed-key", "pki/auditor.key.pem"]
 }
 
 /// The effectuations of an answer, in words; a fault fails the test.

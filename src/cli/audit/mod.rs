@@ -13,6 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,7 @@ use crate::decisions::statement::is_signed;
 use crate::decisions::{DecideError, outbox};
 use crate::objects::settings::OpenError;
 use crate::services::Service;
+use crate::signature::credentials::inspect;
 use crate::store::Access;
 
 use crate::agreements::Store;
@@ -31,7 +33,7 @@ use crate::archive::retire::LeaveError;
 use crate::audit::{
     Decided, Record, decided,
     keys::{self, KeyError},
-    question::{self, Question, QuestionError},
+    question::{self, Proof, Question, QuestionError},
     retire::{RetireError, Retirement},
     seal::SealError,
     search::{Found, search},
@@ -138,8 +140,9 @@ enum Command {
     /// Answer an auditor's question over the logs of one or several nodes
     ///
     /// Who looked, when, on what basis and agreement, by which version of the rules; what was asked, what was released, and what was
-    /// removed and why. Every question is put on record in the auditors' own log first, with who asked and why. Exits 1 where a log
-    /// is not as it should be: the answer may then lack something.
+    /// removed and why. Every question is put on record in the auditors' own log first, signed by whoever asks, with why. With --config
+    /// that is a user of the store with the role auditor. Exits 1 where a log is not as it should be: the answer may then lack
+    /// something.
     Report(Box<report::Args>),
     /// Follow a delivery step by step: what became of it in the gateway, and what to mend where it went no further
     ///
@@ -154,7 +157,11 @@ enum Command {
         #[arg(required = true, value_name = "DIR")]
         dirs: Vec<PathBuf>,
     },
-    /// List the questions that stand in the auditors' own log
+    /// List the questions that stand in the auditors' own log, and verify who asked each
+    ///
+    /// The certificate of whoever asked stands beside the signature, so this needs no store: it tells the certificate's subject, issuer
+    /// and thumbprint, and that its key signed this very question. Whether the certificate is one to trust is told by its issuer. Exits
+    /// 1 where a signature is not that certificate's.
     Questions {
         /// The auditors' log
         dir: PathBuf,
@@ -201,7 +208,7 @@ pub enum AuditError {
     Time(#[from] jiff::Error),
     /// A name in place of a key.
     #[error(
-        "--by is gone, as a name proves nobody: sign with --signed-certificate FILE --signed-key FILE, those of an operator (`hjemmel user list` shows them)"
+        "--by is gone, as a name proves nobody: sign with --signed-certificate FILE --signed-key FILE, those of the operator who decides or of the auditor who asks"
     )]
     ByIsGone,
     /// The key and certificate of whoever decides.
@@ -240,6 +247,12 @@ pub enum AuditError {
     /// A question that is not on record.
     #[error(transparent)]
     Question(#[from] QuestionError),
+    /// A certificate that names nobody.
+    #[error("the certificate of --signed-certificate has no common name (CN), so nobody could read who asked; use a person's")]
+    NoName,
+    /// Signatures that prove nothing.
+    #[error("NOT ASKED BY WHOM THEY NAME:\n{}", .0.join("\n"))]
+    NotTheirs(Vec<String>),
     /// A time that holds no instant.
     #[error("--to ends before --from begins")]
     NoTime,
@@ -367,13 +380,23 @@ pub fn run(
         Command::Report(args) => report::run(*args, clock, input, out, aside)?,
         Command::Delivery { id, dirs } => delivery::tell(id, &dirs, out)?,
         Command::Questions { dir, json } => {
-            let found = question::questions(&dir)?;
+            let found: Vec<_> = question::questions(&dir)?.into_iter().map(|question| (question.proof(), question)).collect();
             if json {
-                serde_json::to_writer_pretty(&mut *out, &found).map_err(io::Error::from)?;
+                let all: Vec<_> = found.iter().map(|(proof, question)| Listed { proof: proof.name(), question }).collect();
+                serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
                 writeln!(out)?;
             } else {
-                found.iter().try_for_each(|question| tell_question(question, out))?;
+                found.iter().try_for_each(|(proof, question)| tell_question(question, proof, out))?;
                 writeln!(out, "{} questions", found.len())?;
+            }
+            let wrong = found.iter().filter(|(proof, _)| matches!(proof, Proof::Wrong));
+            let wrong: Vec<_> = wrong
+                .map(|(_, question)| {
+                    format!("question {}: its signature is not that certificate's of this question", question.question)
+                })
+                .collect();
+            if !wrong.is_empty() {
+                return Err(AuditError::NotTheirs(wrong));
             }
         }
         Command::Open { dir, key, call } => {
@@ -409,9 +432,29 @@ fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "    decision {}, {who}, role {role}, certificate {certificate}", decided.decision)
 }
 
-fn tell_question(question: &Question, out: &mut impl Write) -> io::Result<()> {
-    let Question { question: id, asked_at, by, user: _, reason, person, call, authority, certificate, from, to, logs } = question;
+/// A question for programs, with what proves who asked.
+#[derive(serde::Serialize)]
+struct Listed<'q> {
+    #[serde(flatten)]
+    question: &'q Question,
+    proof: &'static str,
+}
+
+fn tell_question(question: &Question, proof: &Proof, out: &mut impl Write) -> io::Result<()> {
+    let Question { question: id, asked_at, by, user, reason, person, call, authority, certificate, from, to, logs, signed: _ } =
+        question;
     writeln!(out, "{asked_at}  question {id}  {by}: {reason}")?;
+    let user = user.map(|user| format!("user {user}, ")).unwrap_or_default();
+    match proof {
+        Proof::Signed(of) => {
+            let issuer = inspect(&CertificateDer::from(of.der())).map_or_else(|_| "-".to_owned(), |facts| facts.issuer);
+            let (subject, thumbprint) = (of.subject(), of.thumbprint_hex());
+            writeln!(out, "    {user}signed by {subject}, certificate {thumbprint}, issued by {issuer}")?;
+        }
+        Proof::Wrong => writeln!(out, "    {user}WRONG: the signature is not that certificate's of this question")?,
+        Proof::Console => writeln!(out, "    {user}asked in the console")?,
+        Proof::Nothing => writeln!(out, "    not signed: the name proves nobody")?,
+    }
     let about = [
         person.as_ref().map(|_| "a person, sealed".to_owned()),
         call.map(|call| format!("call {call}")),
@@ -513,6 +556,7 @@ fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::audit::{AboutPassThrough, Audit, AuditSettings};
+    use crate::cli::as_user;
     use crate::services::terminaladgang::law::refusal::LawRefusal;
     use clap::Parser;
 
@@ -640,10 +684,100 @@ mod tests {
 
     /// The words of a report over the log of the house, and what it is about.
     fn report(house: &House, more: &[&str], input: &str) -> Result<String, String> {
+        report_by(house, &as_the_auditor(house), more, input)
+    }
+
+    /// The same, by whoever these options name.
+    fn report_by(house: &House, by: &[String], more: &[&str], input: &str) -> Result<String, String> {
         let (log, questions) = (house.path("log"), house.path("questions"));
         let key = house.path("keys/checkpoint.key");
-        let ours = ["--questions", &questions, "--questions-key", &key, "--by", "R. Visor", "--reason", "tilsyn"];
-        house.run(&[&["report", &log], &ours[..], more].concat(), input)
+        let by: Vec<_> = by.iter().map(String::as_str).collect();
+        let ours = ["--questions", &questions, "--questions-key", &key, "--reason", "tilsyn"];
+        house.run(&[&["report", &log], &ours[..], &by[..], more].concat(), input)
+    }
+
+    /// The options by which somebody signs a question.
+    fn as_the_auditor(house: &House) -> [String; 4] {
+        if !house.0.path().join("pki").exists() {
+            as_user::keys(house.0.path());
+        }
+        let [_, certificate, _, key] = as_user::options(house.0.path(), "I. Drift");
+        ["--signed-certificate".to_owned(), certificate, "--signed-key".to_owned(), key]
+    }
+
+    #[tokio::test]
+    async fn a_question_is_signed_by_whoever_asks_and_the_log_alone_proves_it() {
+        let house = House::new().await;
+        let about = ["--authority", "11111111", "--count"];
+        let named = report_by(&house, &["--by".to_owned(), "R. Visor".to_owned()], &about, "").unwrap_err();
+        assert!(named.contains("--by is gone") && named.contains("--signed-certificate"), "{named}");
+        let [words, certificate, of_key, _] = as_the_auditor(&house);
+        let [_, _, _, other] = as_user::options(house.0.path(), "O. Drift");
+        let unlike = report_by(&house, &[words, certificate, of_key, other], &about, "").unwrap_err();
+        assert!(unlike.contains("belongs to the private key"), "{unlike}");
+        assert!(!house.0.path().join("questions").exists(), "nobody has asked anything");
+
+        report(&house, &about, "").unwrap();
+        let questions = house.path("questions");
+        let told = house.run(&["questions", &questions], "").unwrap();
+        assert!(told.contains("Demo Drift: tilsyn") && told.contains("signed by C=DK") && told.contains("issued by"), "{told}");
+        let listed: serde_json::Value =
+            serde_json::from_str(&house.run(&["questions", &questions, "--json"], "").unwrap()).unwrap();
+        assert_eq!((&listed[0]["proof"], &listed[0]["by"]), (&"signed".into(), &"Demo Drift".into()), "{listed}");
+
+        // The signature is of the line's own bytes: whoever has the log needs nothing of ours to verify it.
+        let [question] = &question::questions(questions.as_ref()).unwrap()[..] else { panic!("one question") };
+        let line = std::fs::read_to_string(house.0.path().join("questions/segment-00000001.jsonl")).unwrap();
+        let text = question.text().unwrap();
+        let asked = text.lines().nth(1).unwrap().strip_suffix('}').unwrap();
+        assert!(line.contains(&format!("{{\"asked\":{asked},\"signed\":")), "{asked}: {line}");
+    }
+
+    #[tokio::test]
+    async fn no_part_of_a_signed_question_can_be_another_and_no_other_certificate_has_signed_it() {
+        let house = House::new().await;
+        report(&house, &["--authority", "11111111", "--from", "22.11.2026"], "").unwrap();
+        let [asked] = &question::questions(house.path("questions").as_ref()).unwrap()[..] else { panic!("one question") };
+        let signed = asked.signed.clone().unwrap();
+        assert!(matches!(asked.proof(), Proof::Signed(_)));
+        let another = |certificate: &str| {
+            let pem = std::fs::read_to_string(house.path(&format!("pki/{certificate}.pem"))).unwrap();
+            let leaf = pem.split("-----").nth(2).unwrap().split_whitespace().collect::<String>();
+            Some(question::Signed { certificate: leaf, signature: signed.signature.clone() })
+        };
+        assert_eq!(another("person-operator"), asked.signed, "the file's own leaf");
+        let later = asked.asked_at + jiff::SignedDuration::from_hours(1);
+        for altered in [
+            Question { question: Uuid::from_u128(7), ..asked.clone() },
+            Question { asked_at: later, ..asked.clone() },
+            Question { by: "En anden".to_owned(), ..asked.clone() },
+            Question { user: Some(Uuid::from_u128(7)), ..asked.clone() },
+            Question { reason: "nysgerrighed".to_owned(), ..asked.clone() },
+            Question { call: Some(Uuid::from_u128(7)), ..asked.clone() },
+            Question { authority: None, ..asked.clone() },
+            Question { from: None, ..asked.clone() },
+            Question { to: Some(later), ..asked.clone() },
+            Question { logs: Vec::new(), ..asked.clone() },
+            Question { signed: another("person-supplier"), ..asked.clone() },
+            Question { signed: Some(question::Signed { signature: String::new(), ..signed.clone() }), ..asked.clone() },
+            Question { signed: Some(question::Signed { certificate: "AAAA".to_owned(), ..signed.clone() }), ..asked.clone() },
+        ] {
+            assert!(matches!(altered.proof(), Proof::Wrong), "{altered:?}");
+        }
+        let before = Question { signed: None, ..asked.clone() };
+        assert!(matches!(before.proof(), Proof::Nothing), "a name alone is told as such");
+        assert!(matches!(Question { user: Some(Uuid::from_u128(7)), ..before }.proof(), Proof::Console));
+
+        // In a log, a wrong one is told and exits 1; one of before is told as proving nobody.
+        let key = || keys::checkpoint_key(house.path("keys/checkpoint.key").as_ref()).unwrap();
+        let questions = house.path("altered");
+        let other = Question { by: "En anden".to_owned(), ..asked.clone() };
+        let nobody = Question { signed: None, ..asked.clone() };
+        nobody.record(questions.as_ref(), key()).unwrap();
+        assert!(house.run(&["questions", &questions], "").unwrap().contains("not signed: the name proves nobody"));
+        other.record(questions.as_ref(), key()).unwrap();
+        let refused = house.run(&["questions", &questions], "").unwrap_err();
+        assert!(refused.contains("NOT ASKED BY WHOM THEY NAME") && refused.contains(&asked.question.to_string()), "{refused}");
     }
 
     #[tokio::test]

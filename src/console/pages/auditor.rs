@@ -117,6 +117,7 @@ async fn ask(State(console): State<Console>, form: Form) -> Result<Response, Sto
         from: None,
         to: None,
         logs: vec![seen],
+        signed: None,
     };
     question.sound().map_err(|_| {
         let what = Detail::new("det må ikke indeholde et personnummer", "it must not hold a person's number");

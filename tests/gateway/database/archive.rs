@@ -7,6 +7,7 @@ use hjemmel::audit::{AuditSettings, Record, keys};
 use uuid::Uuid;
 
 use super::*;
+use crate::stage::auditor;
 
 impl Shared {
     fn folder(&self, name: &str) -> PathBuf {
@@ -96,8 +97,9 @@ fn segments_of_two_nodes_that_are_killed_while_they_ship_are_whole_in_the_archiv
         assert!(whole && !said.contains("on its node"), "{said}");
 
         // A question over archive and folders counts each call once, and is anchored: the auditors' log may not be cut either.
-        let asked = ["--questions", "questions", "--questions-key", "audit-keys/checkpoint.key", "--by", "R. Visor"];
-        let about = ["--reason", "tilsyn", "--from", "2020", "--count", "--lang", "en", "--config", "one.toml"];
+        let asked = ["--questions", "questions", "--questions-key", "audit-keys/checkpoint.key", "--reason", "tilsyn"];
+        let by = auditor(&shared.world, &shared.cluster.settings(&shared.database)).await;
+        let about = [&by[..], &["--from", "2020", "--count", "--lang", "en", "--config", "one.toml"]].concat();
         let (good, said) = shared.audit(&[&["report", "--archive", "audit-one", "audit-two"], &asked[..], &about].concat());
         assert!(good && said.contains("\n321 calls\n") && !said.contains("WARNING"), "{said}");
         let early = std::fs::read(shared.folder("questions/head.json")).unwrap();

@@ -1,5 +1,7 @@
 //! Segments in the archive: how they get there, what somebody does to them, and how they leave.
 
+use std::sync::LazyLock;
+
 use clap::Parser;
 use hjemmel::agreements::Store;
 use hjemmel::archive::ship::{Shipper, Waiting};
@@ -11,6 +13,7 @@ use hjemmel::audit::retire::{self, Retirement};
 use hjemmel::cli::audit::{Args, run};
 use hjemmel::objects::settings::Place as At;
 use hjemmel::persons::erase::replay::{self, Logs};
+use hjemmel::stub::pki::{DevPki, KeyBits};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 
@@ -31,6 +34,10 @@ fn audit(words: &[&str]) -> Result<String, String> {
     run(args, &clock, &mut std::io::empty(), &mut out, &mut std::io::sink()).map_err(|error| error.to_string())?;
     Ok(String::from_utf8(out).unwrap())
 }
+
+/// Keys of the time at which the commands are run.
+static PKI: LazyLock<DevPki> =
+    LazyLock::new(|| DevPki::generate(&Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap()), KeyBits::Bits2048).unwrap());
 
 fn digest(bytes: &[u8]) -> String {
     let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
@@ -115,9 +122,15 @@ impl House {
     fn calls_in(&self, places: &[&Path]) -> String {
         let places: Vec<_> = places.iter().map(|place| place.to_str().unwrap()).collect();
         let (questions, key) = (self.dir.path().join("questions"), self.key("checkpoint.key"));
-        let asked = ["--questions", questions.to_str().unwrap(), "--questions-key", key.to_str().unwrap(), "--by", "R. Visor"];
+        let pki = self.dir.path().join("pki");
+        if !pki.exists() {
+            PKI.write(&pki, None).unwrap();
+        }
+        let [certificate, of_it] = ["person-operator.pem", "person-operator.key.pem"].map(|name| pki.join(name));
+        let asked = ["--questions", questions.to_str().unwrap(), "--questions-key", key.to_str().unwrap()];
+        let by = ["--signed-certificate", certificate.to_str().unwrap(), "--signed-key", of_it.to_str().unwrap()];
         let of = ["--reason", "tilsyn", "--authority", "11111111", "--lang", "en", "--count"];
-        let told = audit(&[&["report"], &places[..], &asked, &of].concat()).unwrap();
+        let told = audit(&[&["report"], &places[..], &asked, &by, &of].concat()).unwrap();
         told.lines().last().unwrap().to_owned()
     }
 }

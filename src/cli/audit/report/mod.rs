@@ -10,6 +10,7 @@ use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustls_pki_types::CertificateDer;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -26,14 +27,19 @@ use crate::agreements::Thumbprint;
 use crate::audit::anchors::{self, Anchored};
 use crate::audit::chain::Event;
 use crate::audit::log::read_head;
-use crate::audit::question::{Question, Seen};
+use crate::audit::question::{Question, Seen, Signed};
 use crate::audit::reading::{Readings, by_log};
 use crate::audit::{Record, keys};
 use crate::cli::lang::Lang;
+use crate::cli::person::{Person, PersonError};
 use crate::clock::{Clock, copenhagen};
+use crate::decisions::DecideError;
+use crate::decisions::statement::Signer;
 use crate::id::cvr::Cvr;
 use crate::services::Service;
+use crate::signature::{base64, credentials::inspect};
 use crate::store::{Access, Settings};
+use crate::users::rights::Action;
 
 /// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
@@ -42,11 +48,12 @@ const TOLD_EVERY: Duration = Duration::from_secs(2);
 #[command(group = clap::ArgGroup::new("asked").required(true).multiple(true).args(["person", "call", "authority", "certificate", "from", "to", "year"]))]
 #[command(after_help = "Examples:
   hjemmel audit report node1/audit node2/audit --call ID --questions questions --questions-key questions.key \\
-    --by \"A. Jensen\" --reason \"aktindsigt 2026-114\"
+    --signed-certificate jensen.pem --signed-key jensen.key.pem --reason \"aktindsigt 2026-114\"
   echo 6101801234 | hjemmel audit report node1/audit node2/audit --person --pseudonym-key pseudonym.key --auditors-pub auditors.pub \\
-    --from \"november 2026\" --questions questions --questions-key questions.key --by \"A. Jensen\" --reason \"klage 7\"
+    --from \"november 2026\" --questions questions --questions-key questions.key \\
+    --signed-certificate jensen.pem --signed-key jensen.key.pem --reason \"klage 7\"
   hjemmel audit report node1/audit node2/audit --authority 11111111 --year 2026 --format csv --questions questions \\
-    --questions-key questions.key --by \"A. Jensen\" --reason \"årlig redegørelse\"")]
+    --questions-key questions.key --signed-certificate jensen.pem --signed-key jensen.key.pem --reason \"årlig redegørelse\"")]
 pub struct Args {
     /// The folders of the nodes' logs, copies of them, or an archive's; a log that is given several times counts once
     #[arg(required_unless_present = "archive", value_name = "DIR")]
@@ -90,9 +97,15 @@ pub struct Args {
     /// The key that signs the auditors' own log: a checkpoint.key, not that of a gateway
     #[arg(long, value_name = "KEY")]
     questions_key: PathBuf,
-    /// Who asks, for the auditors' log
-    #[arg(long, value_name = "NAME")]
-    by: String,
+    /// The certificate (PEM) of whoever asks, with an RSA key; with --config, of an auditor among the store's users
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    signed_certificate: Option<PathBuf>,
+    /// Its key (PEM), which signs the question
+    #[arg(long, value_name = "FILE", required_unless_present = "by")]
+    signed_key: Option<PathBuf>,
+    /// Gone: a name proves nobody
+    #[arg(long, value_name = "NAME", hide = true)]
+    by: Option<String>,
     /// Why, for the auditors' log
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -108,6 +121,44 @@ pub struct Args {
     /// Which words to print
     #[arg(long, value_enum, default_value = "da")]
     lang: Lang,
+}
+
+/// Whoever asks: proven by a key, and known to the store where there is one.
+struct Asker {
+    signer: Signer,
+    name: String,
+    user: Option<Uuid>,
+}
+
+impl Asker {
+    /// By the name that the certificate gives.
+    fn of(args: &Args) -> Result<Self, AuditError> {
+        if args.by.is_some() {
+            return Err(AuditError::ByIsGone);
+        }
+        let signer = Person::of(&args.signed_certificate, &args.signed_key).signer()?;
+        let facts = inspect(&CertificateDer::from(signer.certificate().der()));
+        let name = facts.ok().and_then(|facts| facts.common_name).ok_or(AuditError::NoName)?;
+        Ok(Self { signer, name, user: None })
+    }
+
+    /// By the name of the store's user, who may ask.
+    async fn known(self, settings: &Settings, now: jiff::Timestamp) -> Result<Self, AuditError> {
+        let store = Store::open_to(Access::Look, settings).await?;
+        let actor = store.actor(self.signer.thumbprint(), None, now).await;
+        store.close().await;
+        let actor = actor.map_err(DecideError::from)?;
+        actor.may(Action::AskAudit).map_err(DecideError::from)?;
+        Ok(Self { name: actor.user().name.clone(), user: Some(actor.user().id), ..self })
+    }
+
+    /// Signs a question.
+    fn signs(&self, question: Question) -> Result<Question, AuditError> {
+        let text = question.text().map_err(io::Error::from)?;
+        let signature = self.signer.sign_text(&text, question.asked_at).map_err(PersonError::from)?;
+        let certificate = base64::encode(self.signer.certificate().der());
+        Ok(Question { signed: Some(Signed { certificate, signature }), ..question })
+    }
 }
 
 /// What calls are sought.
@@ -147,6 +198,7 @@ pub fn run(
 ) -> Result<(), AuditError> {
     let now = clock.now();
     let zone = copenhagen().ok_or_else(|| io::Error::other("Europe/Copenhagen is not in the time zone database"))?;
+    let mut asker = Asker::of(&args)?;
     let mut names = Names::default();
     if let Some(folder) = &args.policies {
         names.read_folder(folder).map_err(AuditError::Names)?;
@@ -156,6 +208,7 @@ pub fn run(
         let loaded = crate::config::load::<Service>(file, now).map_err(AuditError::Config)?;
         names.read_services(loaded.config.services.values()).map_err(AuditError::Names)?;
         let found = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
+        asker = wait(asker.known(&found, now))?;
         wait(names.read_store(&found)).map_err(AuditError::Names)?;
         settings = Some(found);
     }
@@ -165,7 +218,7 @@ pub fn run(
     };
     let places = by_log(given::places(&args.logs, archive.as_ref())?)?;
     let seen = places.iter().map(|places| Seen::of(places)).collect::<Result<_, _>>()?;
-    let (question, sought) = question(&args, now, seen, input)?;
+    let (question, sought) = question(&args, &asker, now, seen, input)?;
     let telling = Telling { names: &names, lang: args.lang, zone };
     // Opened first, so that a question about folders that are none is not one.
     let mut readings = Readings::open(places)?;
@@ -255,6 +308,7 @@ async fn anchor(questions: &Path, settings: &Settings, now: jiff::Timestamp) -> 
 /// The question as it goes on record, and what it seeks.
 fn question(
     args: &Args,
+    asker: &Asker,
     now: jiff::Timestamp,
     logs: Vec<Seen>,
     input: &mut impl BufRead,
@@ -278,11 +332,23 @@ fn question(
     }
     let (call, authority, certificate) = (args.call, args.authority, args.certificate);
     let sought = Sought { pseudonyms, call, authority, certificate, from, to };
-    let (by, reason) = (args.by.trim().to_owned(), args.reason.trim().to_owned());
-    Ok((
-        Question { question: id, asked_at: now, by, user: None, reason, person, call, authority, certificate, from, to, logs },
-        sought,
-    ))
+    let (by, reason) = (asker.name.trim().to_owned(), args.reason.trim().to_owned());
+    let question = Question {
+        question: id,
+        asked_at: now,
+        by,
+        user: asker.user,
+        reason,
+        person,
+        call,
+        authority,
+        certificate,
+        from,
+        to,
+        logs,
+        signed: None,
+    };
+    Ok((asker.signs(question)?, sought))
 }
 
 fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>, logs: Vec<String>) -> Head {
