@@ -31,6 +31,7 @@ use crate::request::{and, search};
 use crate::stage::{admin, options, person, try_admin};
 
 mod archive;
+mod away;
 
 /// A world whose gateways keep everything in one database.
 pub struct Shared {
