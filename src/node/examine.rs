@@ -510,7 +510,17 @@ impl Examination<'_> {
     fn sftp(&self) {
         let sections = self.draft.sections();
         let Some(Some(sftp)) = &sections.sftp else { return };
-        self.look("sftp.host_keys", host_keys::read(&sftp.host_keys));
+        if let Some(keys) = self.look("sftp.host_keys", host_keys::read(&sftp.host_keys)) {
+            for (waiting, shown) in host_keys::waiting(&keys) {
+                let file = |at: usize| sftp.host_keys.get(at).map_or_else(String::new, |file| file.display().to_string());
+                let text = format!(
+                    "{} is of the same kind as {}, which stands before it and is the one that clients are shown; it waits until it stands first",
+                    file(waiting),
+                    file(shown)
+                );
+                self.draft.warning("sftp.host_keys", text);
+            }
+        }
         for file in &sftp.host_keys {
             self.note("sftp.host_keys", file, vec![Content { kind: "private key", subject: String::new(), ends: None }], true);
         }

@@ -67,6 +67,14 @@ fn what_keeps_an_sftp_server_from_opening_is_told_by_check_with_its_setting() {
             let told = said.split("\n\n").flat_map(str::lines).any(|line| line.contains(setting));
             assert!(told && said.contains(words), "{setting} and {words:?} in {said}");
         }
+        for (file, kind) in [("next.key", Kind::Ed25519), ("other.key", Kind::Ecdsa)] {
+            generate(&world.dir.join(file), kind).unwrap();
+        }
+        for (others, waits) in [("\"other.key\"", false), ("\"other.key\", \"next.key\"", true)] {
+            let (ended, said) = check(&world, &good.replace("[\"host.key\"]", &format!("[\"host.key\", {others}]")));
+            assert!(ended, "{said}");
+            assert_eq!(said.contains("next.key is of the same kind as"), waits, "{said}");
+        }
         std::fs::set_permissions(world.dir.join("host.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
         let (_, said) = check(&world, &good);
         assert!(said.contains("sftp.host_keys") && said.contains("mode 0644"), "a key that others can read: {said}");

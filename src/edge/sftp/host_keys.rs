@@ -102,6 +102,13 @@ pub fn generate(path: &Path, kind: Kind) -> Result<PrivateKey, HostKeyError> {
     Ok(key)
 }
 
+/// The keys that are not shown, by their places, each with the one of its kind that is: the first.
+pub fn waiting(keys: &[PrivateKey]) -> Vec<(usize, usize)> {
+    let first = |key: &PrivateKey| keys.iter().position(|other| other.algorithm() == key.algorithm());
+    let places = keys.iter().enumerate().filter_map(|(at, key)| Some((at, first(key)?)));
+    places.filter(|(at, shown)| at != shown).collect()
+}
+
 /// What users are told of a key: its fingerprint, and the line of `known_hosts` behind the host's name.
 pub fn told(key: &PrivateKey) -> (String, String) {
     let public = key.public_key();
