@@ -12,7 +12,7 @@ use super::sections::seconds;
 pub struct Sftp {
     /// The address and port listened on.
     pub address: SocketAddr,
-    /// The files of its host keys: one of each kind at the least; the first of a kind is the one shown.
+    /// The files of its host keys: one at the least; of each kind the first is the one shown.
     pub host_keys: Vec<PathBuf>,
     /// A folder on this machine's disk for what is being sent.
     pub staging: PathBuf,
@@ -39,7 +39,8 @@ pub struct SftpLimits {
     pub sessions: usize,
     /// The same, of one user.
     pub sessions_of_user: usize,
-    /// Failed log-ons from one address, within `failures_within` of each other, after which it is no longer answered.
+    /// Failed log-ons of one name from one address, within `failures_within` of each other, after which it is let in from there no more.
+    /// Of ten times as many under whatever names the address is no longer answered.
     pub failures: usize,
     /// For how long failures count, from the last.
     pub failures_within: Duration,

@@ -44,6 +44,14 @@ impl Homes for Both {
             (entered, _) => entered.map(EitherHome::Files),
         }
     }
+
+    // It is a user of one of them; the other knows no such id.
+    fn refused(&self, user: Uuid) {
+        self.files.refused(user);
+        if let Some(mailboxes) = &self.mailboxes {
+            mailboxes.refused(user);
+        }
+    }
 }
 
 /// Where a user is.

@@ -108,6 +108,8 @@ pub(super) struct Inner {
     pub(super) due: Notify,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
+    /// A place for whoever notes that a user was refused.
+    pub(super) noting: Arc<Semaphore>,
     /// Names that are being written by sessions of this node.
     writing: Mutex<HashSet<(Uuid, String)>>,
     /// What of which file of IN was handed out.
@@ -153,6 +155,7 @@ impl Files {
             jobs,
             due: Notify::new(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
+            noting: Arc::new(Semaphore::new(1)),
             writing: Mutex::default(),
             handed: Handed::default(),
             staging_is_full: AtomicBool::new(false),

@@ -77,6 +77,10 @@ pub trait Homes: Clone + Send + Sync + 'static {
     /// # Errors
     /// The key is no longer allowed, or the store cannot be asked.
     fn enter(&self, user: Uuid, key: Fingerprint, from: IpAddr) -> impl Future<Output = Result<Self::Home, Problem>> + Send;
+
+    /// A connection that gave this user's name and keys that are not the user's has ended, and nobody has logged on. It is noted aside:
+    /// nothing waits for it, and whoever tries again and again sets no pace of writing.
+    fn refused(&self, user: Uuid);
 }
 
 /// The two folders of every home.

@@ -14,6 +14,7 @@ use super::orders::{Order, fits};
 use super::users::{User, count, instant, us};
 use super::xml::trigger::same_inf_ref;
 use crate::notices::address;
+use crate::refusal::Detail;
 use crate::store::{Row, Session, StoreError, sql};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -293,6 +294,8 @@ pub enum Cause {
     Closed,
     /// None of its keys may be used.
     NoKey,
+    /// Its name was given with a wrong key since it last logged on.
+    LogOnRefused,
     /// It has never logged on.
     NeverConnected,
     /// It has not logged on since the last file.
@@ -304,17 +307,34 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// For operators.
-    pub fn words(self) -> &'static str {
-        match self {
-            Cause::OwnFault => "files of this user wait to be delivered: the platform's own fault",
-            Cause::Closed => "the user is disabled or its time is over",
-            Cause::NoKey => "the user has no key that may be used: its log-ons are refused",
-            Cause::NeverConnected => "the user has never logged on",
-            Cause::NotConnected => "the user has not logged on since",
-            Cause::NotFetched => "the user logs on and does not fetch what lies in its IN",
-            Cause::NothingSent => "the user logs on; nothing was sent by it or to it",
-        }
+    /// What a person is told.
+    pub fn told(self) -> Detail {
+        let (da, en) = match self {
+            Self::OwnFault => (
+                "filer fra brugeren venter på at blive afleveret: fejlen er platformens egen",
+                "files of this user wait to be delivered: the platform's own fault",
+            ),
+            Self::Closed => ("brugeren er spærret, eller dens tid er udløbet", "the user is disabled or its time is over"),
+            Self::NoKey => (
+                "brugeren har ingen nøgle, der må bruges: den afvises, når den logger på",
+                "the user has no key that may be used: its log-ons are refused",
+            ),
+            Self::LogOnRefused => (
+                "brugerens navn er givet med en nøgle, der ikke er dens, og den har ikke logget på siden",
+                "the user's name was given with a key that is not its own, and it has not logged on since",
+            ),
+            Self::NeverConnected => ("brugeren har aldrig logget på", "the user has never logged on"),
+            Self::NotConnected => ("brugeren har ikke logget på siden", "the user has not logged on since"),
+            Self::NotFetched => (
+                "brugeren logger på og henter ikke det, der ligger i dens IN",
+                "the user logs on and does not fetch what lies in its IN",
+            ),
+            Self::NothingSent => (
+                "brugeren logger på; der er intet sendt fra den eller til den",
+                "the user logs on; nothing was sent by it or to it",
+            ),
+        };
+        Detail::new(da, en)
     }
 }
 
@@ -341,6 +361,7 @@ pub async fn cause(session: &mut Session, user: &User, since: Timestamp, now: Ti
         "SELECT transfer FROM file_delivery WHERE recipient = $1 AND state IN ('KLAR', 'GENLEVERET') AND alarm_us <= $2 LIMIT 1",
     );
     Ok(match user.seen {
+        _ if user.refused > user.seen => Cause::LogOnRefused,
         None => Cause::NeverConnected,
         Some(seen) if seen <= since => Cause::NotConnected,
         Some(_) if session.first(lies.bind(user.id).bind(us(now))).await?.is_some() => Cause::NotFetched,

@@ -12,7 +12,7 @@ use super::core::{Failed, Files};
 use super::counts::Counts;
 use super::deliver::suffixed;
 use super::home::Folder;
-use super::monitoring::{self, MonitoringError};
+use super::monitoring::{self, Cause, MonitoringError};
 use super::shelf::{self, Kind, lying_where};
 use super::transfers::{self, Fetched, State};
 use super::users::{self, us};
@@ -253,6 +253,10 @@ impl Files {
         let mut session = self.database().session().await?;
         let user = users::with_id(&mut session, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
         let file = transfers::with_id(&mut session, transfer).await?.ok_or(StoreError::Unreadable { column: "transfer" })?;
+        let deliveries = transfers::deliveries(&mut session, transfer).await?;
+        let delivery = deliveries.iter().find(|delivery| delivery.recipient == recipient);
+        let since = delivery.map_or(file.received, |delivery| delivery.delivered);
+        let cause = monitoring::cause(&mut session, &user, since, now).await?;
         let inf_ref = super::xml::trigger::read(&file.trigger).ok().and_then(|trigger| trigger.routing).map(|of| of.inf_ref);
         let mailboxes = monitoring::mailboxes(&mut session, recipient, file.name.spelt(), inf_ref.as_deref()).await?;
         let nobody = outbox::nobody(&format!("file-unfetched/{transfer}/{recipient}"), mailboxes.iter().map(String::as_str));
@@ -261,7 +265,7 @@ impl Files {
         }
         // The session is given back first: SQLite has one writer at a time.
         drop(session);
-        let notice = notice_of(Told::FileNotFetched, &user, now);
+        let notice = notice_of(Told::FileNotFetched, &user, now, cause);
         let mut transaction = self.database().begin_beside_others().await?;
         let mut goes = mailboxes.is_empty();
         for mailbox in &mailboxes {
@@ -301,7 +305,7 @@ impl Files {
         // The session is given back first: SQLite has one writer at a time.
         drop(session);
         let mut transaction = self.database().begin_beside_others().await?;
-        let notice = notice_of(Told::Silence, &user, since);
+        let notice = notice_of(Told::Silence, &user, since, cause);
         let goes = outbox::tell_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
         let told = match goes {
             true => monitoring::told(&mut transaction, order.id, now).await?,
@@ -309,8 +313,8 @@ impl Files {
         };
         if told {
             transaction.commit().await?;
-            let (monitoring, cause) = (order.id, cause.words());
-            tracing::warn!(%monitoring, user = %user.id, %since, cause, "no file within the rhythm of a monitoring order");
+            let (monitoring, cause) = (order.id, cause.told());
+            tracing::warn!(%monitoring, user = %user.id, %since, cause = cause.en(), "no file within the rhythm of a monitoring order");
         }
         Ok(if goes { Done::Over } else { Done::Waits })
     }
@@ -435,41 +439,47 @@ impl Files {
     /// # Errors
     /// The store does not answer.
     pub async fn figures(&self) -> Result<Figures, StoreError> {
-        let now = self.now();
-        let mut session = self.database().session().await?;
-        let taken = sql("SELECT count(*) AS n, min(received_us) AS oldest FROM transfer WHERE state = 'MODTAGET'");
-        let taken = session.first(taken).await?.ok_or(StoreError::Unreadable { column: "n" })?;
-        let oldest = taken.maybe::<i64>("oldest")?.and_then(|at| Timestamp::from_microsecond(at).ok());
-        let day_ago = us(now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now));
-        Ok(Figures {
-            taken: super::users::count(&taken, "n")?,
-            awaiting: counted(&mut session, sql("SELECT count(*) AS n FROM transfer WHERE state = 'AFVENTER_DATAFIL'")).await?,
-            oldest_seconds: oldest.map_or(0, |at| u64::try_from(now.as_second() - at.as_second()).unwrap_or_default()),
-            unfetched: counted(
-                &mut session,
-                sql("SELECT count(*) AS n FROM file_delivery WHERE state IN ('KLAR', 'GENLEVERET') AND alarm_us <= $1")
-                    .bind(us(now)),
-            )
-            .await?,
-            without_trigger: counted(
-                &mut session,
-                sql("SELECT count(*) AS n FROM home_file WHERE kind = 'upload' AND transfer IS NULL AND modified_us <= $1")
-                    .bind(day_ago),
-            )
-            .await?,
-            unanswered: counted(&mut session, sql("SELECT count(*) AS n FROM file_answer WHERE state = 'FORSINKET'")).await?,
-            silent: monitoring::silent(&mut session, now).await?,
-            nearly_full: counted(
-                &mut session,
-                sql("SELECT count(*) AS n FROM sftp_user WHERE NOT disabled AND bytes_used / 9 >= bytes_limit / 10"),
-            )
-            .await?,
-        })
+        figures(&mut self.database().session().await?, self.now()).await
     }
 }
 
-/// What the mailbox of a monitoring order is told: which user of which system, and nothing of a file, whose name may name a person.
-fn notice_of(kind: Told, user: &users::User, at: Timestamp) -> Notice {
+/// The same, as a store has it at an instant.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn figures(session: &mut Session, now: Timestamp) -> Result<Figures, StoreError> {
+    let taken = sql("SELECT count(*) AS n, min(received_us) AS oldest FROM transfer WHERE state = 'MODTAGET'");
+    let taken = session.first(taken).await?.ok_or(StoreError::Unreadable { column: "n" })?;
+    let oldest = taken.maybe::<i64>("oldest")?.and_then(|at| Timestamp::from_microsecond(at).ok());
+    let day_ago = us(now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now));
+    Ok(Figures {
+        taken: super::users::count(&taken, "n")?,
+        awaiting: counted(session, sql("SELECT count(*) AS n FROM transfer WHERE state = 'AFVENTER_DATAFIL'")).await?,
+        oldest_seconds: oldest.map_or(0, |at| u64::try_from(now.as_second() - at.as_second()).unwrap_or_default()),
+        unfetched: counted(
+            session,
+            sql("SELECT count(*) AS n FROM file_delivery WHERE state IN ('KLAR', 'GENLEVERET') AND alarm_us <= $1").bind(us(now)),
+        )
+        .await?,
+        without_trigger: counted(
+            session,
+            sql("SELECT count(*) AS n FROM home_file WHERE kind = 'upload' AND transfer IS NULL AND modified_us <= $1")
+                .bind(day_ago),
+        )
+        .await?,
+        unanswered: counted(session, sql("SELECT count(*) AS n FROM file_answer WHERE state = 'FORSINKET'")).await?,
+        silent: monitoring::silent(session, now).await?,
+        nearly_full: counted(
+            session,
+            sql("SELECT count(*) AS n FROM sftp_user WHERE NOT disabled AND bytes_used / 9 >= bytes_limit / 10"),
+        )
+        .await?,
+    })
+}
+
+/// What the mailbox of a monitoring order is told: which user of which system, why most likely, and nothing of a file, whose name may
+/// name a person.
+fn notice_of(kind: Told, user: &users::User, at: Timestamp, cause: Cause) -> Notice {
     Notice {
         kind,
         name: user.name.clone(),
@@ -479,7 +489,7 @@ fn notice_of(kind: Told, user: &users::User, at: Timestamp) -> Notice {
         system: Some(user.system),
         environment: Some(user.environment.as_str().to_owned()),
         at: Some(at),
-        reason: None,
+        reason: Some(cause.told().da().to_owned()),
         differs: Vec::new(),
         english: None,
     }

@@ -1,6 +1,6 @@
 //! Users of the SFTP service: it-systems that hand files to each other, each with its keys.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::home::Fingerprint;
@@ -10,6 +10,9 @@ use crate::{
     id::cvr::Cvr,
     store::{Query, Row, Session, StoreError, sql},
 };
+
+/// How often it is noted that a user is refused.
+const REFUSED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct User {
     pub valid_to: Option<Timestamp>,
     /// When it last logged on.
     pub seen: Option<Timestamp>,
+    /// When its name was last given with a key that is not its own.
+    pub refused: Option<Timestamp>,
     /// How much lies in its home.
     pub used: Used,
 }
@@ -120,8 +125,8 @@ impl User {
 macro_rules! users_where {
     ($condition:literal) => {
         sql(concat!(
-            "SELECT id, name, environment, system, authority, older_root, bytes_limit, disabled, valid_to_us, seen_us, bytes_used,
-                 files_used FROM sftp_user WHERE ",
+            "SELECT id, name, environment, system, authority, older_root, bytes_limit, disabled, valid_to_us, seen_us, refused_us,
+                 bytes_used, files_used FROM sftp_user WHERE ",
             $condition
         ))
     };
@@ -140,6 +145,7 @@ fn read(row: &Row) -> Result<User, StoreError> {
         disabled: row.get("disabled")?,
         valid_to: maybe("valid_to_us")?,
         seen: maybe("seen_us")?,
+        refused: maybe("refused_us")?,
         used: Used {
             bytes: u64::try_from(row.get::<i64>("bytes_used")?).unwrap_or_default(),
             files: u64::try_from(row.get::<i64>("files_used")?).unwrap_or_default(),
@@ -348,4 +354,15 @@ pub async fn saw(session: &mut Session, user: Uuid, key: Fingerprint, now: Times
     session.execute(sql("UPDATE sftp_user SET seen_us = $1 WHERE id = $2").bind(us(now)).bind(user)).await?;
     let key_seen = sql("UPDATE sftp_key SET seen_us = $1 WHERE sftp_user = $2 AND fingerprint = $3");
     session.execute(key_seen.bind(us(now)).bind(user).bind(key.to_string())).await.map(drop)
+}
+
+/// Notes that a user gave a key that is not its own, where that was not noted within the last minute and since it last logged on.
+///
+/// # Errors
+/// The store.
+pub(super) async fn refused(session: &mut Session, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    let before = now.checked_sub(REFUSED_EVERY).unwrap_or(now);
+    let refused = sql("UPDATE sftp_user SET refused_us = $1 WHERE id = $2
+                           AND (refused_us IS NULL OR refused_us <= $3 OR refused_us < coalesce(seen_us, 0))");
+    session.execute(refused.bind(us(now)).bind(user).bind(us(before))).await.map(drop)
 }

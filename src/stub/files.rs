@@ -68,6 +68,8 @@ impl home::Homes for PlainHomes {
         let name = self.holds(user, key).ok_or(Problem::KeyNotAllowed)?;
         Ok(PlainHome { homes: self.clone(), user, key, place: self.0.root.join(name) })
     }
+
+    fn refused(&self, _user: Uuid) {}
 }
 
 /// One home.

@@ -73,6 +73,7 @@ async fn party(house: &House, number: &str, rest: &str) -> Who {
         standing: users::Standing::Active,
         valid_to: None,
         seen: None,
+        refused: None,
         certificates: vec![Thumbprint::of_der(credentials.leaf())],
         keys: Vec::new(),
         rights: Vec::new(),

@@ -203,6 +203,7 @@ impl Mailboxes {
                 disabled: false,
                 valid_to: None,
                 seen: None,
+                refused: None,
                 used: Used::default(),
             })
         };

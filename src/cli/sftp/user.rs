@@ -140,6 +140,7 @@ pub(super) async fn run(command: User, place: &Place, clock: &Clock, out: &mut i
                 disabled: false,
                 valid_to: add.to.map(to_microsecond),
                 seen: None,
+                refused: None,
                 used: Used::default(),
             };
             let (signer, because) = (add.decide.signer()?, Because::new(add.decide.reason, now));

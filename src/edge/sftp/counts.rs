@@ -31,8 +31,8 @@ macro_rules! refused {
 }
 
 refused! {
-    /// An address that failed too often.
-    Banned "banned" "the address has had too many failed log-ons (sftp.failures); it is answered again after sftp.failures_within";
+    /// A name that failed too often from an address, or an address.
+    Banned "banned" "the name has had too many failed log-ons from the address (sftp.failures), or the address ten times as many; right keys are let in again after sftp.failures_within";
     /// One too many waits.
     TooManyWaiting "too_many_waiting" "too many connections have not logged on; the oldest of the address with most was closed";
     /// It took too long.

@@ -1,6 +1,10 @@
-//! Who may try to log on: how many at once, and how often from one address.
+//! Who may try to log on: how many at once, and how often under one name from one address.
+//!
+//! Many systems stand behind one address, each with a name of its own: whoever fails is refused under that name, and the others go on.
+//! Only where ten times as many failures come from an address, under whatever names, is it not answered at all.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +14,10 @@ use uuid::Uuid;
 
 use crate::config::SftpLimits;
 
-/// Addresses whose failures are remembered; the least recent are forgotten first.
-const ADDRESSES: u64 = 100_000;
+/// Addresses, and names from them, whose failures are remembered; the least recent are forgotten first.
+const REMEMBERED: u64 = 100_000;
+/// How many times as many failures as of one name an address may have under all names.
+const NAMES_OF_ADDRESS: usize = 10;
 
 /// What counts as one address: of IPv6 the network of 64 bits, which is one customer's.
 fn one(address: IpAddr) -> IpAddr {
@@ -24,6 +30,13 @@ fn one(address: IpAddr) -> IpAddr {
     }
 }
 
+/// A name as it is given from one address. Names are untrusted and of any length, so that their hash alone is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Caller {
+    address: IpAddr,
+    name: u64,
+}
+
 /// Counts those who wait to log on, those who have, and failures.
 #[derive(Clone)]
 pub struct Doorman(Arc<Inner>);
@@ -32,7 +45,9 @@ struct Inner {
     limits: SftpLimits,
     waiting: Mutex<Waiting>,
     sessions: Mutex<Sessions>,
-    failures: Cache<IpAddr, u32>,
+    of_address: Cache<IpAddr, u32>,
+    of_caller: Cache<Caller, u32>,
+    names: RandomState,
 }
 
 #[derive(Default)]
@@ -57,24 +72,48 @@ struct Sessions {
 impl Doorman {
     /// Nobody there.
     pub fn new(limits: SftpLimits) -> Self {
-        let failures = Cache::builder().max_capacity(ADDRESSES).time_to_live(limits.failures_within).build();
-        Self(Arc::new(Inner { limits, waiting: Mutex::default(), sessions: Mutex::default(), failures }))
+        let within = limits.failures_within;
+        Self(Arc::new(Inner {
+            limits,
+            waiting: Mutex::default(),
+            sessions: Mutex::default(),
+            of_address: Cache::builder().max_capacity(REMEMBERED).time_to_live(within).build(),
+            of_caller: Cache::builder().max_capacity(REMEMBERED).time_to_live(within).build(),
+            names: RandomState::new(),
+        }))
     }
 
-    /// Whether an address has failed too often. Nothing that it sends meanwhile is looked at, so nothing makes it last longer.
+    /// Whoever gives this name from this address.
+    pub fn caller(&self, address: IpAddr, name: &str) -> Caller {
+        Caller { address: one(address), name: self.0.names.hash_one(name) }
+    }
+
+    /// Whether an address has failed too often, under whatever names. Nothing that it sends meanwhile is looked at, so nothing makes it
+    /// last longer.
     pub fn is_banned(&self, address: IpAddr) -> bool {
-        self.0.failures.get(&one(address)).is_some_and(|failures| failures as usize >= self.0.limits.failures)
+        let most = self.0.limits.failures.saturating_mul(NAMES_OF_ADDRESS);
+        self.0.of_address.get(&one(address)).is_some_and(|failures| failures as usize >= most)
     }
 
-    /// A connection ended, and had offered keys of which none was right.
-    pub fn failed(&self, address: IpAddr) {
-        let failures = self.0.failures.get(&one(address)).unwrap_or(0);
-        self.0.failures.insert(one(address), failures.saturating_add(1));
+    /// Whether a name has failed too often from an address. The store is not asked meanwhile and nothing is counted, so that nothing makes
+    /// it last longer.
+    pub fn is_refused(&self, caller: Caller) -> bool {
+        self.0.of_caller.get(&caller).is_some_and(|failures| failures as usize >= self.0.limits.failures)
     }
 
-    /// A right key makes up for the failures of others behind the same address.
-    fn succeeded(&self, address: IpAddr) {
-        self.0.failures.invalidate(&one(address));
+    /// A connection ended, and had offered keys under these names of which none was right.
+    pub fn failed(&self, address: IpAddr, callers: impl IntoIterator<Item = Caller>) {
+        let one_more = |failures: Option<u32>| failures.unwrap_or(0).saturating_add(1);
+        for caller in callers {
+            self.0.of_caller.insert(caller, one_more(self.0.of_caller.get(&caller)));
+        }
+        self.0.of_address.insert(one(address), one_more(self.0.of_address.get(&one(address))));
+    }
+
+    /// A right key makes up for the failures of its name, and of others behind the same address for those of the address.
+    fn succeeded(&self, caller: Caller) {
+        self.0.of_caller.invalidate(&caller);
+        self.0.of_address.invalidate(&caller.address);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -119,8 +158,8 @@ impl Doorman {
     }
 
     /// A user has proven a key; `None`: there is no room.
-    pub fn enter(&self, user: Uuid, address: IpAddr) -> Option<Session> {
-        self.succeeded(address);
+    pub fn enter(&self, user: Uuid, caller: Caller) -> Option<Session> {
+        self.succeeded(caller);
         let mut sessions = self.sessions();
         let of_user = sessions.of_user.get(&user).copied().unwrap_or(0);
         if sessions.all >= self.0.limits.sessions || of_user >= self.0.limits.sessions_of_user {
@@ -204,17 +243,36 @@ mod tests {
     }
 
     #[test]
-    fn failures_close_an_address_alone_and_a_right_key_makes_up_for_them() {
+    fn failures_shut_out_their_own_name_at_their_own_address_and_a_right_key_makes_up_for_them() {
         let doorman = doorman();
-        (0..2).for_each(|_| doorman.failed(address(1)));
-        let _session = doorman.enter(Uuid::new_v4(), address(1)).unwrap();
-        (0..2).for_each(|_| doorman.failed(address(1)));
-        assert!(!doorman.is_banned(address(1)));
-        doorman.failed(address(1));
-        assert!(doorman.is_banned(address(1)));
-        assert!(!doorman.is_banned(address(2)));
+        let [own, other, elsewhere] = [(1, "KY"), (1, "OPUS"), (2, "KY")].map(|(last, name)| doorman.caller(address(last), name));
+        let fails = |times| (0..times).for_each(|_| doorman.failed(address(1), [own]));
+        fails(2);
+        let _session = doorman.enter(Uuid::new_v4(), own).unwrap();
+        fails(2);
+        assert!(!doorman.is_refused(own));
+        fails(1);
+        assert!(doorman.is_refused(own));
+        assert!(!doorman.is_refused(other) && !doorman.is_refused(elsewhere) && !doorman.is_banned(address(1)));
+        // Another user's right key says nothing of this name.
+        let _other = doorman.enter(Uuid::new_v4(), other).unwrap();
+        assert!(doorman.is_refused(own));
+    }
+
+    #[test]
+    fn an_address_is_not_answered_where_ten_names_fail_from_it() {
+        let doorman = doorman();
+        let fails = |times: usize, address: IpAddr| {
+            (0..times).for_each(|number| doorman.failed(address, [doorman.caller(address, &number.to_string())]));
+        };
+        fails(29, address(1));
+        let _session = doorman.enter(Uuid::new_v4(), doorman.caller(address(1), "KY")).unwrap();
+        fails(29, address(1));
+        assert!(!doorman.is_banned(address(1)), "a right key has made up for those before");
+        fails(1, address(1));
+        assert!(doorman.is_banned(address(1)) && !doorman.is_banned(address(2)));
         let [one, same, other] = ["2001:db8::1", "2001:db8::ffff:2", "2001:db8:0:1::1"].map(|text| text.parse().unwrap());
-        (0..3).for_each(|_| doorman.failed(one));
+        fails(30, one);
         assert!(doorman.is_banned(same) && !doorman.is_banned(other));
     }
 
@@ -222,12 +280,13 @@ mod tests {
     fn sessions_are_bounded_in_all_and_for_each_user() {
         let doorman = doorman();
         let [one, two] = [Uuid::new_v4(), Uuid::new_v4()];
-        let first = doorman.enter(one, address(1));
-        let second = doorman.enter(one, address(1));
-        assert!(second.is_some() && doorman.enter(one, address(1)).is_none());
-        let third = doorman.enter(two, address(1));
-        assert!(third.is_some() && doorman.enter(two, address(1)).is_none());
+        let caller = doorman.caller(address(1), "KY");
+        let first = doorman.enter(one, caller);
+        let second = doorman.enter(one, caller);
+        assert!(second.is_some() && doorman.enter(one, caller).is_none());
+        let third = doorman.enter(two, caller);
+        assert!(third.is_some() && doorman.enter(two, caller).is_none());
         drop(first);
-        assert!(doorman.enter(two, address(1)).is_some());
+        assert!(doorman.enter(two, caller).is_some());
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::Door;
 use super::busy::Busy;
 use super::counts::Refused;
-use super::doorman::{Place, Session as Admitted};
+use super::doorman::{Caller, Place, Session as Admitted};
 use super::operations::{Operations, Then};
 use super::packets::{Incoming, Packets};
 use super::queue::{Queue, Room};
@@ -62,8 +62,11 @@ pub struct Session<D: Homes> {
     /// A place among those who wait; given back at the log-on.
     waiting: Option<Place>,
     home: Option<(Arc<D::Home>, Admitted)>,
-    /// A key was offered, and none was right so far.
-    offered: bool,
+    /// The names under which keys were offered that are not right, each with the user that it is. A right key that was offered and not
+    /// signed with is none: agents and probes ask which they may use.
+    wrong: HashMap<Caller, Option<Uuid>>,
+    /// A name was given that has failed too often from here.
+    too_often: bool,
     channels: HashMap<ChannelId, OneChannel>,
 }
 
@@ -75,18 +78,34 @@ enum OneChannel {
 impl<D: Homes> Session<D> {
     /// Nobody has logged on.
     pub fn new(shared: Arc<Shared<D>>, waiting: Place) -> Self {
-        Self { shared, waiting: Some(waiting), home: None, offered: false, channels: HashMap::new() }
+        Self { shared, waiting: Some(waiting), home: None, wrong: HashMap::new(), too_often: false, channels: HashMap::new() }
+    }
+
+    /// Whoever gives this name on this connection.
+    fn caller(&self, name: &str) -> Caller {
+        self.shared.door.doorman.caller(self.shared.from, name)
     }
 
     /// The user, if this key is one of its.
-    async fn allowed(&self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Uuid, Fingerprint)> {
+    async fn allowed(&mut self, user: &str, key: &PublicKey, algorithm: &Algorithm) -> Option<(Uuid, Fingerprint)> {
+        let caller = self.caller(user);
+        // Answered as a wrong key, so that the ban tells no more than that.
+        if self.shared.door.doorman.is_refused(caller) {
+            self.too_often = true;
+            return None;
+        }
         // SHA-1; the name is refused too where the client asks which are accepted.
         if *algorithm == (Algorithm::Rsa { hash: None }) {
+            self.wrong.entry(caller).or_default();
             return None;
         }
         let key = Fingerprint(key.fingerprint(HashAlg::Sha256).sha256()?);
         match self.shared.door.homes.account(user).await {
-            Ok(account) => account.filter(|account| account.keys.contains(&key)).map(|account| (account.id, key)),
+            Ok(Some(account)) if account.keys.contains(&key) => Some((account.id, key)),
+            Ok(account) => {
+                self.wrong.insert(caller, account.map(|account| account.id));
+                None
+            }
             Err(_) => {
                 self.shared.refused(Refused::Unknown);
                 None
@@ -113,8 +132,15 @@ impl<D: Homes> Drop for Session<D> {
     fn drop(&mut self) {
         let channels: Vec<ChannelId> = self.channels.keys().copied().collect();
         channels.into_iter().for_each(|channel| self.end_channel(channel));
-        if self.offered && self.home.is_none() {
-            self.shared.door.doorman.failed(self.shared.from);
+        if self.home.is_some() {
+            return;
+        }
+        if self.too_often {
+            self.shared.refused(Refused::Banned);
+        }
+        if !self.wrong.is_empty() {
+            self.shared.door.doorman.failed(self.shared.from, self.wrong.keys().copied());
+            self.wrong.values().flatten().for_each(|user| self.shared.door.homes.refused(*user));
             self.shared.refused(Refused::LogOnFailed);
         }
     }
@@ -124,16 +150,16 @@ impl<D: Homes> Handler for Session<D> {
     type Error = russh::Error;
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
-        self.offered = true;
         let allowed = self.allowed(user, offer.public_key, offer.algorithm).await;
         Ok(if allowed.is_some() { Auth::Accept } else { Auth::reject() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        let caller = self.caller(user);
         let Some((user, key)) = self.allowed(user, key.public_key, key.algorithm).await else { return Ok(Auth::reject()) };
-        let Some(place) = self.shared.door.doorman.enter(user, self.shared.from) else {
-            // The key was right: this is no failure of the address.
-            self.offered = false;
+        // The key is right: keys that were offered before it are no failure.
+        self.wrong.remove(&caller);
+        let Some(place) = self.shared.door.doorman.enter(user, caller) else {
             self.shared.refused(Refused::TooManySessions);
             return Ok(Auth::reject());
         };
@@ -146,8 +172,9 @@ impl<D: Homes> Handler for Session<D> {
                 Ok(Auth::Accept)
             }
             Err(problem) => {
-                self.offered = problem == Problem::KeyNotAllowed;
-                if problem != Problem::KeyNotAllowed {
+                if problem == Problem::KeyNotAllowed {
+                    self.wrong.insert(caller, Some(user));
+                } else {
                     self.shared.refused(Refused::Unknown);
                 }
                 Ok(Auth::reject())

@@ -1,23 +1,26 @@
 //! The server over a socket, with russh's client and plain folders behind it.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
 use prometheus::Registry;
 use russh::client::{self, AuthResult};
+use russh::keys::agent::AgentIdentity;
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as Wrong;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::host_keys::Kind;
 use super::*;
-use crate::files::home::Fingerprint;
-use crate::stub::files::PlainHomes;
+use crate::files::home::{Account, Fingerprint, Problem};
+use crate::stub::files::{PlainHome, PlainHomes};
 
 struct Anyone;
 
@@ -31,10 +34,51 @@ impl client::Handler for Anyone {
 
 type Client = client::Handle<Anyone>;
 
+/// Plain homes that keep which users gave a wrong key.
+#[derive(Clone)]
+struct Noting {
+    homes: PlainHomes,
+    refused: Arc<Mutex<Vec<Uuid>>>,
+}
+
+impl Homes for Noting {
+    type Home = PlainHome;
+
+    async fn account(&self, name: &str) -> Result<Option<Account>, Problem> {
+        self.homes.account(name).await
+    }
+
+    async fn enter(&self, user: Uuid, key: Fingerprint, from: IpAddr) -> Result<PlainHome, Problem> {
+        self.homes.enter(user, key, from).await
+    }
+
+    fn refused(&self, user: Uuid) {
+        self.refused.lock().unwrap().push(user);
+    }
+}
+
+/// Says that it signs, and does not.
+struct NeverSigns;
+
+impl russh::Signer for NeverSigns {
+    type Error = russh::SendError;
+
+    async fn auth_sign(
+        &mut self,
+        _key: &AgentIdentity,
+        _hash: Option<HashAlg>,
+        _to_sign: Vec<u8>,
+    ) -> Result<Vec<u8>, russh::SendError> {
+        Err(russh::SendError {})
+    }
+}
+
 /// A server, its homes, and the key of the user `KY`.
 struct World {
     folder: tempfile::TempDir,
     homes: PlainHomes,
+    /// Users that gave a wrong key and did not log on.
+    refused: Arc<Mutex<Vec<Uuid>>>,
     key: Arc<PrivateKey>,
     counts: Counts,
     address: SocketAddr,
@@ -60,12 +104,14 @@ impl World {
         homes.allow("KY", vec![fingerprint(&key)]).unwrap();
         let host_key = host_keys::generate(&folder.path().join("host.key"), Kind::Ed25519).unwrap();
         let counts = Counts::new(&Registry::new()).unwrap();
-        let door = Door::new(homes.clone(), vec![host_key], limits, counts.clone(), Clock::system());
+        let refused = Arc::<Mutex<Vec<Uuid>>>::default();
+        let noting = Noting { homes: homes.clone(), refused: refused.clone() };
+        let door = Door::new(noting, vec![host_key], limits, counts.clone(), Clock::system());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(door.serve(listener, async move { drop(stopped.await) }));
-        Self { folder, homes, key: Arc::new(key), counts, address, stop: Some(stop), serving }
+        Self { folder, homes, refused, key: Arc::new(key), counts, address, stop: Some(stop), serving }
     }
 
     async fn connect(&self) -> Client {
@@ -76,6 +122,23 @@ impl World {
         let mut client = self.connect().await;
         let result = client.authenticate_publickey(user, PrivateKeyWithHashAlg::new(key, None)).await.unwrap();
         (client, result)
+    }
+
+    /// One connection that offers keys that are not the user's; it is over, and counted.
+    async fn fails(&self, user: &str, keys: usize) {
+        let before = self.counts.refused_so_far(Refused::LogOnFailed);
+        let mut client = self.connect().await;
+        for _ in 0..keys {
+            let key = PrivateKeyWithHashAlg::new(Arc::new(new_key()), None);
+            assert!(!client.authenticate_publickey(user, key).await.unwrap().success());
+        }
+        drop(client);
+        let counted = async {
+            while self.counts.refused_so_far(Refused::LogOnFailed) == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), counted).await.unwrap();
     }
 
     async fn logged_on(&self) -> Client {
@@ -129,6 +192,38 @@ async fn an_unknown_user_and_a_wrong_key_get_the_same_answer_and_a_right_key_non
     assert!(answers[0].contains("PublicKey") && !answers[0].contains("Password"), "{}", answers[0]);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     world.logged_on().await;
+}
+
+/// What host keys a client is shown.
+struct Shown(Arc<Mutex<Vec<Fingerprint>>>);
+
+impl client::Handler for Shown {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = key else { return Ok(false) };
+        self.0.lock().unwrap().push(Fingerprint(key.fingerprint(HashAlg::Sha256).sha256().unwrap()));
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn of_two_host_keys_of_one_kind_the_first_is_shown_and_the_other_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str, kind| host_keys::generate(&folder.path().join(name), kind).unwrap();
+    let keys = [of("now", Kind::Ed25519), of("other", Kind::Ecdsa), of("next", Kind::Ed25519)];
+    assert_eq!(host_keys::waiting(&keys), [(2, 0)]);
+    let first = fingerprint(&keys[0]);
+    let homes = PlainHomes::new(folder.path().join("homes"), LARGEST);
+    let counts = Counts::new(&Registry::new()).unwrap();
+    let door = Door::new(homes, keys.to_vec(), quick(), counts, Clock::system());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(door.serve(listener, std::future::pending()));
+    let shown = Arc::<Mutex<Vec<Fingerprint>>>::default();
+    client::connect(Arc::default(), address, Shown(shown.clone())).await.unwrap();
+    assert_eq!(*shown.lock().unwrap(), [first]);
+    serving.abort();
 }
 
 #[tokio::test]
@@ -254,30 +349,83 @@ async fn who_does_not_log_on_in_time_is_closed_however_alive() {
 }
 
 #[tokio::test]
-async fn an_address_with_too_many_failures_is_not_answered() {
-    let limits = SftpLimits { failures: 3, failures_within: Duration::from_secs(10), ..quick() };
-    let world = World::new(limits).await;
-    for number in 1..=3 {
-        let (client, result) = world.log_on("KY", Arc::new(new_key())).await;
-        assert!(!result.success());
-        drop(client);
-        let counted = async {
-            while world.counts.refused_so_far(Refused::LogOnFailed) < number {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(Duration::from_secs(60), counted).await.unwrap();
+async fn a_name_with_too_many_failures_is_let_in_no_more_and_others_from_the_same_address_are() {
+    let world = World::new(SftpLimits { failures: 3, ..quick() }).await;
+    let other = Arc::new(new_key());
+    world.homes.allow("OPUS", vec![fingerprint(&other)]).unwrap();
+    for _ in 0..2 {
+        world.fails("KY", 1).await;
     }
-    let mut stream = TcpStream::connect(world.address).await.unwrap();
-    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    // A right key was tried meanwhile: it lengthens nothing.
-    let served = async {
-        while client::connect(Arc::default(), world.address, Anyone).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    // A right key makes up for them.
+    world.logged_on().await;
+    for _ in 0..3 {
+        world.fails("KY", 1).await;
+    }
+    let (client, result) = world.log_on("KY", world.key.clone()).await;
+    assert!(!result.success(), "with the right key");
+    drop(client);
+    let (_client, result) = world.log_on("OPUS", other).await;
+    assert!(result.success());
+    let counted = async {
+        while world.counts.refused_so_far(Refused::Banned) == 0 {
+            tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(60), served).await.unwrap();
+    timeout(Duration::from_secs(60), counted).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_right_key_that_is_tried_meanwhile_makes_no_ban_longer() {
+    let world = World::new(SftpLimits { failures: 3, failures_within: Duration::from_secs(5), ..quick() }).await;
+    for _ in 0..3 {
+        world.fails("KY", 1).await;
+    }
+    let let_in = async { while !world.log_on("KY", world.key.clone()).await.1.success() {} };
+    timeout(Duration::from_secs(60), let_in).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_from_which_ten_names_fail_is_not_answered() {
+    let limits = SftpLimits { failures: 1, refusal_time: Duration::from_millis(1), ..quick() };
+    let world = World::new(limits).await;
+    for number in 1..=9 {
+        world.fails(&format!("UKENDT_{number}"), 1).await;
+    }
+    drop(world.connect().await);
+    world.fails("UKENDT_10", 1).await;
+    let mut stream = TcpStream::connect(world.address).await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_right_key_that_is_offered_and_not_signed_with_is_no_failure() {
+    let world = World::new(SftpLimits { failures: 3, ..quick() }).await;
+    for _ in 0..30 {
+        let mut client = world.connect().await;
+        let offered = client.authenticate_publickey_with("KY", world.key.public_key().clone(), None, &mut NeverSigns).await;
+        assert!(offered.is_err(), "the server knows the key, and asks for a signature");
+    }
     world.logged_on().await;
+    assert_eq!(world.counts.refused_so_far(Refused::LogOnFailed), 0);
+    assert!(world.refused.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_with_wrong_keys_is_told_of_its_user_once_and_not_where_a_right_key_follows() {
+    let mut world = World::new(SftpLimits { refusal_time: Duration::from_millis(1), ..quick() }).await;
+    let user = world.homes.account("KY").await.unwrap().unwrap().id;
+    world.fails("KY", OFFERS - 1).await;
+    assert_eq!(*world.refused.lock().unwrap(), [user]);
+    world.fails("UKENDT", 1).await;
+    let mut client = world.connect().await;
+    let wrong = client.authenticate_publickey("KY", PrivateKeyWithHashAlg::new(Arc::new(new_key()), None)).await.unwrap();
+    let right = client.authenticate_publickey("KY", PrivateKeyWithHashAlg::new(world.key.clone(), None)).await.unwrap();
+    assert!(!wrong.success() && right.success());
+    drop(client);
+    // Every connection is over once the server is.
+    world.stop.take().unwrap().send(()).unwrap();
+    timeout(Duration::from_secs(60), &mut world.serving).await.unwrap().unwrap();
+    assert_eq!(*world.refused.lock().unwrap(), [user], "neither of an unknown name nor of one who logged on");
 }
 
 /// A READ as it is on the wire.
@@ -560,6 +708,36 @@ fn string(text: &str) -> Vec<u8> {
     [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat()
 }
 
+/// What is answered to a packet, both without their lengths.
+async fn answered(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), packet: &[u8]) -> Vec<u8> {
+    stream.write_all(&[&(packet.len() as u32).to_be_bytes()[..], packet].concat()).await.unwrap();
+    let length = stream.read_u32().await.unwrap() as usize;
+    let mut packet = vec![0; length];
+    stream.read_exact(&mut packet).await.unwrap();
+    packet
+}
+
+#[tokio::test]
+async fn a_rename_onto_a_name_that_is_there_is_refused_and_that_of_posix_takes_its_place() {
+    let world = World::new(quick()).await;
+    for (name, content) in [("a", "new"), ("b", "old")] {
+        std::fs::write(world.out(name), content).unwrap();
+    }
+    let client = world.logged_on().await;
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    answered(&mut stream, &[1, 0, 0, 0, 3]).await;
+    let names = [string("OUT/a"), string("OUT/b")].concat();
+    let plain = answered(&mut stream, &[&[18, 0, 0, 0, 7][..], &names].concat()).await;
+    assert_eq!(plain[..9], [101, 0, 0, 0, 7, 0, 0, 0, 4], "FAILURE");
+    assert_eq!(std::fs::read(world.out("b")).unwrap(), b"old");
+    let posix = [&[200, 0, 0, 0, 8][..], &string("posix-rename@openssh.com"), &names].concat();
+    assert_eq!(answered(&mut stream, &posix).await[..9], [101, 0, 0, 0, 8, 0, 0, 0, 0], "OK");
+    assert_eq!(std::fs::read(world.out("b")).unwrap(), b"new");
+    assert!(!world.out("a").exists());
+}
+
 #[tokio::test]
 async fn four_extensions_are_offered_and_no_others_and_the_quota_is_told_as_of_a_file_system() {
     let world = World::new(quick()).await;
@@ -568,13 +746,7 @@ async fn four_extensions_are_offered_and_no_others_and_the_quota_is_told_as_of_a
     let channel = client.channel_open_session().await.unwrap();
     channel.request_subsystem(true, "sftp").await.unwrap();
     let mut stream = channel.into_stream();
-    let mut answer = async |packet: &[u8]| {
-        stream.write_all(&[&(packet.len() as u32).to_be_bytes()[..], packet].concat()).await.unwrap();
-        let length = stream.read_u32().await.unwrap() as usize;
-        let mut packet = vec![0; length];
-        stream.read_exact(&mut packet).await.unwrap();
-        packet
-    };
+    let mut answer = async |packet: &[u8]| answered(&mut stream, packet).await;
     let version = answer(&[1, 0, 0, 0, 3]).await;
     assert_eq!(version[..5], [2, 0, 0, 0, 3]);
     let mut offered = Vec::new();

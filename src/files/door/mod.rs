@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes as Shared;
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use self::reading::ReadFile;
@@ -50,6 +51,27 @@ impl Homes for Files {
         let noted = async { users::saw(&mut self.database().session().await?, user, key, self.now()).await };
         noted.await.map_err(Failed::from)?;
         Ok(home)
+    }
+
+    fn refused(&self, user: Uuid) {
+        let (Ok(turn), Ok(runtime)) = (self.0.noting.clone().try_acquire_owned(), Handle::try_current()) else { return };
+        let files = self.clone();
+        runtime.spawn(async move {
+            let _turn = turn;
+            if let Err(error) = files.note_refused(user).await {
+                tracing::warn!(%error, "it is not noted that a user of the SFTP service gave a wrong key");
+            }
+        });
+    }
+}
+
+impl Files {
+    /// Notes that a user gave a wrong key, once a minute at the most.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn note_refused(&self, user: Uuid) -> Result<(), StoreError> {
+        users::refused(&mut self.database().session().await?, user, self.now()).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
@@ -25,8 +25,6 @@ use crate::store::{Database, Session, StoreError};
 /// Contents on their way in or out at once, of all users and of one.
 const PASSING: usize = 64;
 const PASSING_OF_USER: usize = 8;
-/// How often it is written down that a user was seen, or refused.
-const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// The kind of the jobs that judge.
 pub const JOBS: &str = "mailboxes";
@@ -188,14 +186,13 @@ impl Mailboxes {
             return Err(ApiRefusal::MailboxRefused.into());
         };
         if !user.is_open(now) {
-            let before = now.checked_sub(SEEN_EVERY).unwrap_or(now);
-            if users::was_not_refused_since(&mut session, user.id, before).await? {
-                users::saw(&mut session, user.id, false, now).await?;
-            }
+            users::refused(&mut session, user.id, now).await?;
             return Err(ApiRefusal::MailboxRefused.into());
         }
-        if user.seen.is_none_or(|seen| now.duration_since(seen) >= SEEN_EVERY) {
-            users::saw(&mut session, user.id, true, now).await?;
+        // One that was refused since is seen anew: it was no longer refused.
+        let seen_lately = user.seen.is_some_and(|seen| now.duration_since(seen) < users::SEEN_EVERY);
+        if !seen_lately || user.refused > user.seen {
+            users::saw(&mut session, user.id, now).await?;
         }
         Ok(Entered { user, shown })
     }

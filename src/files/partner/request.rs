@@ -377,6 +377,7 @@ async fn carried_out(session: &mut Session, wanted: &Wanted, now: Timestamp) -> 
                 standing: users::Standing::Active,
                 valid_to: *valid_to,
                 seen: None,
+                refused: None,
                 certificates: certificate.iter().copied().collect(),
                 keys: key.iter().copied().collect(),
                 rights: Vec::new(),

@@ -28,7 +28,7 @@ const STUCK: SignedDuration = SignedDuration::from_mins(15);
 pub enum Cause {
     /// No user of the agreement was ever let in.
     NeverConnected,
-    /// A user was refused since it was last let in.
+    /// A user was refused since it was last let in: its key was wrong, or it is blocked, has expired or is deleted.
     LogOnRefused,
     /// Users were let in; what lies there was not fetched.
     NothingFetched,
@@ -68,8 +68,8 @@ impl Cause {
         let (da, en) = match self {
             Self::NeverConnected => ("ingen af aftalens brugere har været logget på", "no user of the agreement was ever let in"),
             Self::LogOnRefused => (
-                "en bruger er blevet afvist: den er spærret, udløbet eller slettet",
-                "a user was refused: it is blocked, has expired or is deleted",
+                "en bruger er blevet afvist: nøglen er en anden, eller brugeren er spærret, udløbet eller slettet",
+                "a user was refused: the key is another, or the user is blocked, has expired or is deleted",
             ),
             Self::NothingFetched => ("brugeren er logget på, men henter ikke", "the user is let in, and fetches nothing"),
             Self::NothingDelivered => ("brugeren er logget på, men afleverer ikke", "the user is let in, and delivers nothing"),

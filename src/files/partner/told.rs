@@ -2,6 +2,7 @@
 //! files: [`super::silence`].
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::agreement::{Agreement, numbered};
@@ -66,6 +67,26 @@ impl Mailboxes {
         });
     }
 
+    /// A connection gave a user's name and keys that are not its own. Noted aside, one at a time.
+    pub(super) fn wrong_key(&self, user: Uuid) {
+        let (Ok(turn), Ok(runtime)) = (self.0.looking.clone().try_acquire_owned(), Handle::try_current()) else { return };
+        let mailboxes = self.clone();
+        runtime.spawn(async move {
+            let _turn = turn;
+            if let Err(error) = mailboxes.note_refused(user).await {
+                tracing::warn!(%error, "it is not noted that a user of mailboxes gave a wrong key");
+            }
+        });
+    }
+
+    /// Notes that a user was refused, once a minute at the most.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn note_refused(&self, user: Uuid) -> Result<(), StoreError> {
+        users::refused(&mut self.database().session().await?, user, self.now()).await
+    }
+
     /// Notes that a user was refused; tells those of a name in another case how to write it, once a day.
     pub async fn looked_at(&self, name: &str) -> Result<(), StoreError> {
         let now = self.now();
@@ -74,7 +95,7 @@ impl Mailboxes {
         let mut tell = Vec::new();
         for user in alike.into_iter().filter(|user| user.environment == self.0.environment) {
             if user.name == name {
-                users::saw(&mut session, user.id, false, now).await?;
+                users::refused(&mut session, user.id, now).await?;
                 continue;
             }
             for right in &user.rights {

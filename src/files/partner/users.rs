@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::agreement::Number;
@@ -42,6 +42,9 @@ impl FromStr for Standing {
         [Self::Active, Self::Blocked, Self::Deleted].into_iter().find(|known| known.name() == text).ok_or(())
     }
 }
+
+/// How often it is written down that a user was seen, or refused.
+pub(super) const SEEN_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What a user may do on one agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -93,6 +96,8 @@ pub struct User {
     pub valid_to: Option<Timestamp>,
     /// When it was last let in.
     pub seen: Option<Timestamp>,
+    /// When it was last refused, though it is known: a wrong key, or it is blocked, has expired or is deleted.
+    pub refused: Option<Timestamp>,
     /// Its certificates.
     pub certificates: Vec<Thumbprint>,
     /// Its SSH keys.
@@ -167,7 +172,10 @@ impl User {
 
 macro_rules! users_where {
     ($condition:literal) => {
-        sql(concat!("SELECT id, name, environment, authority, state, valid_to_us, seen_us FROM mailbox_user WHERE ", $condition))
+        sql(concat!(
+            "SELECT id, name, environment, authority, state, valid_to_us, seen_us, refused_us FROM mailbox_user WHERE ",
+            $condition
+        ))
     };
 }
 
@@ -197,6 +205,7 @@ async fn whole(session: &mut Session, row: &Row) -> Result<User, StoreError> {
         standing: state.parse().map_err(|()| StoreError::Unreadable { column: "state" })?,
         valid_to: at("valid_to_us")?,
         seen: at("seen_us")?,
+        refused: at("refused_us")?,
         certificates: certificates.iter().map(|row| row.parsed("thumbprint")).collect::<Result<_, _>>()?,
         keys: keys.iter().map(key).collect::<Result<_, StoreError>>()?,
         rights: rights.iter().map(right).collect::<Result<_, StoreError>>()?,
@@ -292,25 +301,23 @@ pub async fn may_log_on(
     Ok(Some((first.get("id")?, keys)))
 }
 
-/// Notes that a user was let in, or refused.
+/// Notes that a user was let in.
 ///
 /// # Errors
 /// The store.
-pub async fn saw(session: &mut Session, user: Uuid, let_in: bool, now: Timestamp) -> Result<(), StoreError> {
-    let saw = match let_in {
-        true => sql("UPDATE mailbox_user SET seen_us = $1 WHERE id = $2"),
-        false => sql("UPDATE mailbox_user SET refused_us = $1 WHERE id = $2"),
-    };
-    session.execute(saw.bind(us(now)).bind(user)).await.map(drop)
+pub async fn saw(session: &mut Session, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    session.execute(sql("UPDATE mailbox_user SET seen_us = $1 WHERE id = $2").bind(us(now)).bind(user)).await.map(drop)
 }
 
-/// Whether it is to be written down that a user is refused: it was not, since an instant or since it was last let in.
+/// Notes that a user was refused, where that was not noted lately, since it was last let in.
 ///
 /// # Errors
 /// The store.
-pub async fn was_not_refused_since(session: &mut Session, user: Uuid, at: Timestamp) -> Result<bool, StoreError> {
-    let refused = sql("SELECT id FROM mailbox_user WHERE id = $1 AND refused_us > $2 AND refused_us >= COALESCE(seen_us, 0)");
-    Ok(session.first(refused.bind(user).bind(us(at))).await?.is_none())
+pub(super) async fn refused(session: &mut Session, user: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    let lately = now.checked_sub(SEEN_EVERY).unwrap_or(now);
+    let refused = sql("UPDATE mailbox_user SET refused_us = $1 WHERE id = $2
+                           AND (refused_us IS NULL OR refused_us <= $3 OR refused_us < COALESCE(seen_us, 0))");
+    session.execute(refused.bind(us(now)).bind(user).bind(us(lately))).await.map(drop)
 }
 
 /// Whether a user can be added as asked.

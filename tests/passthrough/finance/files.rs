@@ -282,6 +282,7 @@ async fn a_stream_of_a_mailbox_that_names_the_rule_has_its_files_judged_as_those
             standing: mailbox_users::Standing::Active,
             valid_to: None,
             seen: None,
+            refused: None,
             certificates: vec![Thumbprint::of_der(b"a system")],
             keys: Vec::new(),
             rights: Vec::new(),
@@ -574,6 +575,7 @@ async fn beside(finance: &Finance, folder: &Path) -> (hjemmel::files::Files, Dat
             disabled: false,
             valid_to: None,
             seen: None,
+            refused: None,
             used: users::Used::default(),
         };
         users::add(&mut transaction, &user, now).await.unwrap();

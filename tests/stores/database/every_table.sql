@@ -53,9 +53,9 @@ VALUES ('00000000-0000-4000-8000-000000000043', '00000000-0000-4000-8000-0000000
 INSERT INTO trial (id, service, authority, opens_at, closes_at, opened_at, ended_at)
 VALUES ('00000000-0000-4000-8000-000000000044', '00000000-0000-4000-8000-000000000003', '99999981', '2026-01-01T00:00:00Z',
     '2026-01-02T00:00:00Z', '2026-01-01T00:00:00.5Z', NULL);
-INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, valid_to_us, added_us, seen_us, bytes_used, files_used, newest_us)
+INSERT INTO sftp_user (id, name, environment, system, authority, older_root, bytes_limit, disabled, valid_to_us, added_us, seen_us, refused_us, bytes_used, files_used, newest_us)
 VALUES ('00000000-0000-4000-8000-000000000051', 'opus', 'exttest', '00000000-0000-4000-8000-000000000002', '99999981', 0, 1000, 1,
-    NULL, 5, NULL, 6, 7, 8);
+    NULL, 5, NULL, 9, 6, 7, 8);
 INSERT INTO sftp_key (sftp_user, fingerprint, label, public_key, disabled, valid_to_us, added_us, seen_us)
 VALUES ('00000000-0000-4000-8000-000000000051', 'SHA256:abc', 'nøgle', 'ssh-ed25519 AAAA', 0, NULL, 5, 6);
 INSERT INTO file_order (id, state, sender, recipient, sender_authority, recipient_authority, inf_ref, pattern, legal_basis, purpose, valid_from, valid_to, largest_bytes, keep_days, alarm_hours, delete_days)

@@ -37,7 +37,7 @@ pub(super) struct Post {
     pub(super) files: Files,
     pub(super) database: Database,
     pub(super) folder: std::path::PathBuf,
-    now: Arc<Mutex<Timestamp>>,
+    pub(super) now: Arc<Mutex<Timestamp>>,
     _temporary: tempfile::TempDir,
 }
 
@@ -116,6 +116,7 @@ pub(super) async fn populate(database: &Database, at: Timestamp) {
             standing: users::Standing::Active,
             valid_to: None,
             seen: None,
+            refused: None,
             certificates: vec![certificate(of)],
             keys: vec![key(of)],
             rights: Vec::new(),

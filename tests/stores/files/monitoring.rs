@@ -178,11 +178,37 @@ async fn where_no_letter_goes_to_the_mailbox_of_an_order_nobody_counts_as_told_u
 }
 
 #[tokio::test]
+async fn the_letters_of_a_file_that_is_not_fetched_and_of_a_silence_name_their_cause_and_no_file() {
+    for world in World::all().await {
+        add(&world, &of(&world, RECIPIENT)).await.unwrap();
+        world.send(NAME, b"x").await;
+        world.files.note_refused(id(RECIPIENT)).await.unwrap();
+        world.pass(SignedDuration::from_hours(25));
+        for _ in 0..2 {
+            world.files.sweep().await.unwrap();
+        }
+        let rows = world.database.all(sql("SELECT payload FROM job WHERE kind = 'notice'")).await.unwrap();
+        let letters = rows.iter().map(|row| String::from_utf8(row.get::<Vec<u8>>("payload").unwrap()).unwrap());
+        let mut letters: Vec<_> = letters.collect();
+        letters.sort_by_key(|letter| letter.contains("file-not-fetched"));
+        assert_eq!(letters.len(), 2, "{}: {letters:?}", world.kind);
+        for (letter, kind) in letters.iter().zip(["silence", "file-not-fetched"]) {
+            assert!(letter.contains(kind) && letter.contains("drift@example.dk") && letter.contains(RECIPIENT), "{letter}");
+            assert!(letter.contains(Cause::LogOnRefused.told().da()), "{}: {letter}", world.kind);
+            assert!(!letter.contains(NAME), "{}: {letter}", world.kind);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_likely_cause_of_a_silence_is_named() {
     for world in World::all().await {
         let since = *world.now.lock().unwrap();
         world.pass(SignedDuration::from_hours(30));
         assert_eq!(cause(&world, RECIPIENT, since).await, Cause::NeverConnected, "{}", world.kind);
+        world.files.note_refused(id(RECIPIENT)).await.unwrap();
+        assert_eq!(cause(&world, RECIPIENT, since).await, Cause::LogOnRefused, "{}: with a wrong key", world.kind);
+        world.pass(SignedDuration::from_secs(1));
         world.home(RECIPIENT).await;
         assert_eq!(cause(&world, RECIPIENT, since).await, Cause::NothingSent, "{}", world.kind);
         let now = *world.now.lock().unwrap();
@@ -230,5 +256,27 @@ async fn a_monitoring_order_is_for_files_that_can_be_told_and_there_is_one_of_a_
         add(&world, &good).await.unwrap();
         let same = Monitoring { id: Uuid::new_v4(), alarm_hours: 9, ..good.clone() };
         assert!(matches!(add(&world, &same).await, Err(MonitoringError::InTheWay(other)) if other == good.id), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_tries_a_wrong_key_again_and_again_is_noted_once_a_minute() {
+    for world in World::all().await {
+        let noted = async || {
+            world.files.note_refused(id(RECIPIENT)).await.unwrap();
+            let user = users::named(&mut world.database.session().await.unwrap(), RECIPIENT).await.unwrap().unwrap();
+            user.refused.unwrap()
+        };
+        let first = noted().await;
+        world.pass(SignedDuration::from_secs(30));
+        assert_eq!(noted().await, first, "{}", world.kind);
+        world.pass(SignedDuration::from_secs(31));
+        let second = noted().await;
+        assert!(second > first, "{}", world.kind);
+        // Who logged on meanwhile is refused anew at once.
+        world.pass(SignedDuration::from_secs(1));
+        world.home(RECIPIENT).await;
+        world.pass(SignedDuration::from_secs(1));
+        assert!(noted().await > second, "{}", world.kind);
     }
 }

@@ -1,6 +1,7 @@
 //! Mailboxes by SFTP, on SQLite and PostgreSQL: what each user sees and may do there.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hjemmel::files::both::{Both, EitherFile, EitherFolder, EitherHome};
@@ -11,7 +12,9 @@ use hjemmel::files::partner::door::PartnerHomes;
 use hjemmel::files::partner::fetch::Which;
 use hjemmel::files::partner::room::MOST_FILES;
 use hjemmel::files::partner::rows::{Transport, Validation};
+use hjemmel::files::partner::silence::Cause;
 use hjemmel::files::partner::users;
+use jiff::SignedDuration;
 
 use super::mailboxes::{CENTRAL, GOOD, INSTITUTION, OWN, Post, STRANGER, key, number, terms};
 
@@ -544,6 +547,7 @@ async fn a_user_of_homes_does_not_get_the_name_of_a_mailbox_user_with_a_key_nor_
             disabled: false,
             valid_to: None,
             seen: None,
+            refused: None,
             used: Used::default(),
         };
         let mut session = post.database.session().await.unwrap();
@@ -610,6 +614,38 @@ async fn a_name_in_another_case_lets_nobody_in_and_its_owner_is_told_once_a_day(
         post.pass(24);
         post.mailboxes.looked_at("bruger_pa85858").await.unwrap();
         assert_eq!(letters().await.len(), 2, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_silent_for_a_wrong_key_until_a_right_one_comes() {
+    for post in Post::all().await {
+        let homes = Both::new(post.files.clone(), Some(PartnerHomes::new(post.mailboxes.clone(), post.files.clone())));
+        let cause = async || {
+            let silent = post.mailboxes.silent().await.unwrap();
+            silent.into_iter().find(|silent| silent.stream == "LOENPOSTER").unwrap().cause
+        };
+        log_on(&post, INSTITUTION).await;
+        post.pass(25);
+        assert_eq!(cause().await, Cause::NothingDelivered, "{}", post.kind);
+        let account = homes.account(&format!("BRUGER_{INSTITUTION}")).await.unwrap().unwrap();
+        assert!(!account.keys.contains(&key(STRANGER)));
+        homes.refused(account.id);
+        let noted = async {
+            while cause().await != Cause::LogOnRefused {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), noted).await.unwrap_or_else(|_| panic!("{}: it is not noted", post.kind));
+        // Within the minute in which it was seen: it was no longer refused.
+        *post.now.lock().unwrap() += SignedDuration::from_secs(1);
+        log_on(&post, INSTITUTION).await;
+        assert_eq!(cause().await, Cause::NothingDelivered, "{}", post.kind);
+        *post.now.lock().unwrap() += SignedDuration::from_secs(1);
+        post.mailboxes.note_refused(account.id).await.unwrap();
+        *post.now.lock().unwrap() += SignedDuration::from_secs(1);
+        log_on(&post, INSTITUTION).await;
+        assert_eq!(cause().await, Cause::NothingDelivered, "{}: a right key a second after a wrong one", post.kind);
     }
 }
 

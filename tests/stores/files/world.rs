@@ -129,6 +129,7 @@ pub async fn populate(database: &Database, now: Timestamp) {
             disabled: false,
             valid_to: None,
             seen: None,
+            refused: None,
             used: users::Used::default(),
         };
         users::add(&mut transaction, &user, now).await.unwrap();

@@ -99,6 +99,10 @@ impl Homes for PartnerHomes {
         home.entered().await?;
         Ok(home)
     }
+
+    fn refused(&self, user: Uuid) {
+        self.mailboxes.wrong_key(user);
+    }
 }
 
 /// The mailboxes of a user in one session.
