@@ -65,7 +65,8 @@ enum Command {
         #[command(flatten)]
         decide: Decide,
     },
-    /// Deliver one once more to one of its recipients, from the copy that is kept
+    /// Deliver one once more to one of its recipients, from the copy that is kept: by an operator, or by whoever requests route orders for
+    /// that recipient
     Redeliver {
         /// Its id
         id: Uuid,

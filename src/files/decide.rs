@@ -1,7 +1,8 @@
 //! Decisions on users of the SFTP service, route orders and transfers: who may, and that it is written who did. As every
 //! decision, each is put into the audit's chain by a serving node.
 //!
-//! Operators make users and give them keys. A route order is requested by whom the recipient belongs to (its company, or the
+//! Operators make users and give them keys, and try transfers again; a transfer is delivered once more by them, or by whom its
+//! recipient belongs to. A route order is requested by whom the recipient belongs to (its company, or the
 //! authority itself), and approved by a signatory of the recipient's authority who did not request it.
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::key::PublicKey;
 use super::monitoring::{self, Monitoring, MonitoringError};
 use super::operate::{self, OperateError};
 use super::orders::{self, Order, OrderError};
+use super::transfers;
 use super::users::{self, Changed, User, UserError};
 use crate::agreements::{Change, State, Store};
 use crate::audit::Subject;
@@ -22,7 +24,7 @@ use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError};
 use crate::refusal::{Detail, api::ApiRefusal};
 use crate::store::{StoreError, until_it_holds};
-use crate::users::rights::Action;
+use crate::users::rights::{Action, Role};
 use crate::users::store::known;
 use crate::users::{Actor, Whose};
 
@@ -89,7 +91,7 @@ async fn operator(
     by: Option<By<'_>>,
     what: &What,
     because: &Because,
-) -> Result<Option<(Actor, crate::users::rights::Role)>, FileDecideError> {
+) -> Result<Option<(Actor, Role)>, FileDecideError> {
     let Some(by) = by else { return Ok(None) };
     let actor = by.of(store, what, because).await?;
     let role = actor.may(Action::ManageUsers)?;
@@ -330,7 +332,36 @@ async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, becaus
     Ok(change.commit().await?)
 }
 
-/// What an operator does to a transfer.
+fn no_transfer() -> ApiRefusal {
+    ApiRefusal::ApiNotFound { what: Detail::new("overførsel til den modtager", "transfer to that recipient") }
+}
+
+/// Who has a transfer delivered once more: an operator, or whoever requests route orders for its recipient. To others it is not there.
+async fn operator_or_recipient(
+    store: &Store,
+    by: Option<By<'_>>,
+    what: &What,
+    (transfer, recipient): (Uuid, &str),
+    because: &Because,
+) -> Result<Option<(Actor, Role)>, FileDecideError> {
+    let Some(by) = by else { return Ok(None) };
+    let actor = by.of(store, what, because).await?;
+    if let Ok(role) = actor.may(Action::ManageUsers) {
+        return Ok(Some((actor, role)));
+    }
+    let role = actor.may(Action::RequestAgreement)?;
+    let mut session = store.database().session().await?;
+    let recipient = users::named(&mut session, recipient).await?.ok_or_else(no_transfer)?;
+    let deliveries = transfers::deliveries(&mut session, transfer).await?;
+    let delivery = deliveries.iter().find(|delivery| delivery.recipient == recipient.id).ok_or_else(no_transfer)?;
+    let order = orders::with_id(&mut session, delivery.order).await?;
+    if !is_of(&actor, &order, &recipient) {
+        return Err(no_transfer().into());
+    }
+    Ok(Some((actor, role)))
+}
+
+/// What an operator does to a transfer, or its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Try a refused one again.
@@ -373,7 +404,12 @@ async fn operate_once(
         to: to.to_owned(),
         shown: Some(sha256(&format!("{operation:?}"))),
     };
-    let proven = operator(store, by, &what, because).await?;
+    let proven = match operation {
+        Operation::Retry => operator(store, by, &what, because).await?,
+        Operation::Redeliver(recipient) => {
+            operator_or_recipient(store, by, &what, (transfer, recipient.as_str()), because).await?
+        }
+    };
     let mut change = store.change().await?;
     match operation {
         Operation::Retry => operate::retry(store.database(), change.transaction(), transfer).await?,

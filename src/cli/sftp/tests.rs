@@ -266,3 +266,52 @@ async fn a_repeated_submission_is_listed_with_the_one_that_delivered_it() {
     let retried = house.run(&format!("transfers retry {again} --reason sag"), &[], None).await.unwrap_err();
     assert!(retried.contains("only one that is AFVIST"), "{retried}");
 }
+
+#[tokio::test]
+async fn a_transfer_is_delivered_once_more_by_whom_its_recipient_belongs_to_and_by_nobody_elses() {
+    let house = House::with_users().await;
+    let order = async |inf_ref: &str, recipient_authority: &str, signatory: &str| {
+        let line = format!(
+            "sftp order request --from KY_SFTP --to OPUS_SFTP --sender-authority 11111111 --recipient-authority {recipient_authority} \
+             --inf-ref {inf_ref} --purpose bogføring --reason sag"
+        );
+        let said = house.run(&line, &["--legal-basis", "Bogføringsloven § 6"], Some("O. Drift")).await.unwrap();
+        let id = said.split(' ').nth(3).unwrap().trim_end_matches(';').to_owned();
+        house.run(&format!("sftp order approve {id} --reason sag"), &["--yes"], Some(signatory)).await.unwrap();
+        id.parse::<Uuid>().unwrap()
+    };
+    let orders = [order("X_1", "11111111", "A. Prøve").await, order("X_2", "99999981", "S. Fremmed").await];
+    let store = Store::open(&Settings::sqlite(&house.0.path().join("store.sqlite"))).await.unwrap();
+    let mut session = store.database().session().await.unwrap();
+    let sender = users::named(&mut session, "KY_SFTP").await.unwrap().unwrap().id;
+    let recipient = users::named(&mut session, "OPUS_SFTP").await.unwrap().unwrap().id;
+    let [own, others] = [Uuid::from_u128(1), Uuid::from_u128(2)];
+    for (transfer, order) in [own, others].into_iter().zip(orders) {
+        let add = sql("INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us)
+                       VALUES ($1, $2, 'SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', 'KLAR', 'x', 'x', $3, 0)");
+        let nothing: &[u8] = &[];
+        session.execute(add.bind(transfer).bind(sender).bind(nothing)).await.unwrap();
+        let add = sql("INSERT INTO file_delivery (transfer, recipient, file_order, state, delivered_us, alarm_us, delete_us)
+                       VALUES ($1, $2, $3, 'HENTET', 0, 1, 2)");
+        session.execute(add.bind(transfer).bind(recipient).bind(order)).await.unwrap();
+    }
+    drop(session);
+    store.close().await;
+    let again = async |what: &str, transfer: Uuid, by: &str| {
+        house.run(&format!("transfers {what} {transfer} --reason sag"), &[], Some(by)).await.unwrap_err()
+    };
+    let to = |user: &str| format!("redeliver --to {user}");
+    // Let through as far as the copy, which is not kept.
+    for by in ["R. Ansvarlig", "O. Drift"] {
+        let refused = again(&to("OPUS_SFTP"), own, by).await;
+        assert!(refused.contains("no copy of the content is kept"), "{by}: {refused}");
+    }
+    for (transfer, user) in [(others, "OPUS_SFTP"), (own, "KY_SFTP"), (own, "NOBODY"), (Uuid::from_u128(3), "OPUS_SFTP")] {
+        let refused = again(&to(user), transfer, "R. Ansvarlig").await;
+        assert!(refused.contains("ApiNotFound"), "{transfer} to {user}: {refused}");
+    }
+    let refused = again(&to("OPUS_SFTP"), own, "A. Prøve").await;
+    assert!(refused.contains("ApiNotAllowed"), "a signatory requests nothing: {refused}");
+    let refused = again("retry", own, "R. Ansvarlig").await;
+    assert!(refused.contains("ApiNotAllowed"), "it is the operators' to try again: {refused}");
+}
