@@ -155,6 +155,12 @@ fn danish(kind: Kind) -> Words {
             "Det er ikke lukket ind, og det får ikke at vide hvorfor.",
             "Skriv brugernavnet i systemets opsætning, netop som det står her.",
         ),
+        Kind::HostKeyChanges => words(
+            "SFTP-serveren får en ny værtsnøgle",
+            "SFTP-serveren viser en ny værtsnøgle fra det tidspunkt, der står her.",
+            "En klient, der kun kender den hidtidige nøgle, afviser fra da af at forbinde.",
+            "Tilføj nøglen i klientens known_hosts inden tidspunktet, og lad den hidtidige blive stående, til den nye vises. Er I i tvivl om brevet, så spørg platformens drift ad en anden vej.",
+        ),
     }
 }
 
@@ -286,6 +292,12 @@ fn english(kind: Kind) -> Words {
             "It was not let in, and is not told why.",
             "Write the user name in the system's set-up just as it stands here.",
         ),
+        Kind::HostKeyChanges => words(
+            "The SFTP server gets another host key",
+            "The SFTP server shows another host key from the instant named here.",
+            "A client that knows the present key alone refuses to connect from then on.",
+            "Add the key to the client's known_hosts before that instant, and let the present one stand until the new one is shown. If in doubt about the letter, ask the platform's operators by another way.",
+        ),
     }
 }
 
@@ -339,6 +351,8 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
     }
     if !notice.differs.is_empty() {
         body += match (notice.kind, da) {
+            (Kind::HostKeyChanges, true) => "\nDen nye nøgles fingeraftryk, og dens linje i known_hosts:\n",
+            (Kind::HostKeyChanges, false) => "\nThe new key's fingerprint, and its line in known_hosts:\n",
             (Kind::NoticeTakenBack, true) => "\nSammen med aftalen:\n",
             (Kind::NoticeTakenBack, false) => "\nWith the agreement:\n",
             (_, true) => "\nDet er ændret i forhold til det, der er godkendt:\n",

@@ -64,11 +64,13 @@ pub enum Kind {
     Silence,
     /// A user's name was given in upper or lower case as it is not written.
     LogOnName,
+    /// The SFTP server gets another host key.
+    HostKeyChanges,
 }
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -90,6 +92,7 @@ impl Kind {
         Self::PersonNotHandedOn,
         Self::Silence,
         Self::LogOnName,
+        Self::HostKeyChanges,
     ];
 }
 

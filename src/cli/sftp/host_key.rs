@@ -1,10 +1,18 @@
 //! `hjemmel sftp host-key`: the SFTP server's own keys.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use russh::keys::PrivateKey;
 
+use super::CommandError;
+use crate::agreements::{Environment, Store};
+use crate::cli::place::{Place, one_line, with_store};
+use crate::clock::{Clock, copenhagen};
 use crate::edge::sftp::host_keys::{self, Kind};
+use crate::files::announce::{self, Announced};
+use crate::store::{Access, StoreError};
 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
@@ -12,9 +20,12 @@ Examples:
   hjemmel sftp host-key new /etc/hjemmel/sftp-ed25519.key
   hjemmel sftp host-key new --kind ecdsa /etc/hjemmel/sftp-ecdsa.key
   hjemmel sftp host-key show /etc/hjemmel/sftp-*.key
+  hjemmel sftp host-key announce /etc/hjemmel/sftp-next.key --from 2027-03-01 \\
+    --host [sftp.example.dk]:2222 --config hjemmel.toml
 
 [sftp] host_keys in the configuration names the files. Tell users the fingerprints by a way that they trust; before a key is
-replaced, tell them the new one in good time: a client that knows the old one alone refuses to connect.")]
+replaced, announce the new one in good time: a client that knows the old one alone refuses to connect. Of two files of one kind
+the first is shown: put the next key behind it, and move it to the front on the day.")]
 pub(super) enum HostKey {
     /// Make a key in a file that is not there yet, readable by its owner alone
     New {
@@ -33,24 +44,70 @@ pub(super) enum HostKey {
         #[arg(long, value_name = "HOST", default_value = "sftp.example.dk")]
         host: String,
     },
+    /// Tell users by letter of a key that will be shown: the mailboxes of monitoring orders and partner agreements, each once
+    Announce {
+        /// The file of the new key
+        file: PathBuf,
+        /// The first day on which it may be shown
+        #[arg(long, value_name = "DATE")]
+        from: Date,
+        /// The name (and port, as [sftp.example.dk]:2222) by which clients reach the server
+        #[arg(long, value_name = "HOST", value_parser = one_line)]
+        host: String,
+        /// The environment whose users are told; that of --config unless given
+        #[arg(long, value_name = "NAME", value_parser = |text: &str| text.parse::<Environment>())]
+        environment: Option<Environment>,
+    },
 }
 
 /// Carries out the command.
 ///
 /// # Errors
-/// A file that cannot be made or read.
-pub(super) fn run(command: &HostKey) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let show = |file: &Path, key: &PrivateKey, host: &str| {
-        let (fingerprint, line) = host_keys::told(key);
-        println!("{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display());
-    };
+/// A file that cannot be made or read, or the store.
+pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
     match command {
-        HostKey::New { kind, file } => show(file, &host_keys::generate(file, *kind)?, "sftp.example.dk"),
+        HostKey::New { kind, file } => {
+            let key = host_keys::generate(&file, kind).map_err(CommandError::HostKey)?;
+            show(&file, &key, "sftp.example.dk", out)?;
+        }
         HostKey::Show { files, host } => {
-            for (file, key) in files.iter().zip(host_keys::read(files)?) {
-                show(file, &key, host);
+            for (file, key) in files.iter().zip(host_keys::read(&files).map_err(CommandError::HostKey)?) {
+                show(file, &key, &host, out)?;
             }
         }
+        HostKey::Announce { file, from, host, environment } => {
+            let now = clock.now();
+            let keys = host_keys::read(&[file]).map_err(CommandError::HostKey)?;
+            let begins = copenhagen().and_then(|zone| from.to_zoned(zone).ok()).map(|begins| begins.timestamp());
+            let begins = begins.filter(|begins| *begins > now).ok_or(CommandError::NotAhead(from))?;
+            let (settings, environment) = (place.settings(now)?, place.environment(environment)?);
+            for key in keys {
+                let (fingerprint, public) = host_keys::told(&key);
+                let (host, environment) = (host.clone(), environment.clone());
+                let key = announce::HostKey { host, fingerprint, public, from: begins, environment };
+                let tell = async |store: &Store| announce::host_key(store.database(), &key, now).await;
+                let announced: Result<Announced, StoreError> = with_store(&settings, Access::Change, tell).await;
+                announced_to(&announced?, &key.fingerprint, out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(file: &Path, key: &PrivateKey, host: &str, out: &mut impl Write) -> std::io::Result<()> {
+    let (fingerprint, line) = host_keys::told(key);
+    writeln!(out, "{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display())
+}
+
+fn announced_to(announced: &Announced, fingerprint: &str, out: &mut impl Write) -> std::io::Result<()> {
+    writeln!(out, "the host key {fingerprint} is told; letters go out where a node has [mail]")?;
+    for (what, mailboxes) in [("letter", &announced.told), ("told before", &announced.before)] {
+        for mailbox in mailboxes {
+            writeln!(out, "  {what:14}  {mailbox}")?;
+        }
+    }
+    for user in &announced.untold {
+        writeln!(out, "  NOT TOLD        {user}: no mailbox of it is known that letters go to; tell it by other means")?;
     }
     Ok(())
 }

@@ -9,12 +9,15 @@ mod user;
 
 use std::io::{self, BufRead, Write};
 
+use jiff::civil::Date;
+
 use super::ask::NotAgreed;
 use super::person::PersonError;
 use super::place::{Place, PlaceError};
 use crate::agreements::Store;
 use crate::clock::Clock;
 use crate::decisions::DecideError;
+use crate::edge::sftp::host_keys::HostKeyError;
 use crate::files::decide::FileDecideError;
 use crate::files::key::NotAKey;
 use crate::files::orders::OrderError;
@@ -107,8 +110,11 @@ pub enum CommandError {
         error: io::Error,
     },
     /// The server's own keys.
-    #[error("{0}")]
-    HostKey(Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    HostKey(HostKeyError),
+    /// The day of an announcement.
+    #[error("{0} has begun; a host key is announced from a day that is ahead, so that clients can be given it before")]
+    NotAhead(Date),
     /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -131,7 +137,7 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     match args.command {
-        Command::HostKey(command) => host_key::run(&command).map_err(CommandError::HostKey),
+        Command::HostKey(command) => host_key::run(command, &args.place, clock, out).await,
         Command::User(command) => user::run(command, &args.place, clock, out).await,
         Command::Key(command) => user::run_key(command, &args.place, clock, out).await,
         Command::Order(command) => order::run(command, &args.place, clock, operator, out).await,

@@ -315,3 +315,24 @@ async fn a_transfer_is_delivered_once_more_by_whom_its_recipient_belongs_to_and_
     let refused = again("retry", own, "R. Ansvarlig").await;
     assert!(refused.contains("ApiNotAllowed"), "it is the operators' to try again: {refused}");
 }
+
+#[tokio::test]
+async fn a_host_key_is_announced_from_a_day_that_is_ahead_and_told_to_the_mailboxes_of_monitoring_orders() {
+    let house = House::with_users().await;
+    house.run("sftp monitor add OPUS_SFTP --inf-ref X_1 --tell drift@example.dk --reason sag", &[], None).await.unwrap();
+    let file = house.0.path().join("next.key").display().to_string();
+    let made = house.run("sftp host-key new", &[&file], None).await.unwrap();
+    let fingerprint = made.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned();
+    let announce = async |from: &str| {
+        let line = format!("sftp host-key announce --from {from} --host [sftp.example.dk]:2222 --environment exttest");
+        house.run(&line, &[&file], None).await
+    };
+    let refused = announce("2026-11-22").await.unwrap_err();
+    assert!(refused.contains("has begun"), "{refused}");
+    let told = announce("2026-11-23").await.unwrap();
+    for part in [fingerprint.as_str(), "letter          drift@example.dk", "NOT TOLD        KY_SFTP"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let again = announce("2026-11-23").await.unwrap();
+    assert!(again.contains("told before     drift@example.dk") && !again.contains("letter  "), "{again}");
+}

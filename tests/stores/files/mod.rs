@@ -1,5 +1,6 @@
 //! Files from one system to another, on SQLite and PostgreSQL.
 
+mod announced;
 mod bounds;
 mod door;
 mod killed;
