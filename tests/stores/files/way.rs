@@ -12,6 +12,7 @@ use hjemmel::files::transfers::{self, Fetched};
 use hjemmel::files::users::{self, Changed};
 use hjemmel::store::{Access, Database, sql};
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use super::world::*;
 
@@ -208,6 +209,41 @@ async fn a_routed_file_finds_its_recipient_by_inf_ref_and_authorities_and_only_b
         assert_eq!(world.codes("f.xml").await, [1034, 1032], "{}", world.kind);
         send("g.xml", String::new()).await;
         assert_eq!(world.codes("g.xml").await, [1002], "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_two_orders_fit_goes_nowhere_until_its_trigger_names_the_recipients_system() {
+    for world in World::all().await {
+        let of = |recipient| hjemmel::files::orders::Order {
+            inf_ref: Some("X_1".to_owned()),
+            pattern: None,
+            ..order(SENDER, recipient)
+        };
+        // What no command does, and a store that was mended by hand may hold: both hold at once.
+        let (one, two) = (of(OTHER), of(RECIPIENT));
+        world.order(one.clone()).await;
+        world.set_order(one.id, State::Terminated).await;
+        world.order(two).await;
+        world.set_order(one.id, State::Approved).await;
+        let mut transaction = world.database.begin().await.unwrap();
+        let system = Uuid::new_v4();
+        let elsewhere = sql("UPDATE sftp_user SET system = $1 WHERE id = $2").bind(system).bind(id(OTHER));
+        transaction.execute(elsewhere).await.unwrap();
+        transaction.commit().await.unwrap();
+        let sender = world.home(SENDER).await;
+        let send = async |file: &str, routing: String| {
+            put(&sender, file, CONTENT).await.unwrap();
+            let trigger = trigger_to(file, CONTENT.len(), SENDER, &["ROUTING_V1_0_0"], &routing);
+            put(&sender, &format!("{file}.trigger"), trigger.as_bytes()).await.unwrap();
+            world.settle().await;
+        };
+        send("a.xml", routing("X_1", 1)).await;
+        assert_eq!(world.codes("a.xml").await, [1031], "{}", world.kind);
+        let named = format!("<RecipientIt-system>{system}</RecipientIt-system><RecipientAuthority>");
+        send("b.xml", routing("X_1", 2).replace("<RecipientAuthority>", &named)).await;
+        assert_eq!(world.list(OTHER, Folder::In).await, ["b.xml", "b.xml.metadata"], "{}", world.kind);
+        assert_eq!(world.list(RECIPIENT, Folder::In).await, [""; 0], "{}", world.kind);
     }
 }
 
