@@ -17,7 +17,7 @@ use hjemmel::soap::strict::Limits;
 use hjemmel::stub::service::instance::Maker;
 use proptest::prelude::*;
 
-use crate::judges::jdk;
+use crate::jdk::jdk;
 use crate::not_run::did_not_run;
 use crate::support::{official, service};
 

@@ -13,6 +13,7 @@ use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
 use hjemmel::stub::service::instance::Maker;
 
+use crate::jdk::jdk;
 use crate::not_run::did_not_run;
 use crate::support::{official, service};
 
@@ -60,15 +61,6 @@ fn mutants(message: &str) -> Vec<String> {
     found
 }
 
-const JUDGE: &str = r#"
-import java.io.File; import java.nio.file.*; import javax.xml.XMLConstants; import javax.xml.transform.stream.StreamSource; import javax.xml.validation.*;
-public class Judge { public static void main(String[] a) throws Exception {
-  Schema schema = SchemaFactory.newInstance(XMLConstants.W3C_XML_SCHEMA_NS_URI).newSchema(new File(a[0]));
-  for (int i = 0; i < Integer.parseInt(a[2]); i++) { String said = "valid";
-    try { schema.newValidator().validate(new StreamSource(new File(a[1], i + ".xml"))); } catch (org.xml.sax.SAXException e) { said = "invalid"; }
-    System.out.println(said); } } }
-"#;
-
 /// Compares, if the judge is there, and fails where it says otherwise than we do.
 fn beside(judge: &str, theirs: Option<Vec<bool>>, ours: &[bool], mutants: &[String]) {
     let Some(theirs) = theirs else { return did_not_run(judge, "apt-get install libxml2-utils default-jdk-headless") };
@@ -90,15 +82,6 @@ fn xmllint(schema: &Path, files: &Path, count: usize) -> Option<Vec<bool>> {
         line(" validates")
     };
     Some((0..count).map(verdict).collect())
-}
-
-/// The JDK's verdicts on `0.xml`, `1.xml` and so on; `None` where it is not installed.
-pub fn jdk(schema: &Path, files: &Path, count: usize) -> Option<Vec<bool>> {
-    let source = files.join("Judge.java");
-    fs::write(&source, JUDGE).unwrap();
-    let said = Command::new("java").arg(&source).arg(schema).arg(files).arg(count.to_string()).output().ok()?;
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-    Some(String::from_utf8_lossy(&said.stdout).lines().map(|line| line == "valid").collect())
 }
 
 /// The schema, or where there are several, as in a WSDL, a document that imports them: a judge takes one.

@@ -20,6 +20,8 @@ mod finance;
 mod fixed;
 mod gateway;
 mod instances;
+#[path = "../support/jdk.rs"]
+mod jdk;
 mod judges;
 #[path = "../gateway/log.rs"]
 mod log;

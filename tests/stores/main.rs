@@ -20,6 +20,8 @@ mod deliveries;
 mod endings;
 mod eyes;
 mod files;
+#[path = "../support/jdk.rs"]
+mod jdk;
 mod jobs;
 mod kept;
 #[path = "../support/not_run.rs"]

@@ -7,7 +7,7 @@ use std::fs;
 use super::contract::judged;
 use super::folder;
 use super::mutate::mutant;
-use crate::judges::jdk;
+use crate::jdk::jdk;
 use crate::not_run::did_not_run;
 
 /// The one difference that is known: a length counts characters, and the JDK counts units of UTF-16, two for each character beyond

@@ -1,4 +1,4 @@
-//! Triggers as they are read, metadata and receipts as they are written, beside the official schema and libxml2.
+//! Triggers as they are read, metadata and receipts as they are written, beside the official schema, libxml2 and the JDK.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::world::{routing, trigger_to};
+use crate::jdk::jdk;
 use crate::not_run::did_not_run;
 
 /// The folder of the official files, or a line that says what did not run.
@@ -68,11 +69,22 @@ impl Judges {
         Some(child.wait().ok()?.success())
     }
 
-    fn take(&self, xml: &str) {
-        assert!(self.ours(xml), "{xml}");
-        match self.xmllint(xml) {
-            Some(valid) => assert!(valid, "{xml}"),
-            None => did_not_run("xmllint", "apt-get install libxml2-utils"),
+    fn take(&self, written: &[String]) {
+        let files = tempfile::tempdir().unwrap();
+        for (at, xml) in written.iter().enumerate() {
+            assert!(self.ours(xml), "{xml}");
+            match self.xmllint(xml) {
+                Some(valid) => assert!(valid, "{xml}"),
+                None => did_not_run("xmllint", "apt-get install libxml2-utils"),
+            }
+            std::fs::write(files.path().join(format!("{at}.xml")), xml).unwrap();
+        }
+        let Some(theirs) = jdk(&self.xsd, files.path(), written.len()) else {
+            return did_not_run("the JDK", "apt-get install default-jdk-headless");
+        };
+        assert_eq!(theirs.len(), written.len());
+        for (xml, valid) in written.iter().zip(theirs) {
+            assert!(valid, "the JDK: {xml}");
         }
     }
 }
@@ -95,11 +107,12 @@ fn read(xml: &str) -> Result<Trigger, Vec<Code>> {
 #[test]
 fn the_official_samples_are_read_and_what_is_written_of_them_is_valid() {
     let (Some(folder), Some(judges)) = (official(), Judges::new()) else { return };
+    let mut all = Vec::new();
     for sample in ["01-trigger-simple.xml", "02-trigger-routed.xml"] {
         let text = std::fs::read_to_string(folder.join("samples").join(sample)).unwrap();
         let trigger = read(&text).unwrap_or_else(|wrong| panic!("{sample}: {:?}", numbers(&wrong)));
         assert_eq!((trigger.size, trigger.sender.as_str()), (48_213, "KY_SIMPELSFTP"));
-        judges.take(&metadata(Uuid::from_u128(1), &trigger, "OPUS_SIMPELSFTP", Root::FileMetadata));
+        all.push(metadata(Uuid::from_u128(1), &trigger, "OPUS_SIMPELSFTP", Root::FileMetadata));
         let on = trigger.routing.map(|routing| routing.on.to_string());
         assert_eq!(on.as_deref(), sample.starts_with("02").then_some("2026-03-01"));
     }
@@ -108,10 +121,10 @@ fn the_official_samples_are_read_and_what_is_written_of_them_is_valid() {
         assert!(judges.ours(&text), "{sample}");
         assert_eq!(numbers(&read(&text).unwrap_err()), [1002], "{sample} is no trigger");
     }
-    judges.take(&receipt(Uuid::from_u128(1), Some("a < b & c"), &Answer::Delivered(&[])));
+    all.push(receipt(Uuid::from_u128(1), Some("a < b & c"), &Answer::Delivered(&[])));
     let warning = Detail::new("a -- b < c & d -", "a");
-    judges.take(&receipt(Uuid::from_u128(1), None, &Answer::Delivered(&[warning])));
-    judges.take(&written::trigger(&Routed {
+    all.push(receipt(Uuid::from_u128(1), None, &Answer::Delivered(&[warning])));
+    all.push(written::trigger(&Routed {
         file: "a & b.xml",
         size: 1,
         sender: "A",
@@ -124,7 +137,8 @@ fn the_official_samples_are_read_and_what_is_written_of_them_is_valid() {
         recipient_system: Uuid::from_u128(3),
         recipient_authority: "11111111".parse().unwrap(),
     }));
-    judges.take(&receipt(Uuid::from_u128(1), None, &Answer::Refused(&Code::every())));
+    all.push(receipt(Uuid::from_u128(1), None, &Answer::Refused(&Code::every())));
+    judges.take(&all);
 }
 
 #[test]
