@@ -152,6 +152,47 @@ async fn what_campus_refuses_is_tried_again_or_dropped_by_an_operator_with_a_rea
 }
 
 #[tokio::test]
+async fn the_page_of_files_counts_who_is_silent() {
+    use hjemmel::files::{monitoring, users};
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let operator = konsol.log_on(&konsol.house.operator).await;
+    let silent = |number: u8| format!("Brugere uden filer i den ventede rytme</p><p class=\"value\">{number}</p>");
+    is_page(&konsol.get(&operator, "/files").await, 200, &silent(0));
+    let user = users::User {
+        id: uuid::Uuid::new_v4(),
+        name: "KY_SFTP".to_owned(),
+        environment: "exttest".parse().unwrap(),
+        system: uuid::Uuid::new_v4(),
+        authority: "11111111".parse().unwrap(),
+        older_root: false,
+        bytes_limit: 1,
+        disabled: false,
+        valid_to: None,
+        seen: None,
+        refused: None,
+        used: users::Used::default(),
+    };
+    let order = monitoring::Monitoring {
+        id: uuid::Uuid::new_v4(),
+        user: user.id,
+        inf_ref: Some("X_1".to_owned()),
+        pattern: None,
+        rhythm_hours: Some(24),
+        alarm_hours: 24,
+        delete_days: 30,
+        told: "drift@example.dk".to_owned(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        last: None,
+        ended: None,
+    };
+    let mut transaction = konsol.store.database().begin().await.unwrap();
+    users::add(&mut transaction, &user, order.since).await.unwrap();
+    monitoring::add(&mut transaction, &order).await.unwrap();
+    transaction.commit().await.unwrap();
+    is_page(&konsol.get(&operator, "/files").await, 200, &silent(1));
+}
+
+#[tokio::test]
 async fn the_law_is_told_rule_by_rule_with_what_it_rests_on_and_the_cases_that_show_it() {
     let konsol = Konsol::build(OneTimeLinks::Off).await;
     let owner = konsol.log_on(&konsol.house.owner).await;

@@ -15,6 +15,7 @@ use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::files::partner::agreement::{self, Standing};
+use crate::files::sweep::{self, Figures};
 use crate::files::transfers::{self, State as Stands};
 use crate::files::users;
 use crate::refusal::api::ApiRefusal;
@@ -40,6 +41,7 @@ pub(super) fn router() -> Router<Console> {
 #[template(path = "console/files.html")]
 struct FilesPage {
     frame: Frame,
+    figures: Figures,
     transfers: Vec<Line>,
     mailboxes: Vec<(String, Standing)>,
 }
@@ -59,6 +61,7 @@ async fn list(State(console): State<Console>, visit: Visit) -> Result<Response, 
     }
     let frame = visit.frame(&console, "Filer og postkasser", "Files and mailboxes");
     let mut session = console.store.database().session().await?;
+    let figures = sweep::figures(&mut session, console.clock.now()).await?;
     let names: BTreeMap<Uuid, String> = users::all(&mut session).await?.into_iter().map(|user| (user.id, user.name)).collect();
     let newest = transfers::newest(&mut session, None, MOST).await?;
     let transfers = newest.into_iter().map(|transfer| Line {
@@ -71,5 +74,5 @@ async fn list(State(console): State<Console>, visit: Visit) -> Result<Response, 
     });
     let mailboxes = agreement::all(&mut session).await?.into_iter().take(MOST as usize);
     let mailboxes = mailboxes.map(|agreement| (agreement.terms.number.to_string(), agreement.standing));
-    page(&FilesPage { transfers: transfers.collect(), mailboxes: mailboxes.collect(), frame })
+    page(&FilesPage { figures, transfers: transfers.collect(), mailboxes: mailboxes.collect(), frame })
 }
