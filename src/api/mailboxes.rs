@@ -37,6 +37,7 @@ use crate::files::partner::agreement::{Direction, Number};
 use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Purpose};
 use crate::files::partner::deliver::{Begun, Delivery, Through};
 use crate::files::partner::fetch::Which;
+use crate::files::partner::pieces::{self, Come};
 use crate::files::partner::rows::File;
 use crate::files::partner::status;
 use crate::files::partner::users::Shown;
@@ -46,6 +47,8 @@ use crate::refusal::api::ApiRefusal;
 
 /// The header field with a file's name, percent-encoded UTF-8: a name can hold a person's data, and stands in no address.
 const FILE_NAME: HeaderName = HeaderName::from_static("file-name");
+/// How many bytes of a delivery have come in pieces.
+const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// RFC 9530.
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 /// The longest period of a status, in days.
@@ -531,23 +534,58 @@ fn file_name(headers: &HeaderMap) -> Result<Name, ApiRefusal> {
     })
 }
 
-/// Delivers a file. The id is chosen by its sender: the same file sent again under it is taken once.
-#[utoipa::path(put, operation_id = "deliverFile", path = "/api/v1/mailboxes/{number}/outbox/{id}", tag = "mailboxes",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
-    params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id."), DeliveryQuery,
-        ("File-Name" = String, Header, description = "The file's name, percent-encoded UTF-8.", max_length = 765, pattern = "^[A-Za-z0-9._~%-]{1,765}$")),
-    responses((status = 201, description = "The file: it is validated next.", body = MailboxFile),
-        (status = 200, description = "The file, which was delivered before.", body = MailboxFile), FileProblems))]
-pub async fn deliver(
-    Mailbox(mailboxes, entered): Mailbox,
-    Place(number, id): Place,
-    Query(query): Query<DeliveryQuery>,
-    headers: HeaderMap,
-    room: Option<Extension<Room>>,
-    mut body: Body,
-) -> Result<Response, ApiRefusal> {
+/// What has come of a delivery in pieces.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MailboxUpload {
+    /// So many bytes from the file's beginning: the next piece begins there.
+    #[schema(maximum = 100_000_000_000_u64)]
+    pub offset: u64,
+}
+
+/// Which bytes of a file of `size` bytes a request brings (RFC 9110, 14.5); none: all of them.
+fn brought(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, ApiRefusal> {
+    let field = || invalid("Content-Range");
+    let Some(text) = one(headers, CONTENT_RANGE.as_str(), field)? else { return Ok(None) };
+    let number = |text: &str| -> Option<u64> {
+        let digits = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits)
+    };
+    let read = || {
+        let (bytes, whole) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = bytes.split_once('-')?;
+        Some((number(first)?, number(last)?, number(whole)?))
+    };
+    let (first, last, whole) = read().ok_or_else(field)?;
+    if first > last || last >= whole || whole != size {
+        return Err(field());
+    }
+    let piece = first..last + 1;
+    if piece == (0..size) {
+        return Ok(None);
+    }
+    let length = piece.end - piece.start;
+    if length > pieces::MOST || (length < pieces::LEAST && piece.end < size) {
+        return Err(ApiRefusal::MailboxPieceSize { least: pieces::LEAST, most: pieces::MOST });
+    }
+    Ok(Some(piece))
+}
+
+/// What a client is told of a piece: where a piece was not the next one, where to go on too.
+fn told_of_piece(error: MailboxError) -> Result<Response, ApiRefusal> {
+    match told(error) {
+        refusal @ ApiRefusal::MailboxPiecePlace { offset } => {
+            let mut response = refusal.into_response();
+            response.headers_mut().insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+            Ok(response)
+        }
+        refusal => Err(refusal),
+    }
+}
+
+/// What is to be delivered, by a request that may go on to send it.
+fn announced(number: Number, id: Uuid, query: DeliveryQuery, headers: &HeaderMap) -> Result<Delivery, ApiRefusal> {
     let kind = || ApiRefusal::ApiMediaType { expected: Detail::name("application/octet-stream") };
-    let told_kind = one(&headers, CONTENT_TYPE.as_str(), kind)?;
+    let told_kind = one(headers, CONTENT_TYPE.as_str(), kind)?;
     if headers.contains_key(CONTENT_ENCODING) || told_kind.is_some_and(|kind| kind != "application/octet-stream") {
         return Err(kind());
     }
@@ -559,26 +597,95 @@ pub async fn deliver(
         return Err(wrong_parameter("sha256", da, en));
     }
     let DeliveryQuery { stream, alias_kind, alias, sha256, .. } = query;
-    let name = file_name(&headers)?;
-    let through = Through::Api;
-    let delivery = Delivery { number, delivery: id, stream, alias: (alias_kind, alias), name, size, sha256, through };
-    let mut receiving = match mailboxes.deliver(&entered, delivery).await.map_err(told)? {
-        Begun::Known(file) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
-        Begun::Take(receiving) => receiving,
-    };
+    let (name, through) = (file_name(headers)?, Through::Api);
+    Ok(Delivery { number, delivery: id, stream, alias: (alias_kind, alias), name, size, sha256, through })
+}
+
+/// Delivers a file, or the next piece of it. The id is chosen by its sender: the same file sent again under it is taken once.
+///
+/// With `Content-Range` the body is that piece of the file: 1 to 64 MiB, the last may be smaller. Pieces come in order, all with the same
+/// query and File-Name; the answer to each but the last is 202. What breaks off is gone on with from where `getUpload` says it stands. Pieces
+/// are deleted where no next one comes for a day.
+#[utoipa::path(put, operation_id = "deliverFile", path = "/api/v1/mailboxes/{number}/outbox/{id}", tag = "mailboxes",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file, or a piece of it."),
+    params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id."), DeliveryQuery,
+        ("File-Name" = String, Header, description = "The file's name, percent-encoded UTF-8.", max_length = 765, pattern = "^[A-Za-z0-9._~%-]{1,765}$"),
+        ("Content-Range" = Option<String>, Header, description = "Which bytes of the file the body is, and the file's size; left out: all of it.", max_length = 64, pattern = "^bytes [0-9]{1,18}-[0-9]{1,18}/[0-9]{1,18}$")),
+    responses((status = 201, description = "The file: it is validated next.", body = MailboxFile),
+        (status = 200, description = "The file, which was delivered before.", body = MailboxFile),
+        (status = 202, description = "The piece is kept, and more is to come.", body = MailboxUpload, headers(("Upload-Offset" = String, description = "Where the next piece begins; also of 409 MailboxPiecePlace."))), FileProblems))]
+pub async fn deliver(
+    Mailbox(mailboxes, entered): Mailbox,
+    Place(number, id): Place,
+    Query(query): Query<DeliveryQuery>,
+    headers: HeaderMap,
+    room: Option<Extension<Room>>,
+    mut body: Body,
+) -> Result<Response, ApiRefusal> {
+    let delivery = announced(number, id, query, &headers)?;
+    let size = delivery.size;
     // Whoever may deliver so much may send it; everybody else keeps within the API's own limit.
-    if let Some(Extension(room)) = room {
-        room.allow(size);
+    let allow = |bytes| {
+        if let Some(Extension(room)) = &room {
+            room.allow(bytes);
+        }
+    };
+    let come = match brought(&headers, size)? {
+        None => {
+            let mut receiving = match mailboxes.deliver(&entered, delivery).await.map_err(told)? {
+                Begun::Known(file) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
+                Begun::Take(receiving) => receiving,
+            };
+            allow(size);
+            while let Some(data) = next(&mut body).await? {
+                receiving.write(&data).await.map_err(told)?;
+            }
+            // Not called off where the client hangs up: it may be committed.
+            let closed = tokio::spawn(receiving.close()).await.map_err(|_| ApiRefusal::ApiInternal)?;
+            Come::Whole(Box::new(closed.map_err(told)?))
+        }
+        Some(piece) => {
+            let length = piece.end - piece.start;
+            let mut receiving = match mailboxes.deliver_piece(&entered, delivery, piece).await {
+                Ok(pieces::Begun::Known(file)) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
+                Ok(pieces::Begun::Take(receiving)) => receiving,
+                Err(error) => return told_of_piece(error),
+            };
+            allow(length);
+            while let Some(data) = next(&mut body).await? {
+                receiving.write(&data).await.map_err(told)?;
+            }
+            let closed = tokio::spawn(receiving.close()).await.map_err(|_| ApiRefusal::ApiInternal)?;
+            match closed {
+                Ok(come) => come,
+                Err(error) => return told_of_piece(error),
+            }
+        }
+    };
+    Ok(match come {
+        Come::Whole(file) => (StatusCode::CREATED, axum::Json(MailboxFile::of(&file))).into_response(),
+        Come::Part(offset) => {
+            let told = [(UPLOAD_OFFSET, HeaderValue::from(offset))];
+            (StatusCode::ACCEPTED, told, axum::Json(MailboxUpload { offset })).into_response()
+        }
+    })
+}
+
+/// More of a body; none: that was all.
+async fn next(body: &mut Body) -> Result<Option<Bytes>, ApiRefusal> {
+    match body.frame().await {
+        None => Ok(None),
+        Some(frame) => Ok(Some(frame.map_err(body_refusal)?.into_data().unwrap_or_default())),
     }
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(body_refusal)?;
-        let data: Bytes = frame.into_data().unwrap_or_default();
-        receiving.write(&data).await.map_err(told)?;
-    }
-    // Not called off where the client hangs up: it may be committed.
-    let closed = tokio::spawn(receiving.close()).await.map_err(|_| ApiRefusal::ApiInternal)?;
-    let file = closed.map_err(told)?;
-    Ok((StatusCode::CREATED, axum::Json(MailboxFile::of(&file))).into_response())
+}
+
+/// How much of a delivery has come in pieces. 404 where nothing has, all of it is there, or no next piece came for a day.
+#[utoipa::path(get, operation_id = "getUpload", path = "/api/v1/mailboxes/{number}/outbox/{id}/upload", tag = "mailboxes",
+    params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id.")),
+    responses((status = 200, description = "How much.", body = MailboxUpload), ReadProblems))]
+pub async fn upload(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
+    let offset = mailboxes.come(&entered, number, id).await.map_err(told)?;
+    Ok(axum::Json(MailboxUpload { offset }).into_response())
 }
 
 /// The days of a status.
@@ -675,6 +782,38 @@ mod tests {
             assert_eq!(asked(text), Err(ApiRefusal::MailboxRange { size: 100 }), "{text}");
         }
         assert!(asked("bytes=18446744073709551615-18446744073709551615").is_err());
+    }
+
+    fn piece(text: &str, size: u64) -> Result<Option<Range<u64>>, &'static str> {
+        brought(&HeaderMap::from_iter([(CONTENT_RANGE, text.parse().unwrap())]), size).map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn a_piece_is_of_the_file_and_as_large_as_pieces_may_be() {
+        let (least, most) = (pieces::LEAST, pieces::MOST);
+        let size = 3 * most;
+        for (first, last) in [(0, least - 1), (least, least + most - 1), (size - 1, size - 1)] {
+            assert_eq!(piece(&format!("bytes {first}-{last}/{size}"), size), Ok(Some(first..last + 1)));
+        }
+        assert_eq!(piece("bytes 0-9/10", 10), Ok(None), "all of it is no piece");
+        assert_eq!(brought(&HeaderMap::new(), size), Ok(None));
+        for (first, last) in [(0, least - 2), (0, most), (size - least, size - 2)] {
+            assert_eq!(piece(&format!("bytes {first}-{last}/{size}"), size), Err("MailboxPieceSize"), "{first}-{last}");
+        }
+        for text in [
+            "bytes 5-4/10",
+            "bytes 0-10/10",
+            "bytes 0-4/11",
+            "bytes 0-4/*",
+            "bytes */10",
+            "bytes=0-4/10",
+            "bytes -4/10",
+            "bytes +0-4/10",
+            "",
+        ] {
+            assert_eq!(piece(text, 10), Err("ApiHeaderInvalid"), "{text:?}");
+        }
+        assert_eq!(piece("bytes 0-18446744073709551615/10", 10), Err("ApiHeaderInvalid"));
     }
 
     #[test]

@@ -210,6 +210,7 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(mailboxes::confirm))
         .routes(routes!(mailboxes::outbox))
         .routes(routes!(mailboxes::delivered, mailboxes::deliver))
+        .routes(routes!(mailboxes::upload))
         .routes(routes!(mailboxes::status))
         .routes(routes!(persons::import))
 }

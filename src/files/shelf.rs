@@ -206,12 +206,18 @@ pub(super) async fn keep(session: &mut Session, object: &Object) -> Result<Uuid,
 /// A content, to be read.
 pub(super) async fn object(session: &mut Session, content: Uuid) -> Result<Object, StoreError> {
     let unreadable = || StoreError::Unreadable { column: "file_content" };
-    let query = sql("SELECT sealed_key, length, sha256 FROM file_content WHERE id = $1 AND in_use = $2");
+    let query = sql("SELECT id, sealed_key, length, sha256 FROM file_content WHERE id = $1 AND in_use = $2");
     let row = session.first(query.bind(content).bind(true)).await?.ok_or_else(unreadable)?;
+    object_of(&row)
+}
+
+/// The same of a row that is here.
+pub(super) fn object_of(row: &Row) -> Result<Object, StoreError> {
+    let unreadable = || StoreError::Unreadable { column: "file_content" };
     Ok(Object {
-        name: ObjectName::of(content),
+        name: ObjectName::of(row.get("id")?),
         key: SealedKey::from_bytes(&row.get::<Vec<u8>>("sealed_key")?).ok_or_else(unreadable)?,
-        length: count(&row, "length")?,
+        length: count(row, "length")?,
         sha256: row.get::<Vec<u8>>("sha256")?.try_into().map_err(|_| unreadable())?,
     })
 }
@@ -228,8 +234,22 @@ pub(super) async fn release(session: &mut Session, content: Uuid, now: jiff::Tim
                        WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM home_file WHERE content = $1)
                            AND NOT EXISTS (SELECT 1 FROM transfer WHERE content = $1)
                            AND NOT EXISTS (SELECT 1 FROM mailbox_file WHERE content = $1)
-                           AND NOT EXISTS (SELECT 1 FROM mailbox_upload WHERE content = $1)");
+                           AND NOT EXISTS (SELECT 1 FROM mailbox_upload WHERE content = $1)
+                           AND NOT EXISTS (SELECT 1 FROM mailbox_part WHERE content = $1)");
     Ok(session.execute(release.bind(content).bind(false).bind(nothing).bind(us(now))).await? == 1)
+}
+
+/// Lets go of the contents of a delivery's pieces, which nothing else refers to.
+pub(super) async fn release_pieces(
+    session: &mut Session,
+    mailbox: Uuid,
+    delivery: Uuid,
+    now: jiff::Timestamp,
+) -> Result<(), StoreError> {
+    let nothing: &[u8] = &[];
+    let release = sql("UPDATE file_content SET in_use = $1, sealed_key = $2, sha256 = $2, since_us = $3
+                       WHERE id IN (SELECT content FROM mailbox_part WHERE mailbox = $4 AND delivery = $5)");
+    session.execute(release.bind(false).bind(nothing).bind(us(now)).bind(mailbox).bind(delivery)).await.map(drop)
 }
 
 /// A content that is in use by nothing and was deleted from the object store.

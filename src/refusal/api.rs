@@ -208,6 +208,14 @@ refusals! { []
     MailboxRange { size: u64 = 48_213 }, Caller, AfterChange, Administrator, http 416,
         da: "Range kan ikke bruges: filen har {size} bytes, og der hentes ét område ad gangen.", "Bed om ét område inden for filen, eller om hele filen.",
         en: "The Range cannot be used: the file has {size} bytes, and one range is fetched at a time.", "Ask for one range within the file, or for all of it.";
+    /// A piece of a delivery that is not the next one.
+    MailboxPiecePlace { offset: u64 = 67_108_864 }, Caller, AfterChange, Administrator, http 409,
+        da: "Stykket er ikke det næste: der er modtaget {offset} bytes af filen.", "Send filen videre fra den byte, som Upload-Offset angiver.",
+        en: "The piece is not the next one: {offset} bytes of the file have come.", "Go on with the file from the byte that Upload-Offset tells.";
+    /// A piece of a delivery that is too small or too large.
+    MailboxPieceSize { least: u64 = 1_048_576, most: u64 = 67_108_864 }, Caller, AfterChange, Administrator, http 422,
+        da: "Et stykke af en fil fylder {least} til {most} bytes; kun det sidste må være mindre.", "Del filen op i stykker af den størrelse, eller send den uden Content-Range.",
+        en: "A piece of a file has {least} to {most} bytes; only the last may be smaller.", "Divide the file into pieces of that size, or send it without Content-Range.";
     /// Every place is taken.
     ApiOverloaded, Gateway, Later, Operations, http 503, after 1,
         da: "Gatewayens API har ikke plads til flere forespørgsler i øjeblikket.", "Prøv igen om lidt.",

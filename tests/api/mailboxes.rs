@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,7 @@ use hjemmel::files::partner::core::{JOBS, Mailboxes};
 use hjemmel::files::partner::users::{self, Right, User};
 use hjemmel::objects::settings::Place;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use crate::house::{BODY, House, Who, certificate, is_problem, text, value};
@@ -258,6 +260,88 @@ async fn a_number_like_a_persons_in_a_name_stands_in_no_refusal() {
     is_problem(&house.send(&own, "PUT", &place(Uuid::new_v4(), b"a"), &coded, b"a".to_vec()).await, 415, "ApiMediaType");
 }
 
+/// The smallest piece that is not the last, in bytes.
+const LEAST: usize = 1 << 20;
+
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect()
+}
+
+/// Sends a piece of a delivery.
+async fn sends(house: &House, who: &Who, path: &str, content: &[u8], piece: std::ops::Range<usize>) -> crate::wire::Answer {
+    let range = format!("bytes {}-{}/{}", piece.start, piece.end - 1, content.len());
+    let headers = [("file-name", "l%C3%B8n.txt"), ("content-range", range.as_str())];
+    house.send(who, "PUT", path, &headers, content[piece].to_vec()).await
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_goes_on_from_where_it_stands_and_is_the_same_file() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let content = bytes(2 * LEAST + 3);
+    let id = Uuid::new_v4();
+    let path = place(id, &content);
+    let upload = format!("/api/v1/mailboxes/PA85858/outbox/{id}/upload");
+    is_problem(&house.get(&own, &upload).await, 404, "ApiNotFound");
+
+    let first = sends(&house, &own, &path, &content, 0..LEAST).await;
+    assert_eq!((first.status, &value(&first)), (202, &json!({"offset": LEAST})), "{}", first.text());
+    assert_eq!(first.header("upload-offset"), LEAST.to_string());
+    is_problem(&house.get(&own, &format!("/api/v1/mailboxes/PA85858/outbox/{id}")).await, 404, "ApiNotFound");
+    // Another run of its sender, or one whose answer was lost.
+    assert_eq!(value(&house.get(&own, &upload).await), json!({"offset": LEAST}));
+    for piece in [0..LEAST, LEAST + 1..2 * LEAST + 1, 2 * LEAST..content.len()] {
+        let elsewhere = sends(&house, &own, &path, &content, piece.clone()).await;
+        is_problem(&elsewhere, 409, "MailboxPiecePlace");
+        assert_eq!(elsewhere.header("upload-offset"), LEAST.to_string(), "{piece:?}");
+    }
+    let second = sends(&house, &own, &path, &content, LEAST..2 * LEAST).await;
+    assert_eq!(second.header("upload-offset"), (2 * LEAST).to_string(), "{}", second.text());
+    let last = sends(&house, &own, &path, &content, 2 * LEAST..content.len()).await;
+    assert_eq!((last.status, text(&value(&last), "validation")), (201, "MODTAGET"), "{}", last.text());
+    is_problem(&house.get(&own, &upload).await, 404, "ApiNotFound");
+    let again = sends(&house, &own, &path, &content, 2 * LEAST..content.len()).await;
+    assert_eq!((again.status, text(&value(&again), "id")), (200, text(&value(&last), "id")), "{}", again.text());
+
+    judged(&house).await;
+    let page = value(&house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
+    assert_eq!(text(&page["items"][0], "sha256"), hex(&digest(&content)));
+    let fetched = format!("/api/v1/mailboxes/PA00001/inbox/{}/content", text(&page["items"][0], "id"));
+    assert!(house.get(&central, &fetched).await.body == content, "byte for byte");
+}
+
+#[tokio::test]
+async fn a_piece_that_is_none_or_of_another_file_is_refused_and_so_is_anybody_elses() {
+    let house = House::build().await;
+    let Parties { own, stranger, .. } = Parties::of(&house).await;
+    let content = bytes(2 * LEAST);
+    let id = Uuid::new_v4();
+    let path = place(id, &content);
+    let small = sends(&house, &own, &path, &content, 0..LEAST - 1).await;
+    is_problem(&small, 422, "MailboxPieceSize");
+    let range = format!("bytes 0-{}/{}", LEAST - 1, content.len() + 1);
+    let odd = [("file-name", "a"), ("content-range", range.as_str())];
+    is_problem(&house.send(&own, "PUT", &path, &odd, content[..LEAST].to_vec()).await, 400, "ApiHeaderInvalid");
+    let range = format!("bytes 0-{}/{}", LEAST - 1, content.len());
+    let headers = [("file-name", "l%C3%B8n.txt"), ("content-range", range.as_str())];
+    is_problem(&house.send(&own, "PUT", &path, &headers, b"a".to_vec()).await, 422, "MailboxContentDiffers");
+    let upload = format!("/api/v1/mailboxes/PA85858/outbox/{id}/upload");
+    is_problem(&house.get(&own, &upload).await, 404, "ApiNotFound");
+
+    assert_eq!(sends(&house, &own, &path, &content, 0..LEAST).await.status, 202);
+    let mut other = content.clone();
+    other[0] = 9;
+    let reused = sends(&house, &own, &place(id, &other), &other, LEAST..2 * LEAST).await;
+    is_problem(&reused, 409, "MailboxDeliveryReused");
+    let range = format!("bytes {LEAST}-{}/{}", content.len() - 1, content.len());
+    let renamed = [("file-name", "b.txt"), ("content-range", range.as_str())];
+    is_problem(&house.send(&own, "PUT", &path, &renamed, content[LEAST..].to_vec()).await, 409, "MailboxDeliveryReused");
+    is_problem(&house.get(&stranger, &upload).await, 404, "ApiNotFound");
+    is_problem(&sends(&house, &stranger, &path, &content, LEAST..2 * LEAST).await, 404, "ApiNotFound");
+    assert_eq!(value(&house.get(&own, &upload).await), json!({"offset": LEAST}), "nothing of it changed what had come");
+}
+
 #[derive(Debug, clap::Parser)]
 struct Line {
     #[command(flatten)]
@@ -427,4 +511,73 @@ async fn a_file_that_cannot_be_read_or_kept_is_told_by_its_place_and_never_by_it
     let (code, said) = recipient.fetches().await;
     is(code, 4, &said);
     assert!(said.contains(id) && !said.contains("6105998888"), "{said}");
+}
+
+/// A line to a house that breaks once so many bytes were sent by it, and stays broken.
+struct ThinLine {
+    port: u16,
+    sent: Arc<AtomicUsize>,
+}
+
+impl ThinLine {
+    async fn to(house: &House, breaks_at: usize) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, sent) = (listener.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+        let (to, counted) = (house.port, sent.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let counted = counted.clone();
+                tokio::spawn(async move {
+                    let server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                    let (mut asks, mut is_answered) = stream.into_split();
+                    let (mut answers, mut is_asked) = server.into_split();
+                    let back = async { tokio::io::copy(&mut answers, &mut is_answered).await.map(drop) };
+                    let there = async {
+                        let mut piece = vec![0; 16 * 1024];
+                        loop {
+                            let length = asks.read(&mut piece).await?;
+                            if length == 0 {
+                                return is_asked.shutdown().await;
+                            }
+                            if counted.fetch_add(length, Ordering::SeqCst) + length > breaks_at {
+                                return Err(std::io::Error::other("the line breaks"));
+                            }
+                            is_asked.write_all(&piece[..length]).await?;
+                        }
+                    };
+                    // An error ends both ways.
+                    let _ = tokio::try_join!(back, there);
+                });
+            }
+        });
+        Self { port, sent }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_whose_line_breaks_in_the_middle_of_a_large_file_sends_the_rest_when_it_is_run_again() {
+    let house = House::build().await;
+    let Parties { own, central, .. } = Parties::of(&house).await;
+    let mut sender = Machine::of(&house, &own);
+    let content = bytes(10 * LEAST + 5);
+    let file = sender.path("løn.txt");
+    std::fs::write(&file, &content).unwrap();
+    let line = ThinLine::to(&house, 6 * LEAST).await;
+    sender.1 = line.port;
+    let (code, said) = sender.delivers(&file, "LOENGRUPPE:4711").await;
+    is(code, 3, &said);
+    let line = ThinLine::to(&house, usize::MAX).await;
+    sender.1 = line.port;
+    let (code, said) = sender.delivers(&file, "LOENGRUPPE:4711").await;
+    is(code, 0, &said);
+    let sent = line.sent.load(Ordering::SeqCst);
+    assert!((6 * LEAST..8 * LEAST).contains(&sent), "the piece that came is not sent again: {sent} bytes");
+    judged(&house).await;
+    let page = value(&house.get(&central, "/api/v1/mailboxes/PA00001/inbox").await);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1, "{page}");
+    assert_eq!(text(&page["items"][0], "sha256"), hex(&digest(&content)));
+    let recipient = Machine::of(&house, &central);
+    let (code, said) = recipient.fetches().await;
+    is(code, 0, &said);
+    assert!(std::fs::read(recipient.path("in/løn.txt")).unwrap() == content, "byte for byte");
 }

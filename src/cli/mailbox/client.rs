@@ -1,6 +1,7 @@
 //! A client of `/api/v1/mailboxes`: one connection a request, and what failed told apart by whether it may be tried again.
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,16 +92,18 @@ impl Sent {
         Self(receiver)
     }
 
-    fn file(path: &Path, told: impl Fn(u64) + Send + 'static) -> Self {
+    fn file(path: &Path, part: Range<u64>, told: impl Fn(u64) + Send + 'static) -> Self {
         let (sender, receiver) = mpsc::channel(2);
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || {
             let read = || -> io::Result<()> {
                 let mut file = std::fs::File::open(&path)?;
-                let mut sent = 0;
+                file.seek(SeekFrom::Start(part.start))?;
+                let mut file = file.take(part.end.saturating_sub(part.start));
+                let mut sent = part.start;
                 loop {
                     let mut piece = vec![0; PIECE];
-                    let length = io::Read::read(&mut file, &mut piece)?;
+                    let length = file.read(&mut piece)?;
                     piece.truncate(length);
                     sent += length as u64;
                     if length == 0 || sender.blocking_send(Ok(Bytes::from(piece))).is_err() {
@@ -198,18 +201,24 @@ impl Api {
         json(self.send(request, path, Sent::bytes(body), PATIENCE).await?).await
     }
 
-    /// Puts a file.
+    /// Puts a file of `size` bytes, or a part of it.
     pub(super) async fn put(
         &self,
         path: &str,
         name: &str,
         (file, size): (&Path, u64),
+        part: Range<u64>,
         told: impl Fn(u64) + Send + 'static,
     ) -> Result<Value, Failure> {
-        let request = Request::builder().method(Method::PUT).header("content-type", "application/octet-stream");
-        let request = request.header("content-length", size).header("file-name", name);
-        let within = PATIENCE + Duration::from_secs(size / SLOWEST);
-        json(self.send(request, path, Sent::file(file, told), within).await?).await
+        let length = part.end.saturating_sub(part.start);
+        let mut request = Request::builder().method(Method::PUT).header("content-type", "application/octet-stream");
+        request = request.header("content-length", length).header("file-name", name);
+        if length < size {
+            request = request.header("content-range", format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1)));
+        }
+        // With the last part the gateway puts all of them together.
+        let within = PATIENCE + Duration::from_secs(if part.end == size { size } else { length } / SLOWEST);
+        json(self.send(request, path, Sent::file(file, part, told), within).await?).await
     }
 }
 

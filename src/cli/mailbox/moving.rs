@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -49,7 +50,8 @@ pub(super) struct Fetch {
 #[command(after_help = "\
 Exit code: 0 all are delivered, and none was rejected meanwhile; 3 something passing, run it again; 4 refused; 5 a file is AFVIST.
 A file that was delivered before, unchanged since, is not delivered twice, however long ago it was. One that could not be validated
-(VP091, VP092) is delivered again by the next run.
+(VP091, VP092) is delivered again by the next run. A file of more than 4 MiB is sent in pieces of that size: run again within a day, it
+goes on where it broke off.
 
 Examples:
   hjemmel mailbox deliver loen.txt --agreement PA85858 --stream LOENPOSTER --alias LOENGRUPPE:4711 \\
@@ -358,6 +360,10 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
     Ok(ExitCode::from(code))
 }
 
+/// A larger file is sent in pieces of so many bytes: what is lost when the connection breaks. So small that the gateway's refusal of one is
+/// read also while the rest of it is on its way.
+const PIECE: u64 = 4 << 20;
+
 /// How often a file is delivered anew, where no delivery of it could be validated.
 const MOST_ATTEMPTS: u32 = 50;
 
@@ -395,6 +401,53 @@ async fn known(api: &Api, of: &str) -> Result<Known, MoveError> {
     }
 }
 
+/// How many bytes of a delivery the gateway has, of an earlier piece or run.
+async fn come(api: &Api, of: &str) -> Result<u64, MoveError> {
+    match api.get(&format!("{of}/upload")).await {
+        Ok(upload) => Ok(upload.get("offset").and_then(Value::as_u64).unwrap_or(0)),
+        Err(Failure::Refused(why)) if why.starts_with("404 ") => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends a file from where it broke off, in pieces where it is large; `put` sends a part of it. Gives the file as it is delivered.
+async fn sent(
+    api: &Api,
+    attempts: u32,
+    (of, size): (&str, u64),
+    put: impl AsyncFn(Range<u64>) -> Result<Value, Failure>,
+) -> Result<Value, MoveError> {
+    // Where the next piece begins; none: the gateway is asked.
+    let mut at = (size <= PIECE).then_some(0);
+    let mut asked = true;
+    loop {
+        let answer = tried(attempts, async || {
+            // The last answer may be lost.
+            if !std::mem::replace(&mut asked, false)
+                && let Known::File(file) = known(api, of).await?
+            {
+                return Ok(file);
+            }
+            let from = match at.take() {
+                Some(at) => at,
+                None if size <= PIECE => 0,
+                None => come(api, of).await?,
+            };
+            match put(from..from.saturating_add(PIECE).min(size)).await {
+                // Another run sends the same.
+                Err(Failure::Refused(why)) if why.starts_with("409 MailboxPiecePlace") => Err(Failure::Passing(why).into()),
+                done => Ok(done?),
+            }
+        })
+        .await?;
+        match answer.get("offset").and_then(Value::as_u64) {
+            // It answered: what became of the piece is known.
+            Some(offset) => (at, asked) = (Some(offset), true),
+            None => return Ok(answer),
+        }
+    }
+}
+
 /// Rejected for no fault of the file: it was never validated.
 fn was_not_validated(file: &Value) -> bool {
     let code = |remark: &Value| remark.get("code").and_then(Value::as_str).is_some_and(|code| ["VP091", "VP092"].contains(&code));
@@ -425,17 +478,9 @@ async fn delivered(api: &Api, args: &Deliver, path: &Path) -> Result<(Uuid, Know
         Known::Past(rejected) => return Ok((id, Known::Past(rejected))),
         Known::File(file) => file,
         Known::Nothing => {
-            let mut asked = true;
-            tried(args.connection.attempts, async || {
-                // The last answer may be lost.
-                if !std::mem::replace(&mut asked, false)
-                    && let Known::File(file) = known(api, &of).await?
-                {
-                    return Ok(file);
-                }
-                Ok(api.put(&put, &encoded(&name), (path, size), move |sent| progress(sent, size)).await?)
-            })
-            .await?
+            let name = encoded(&name);
+            let put = async |part| api.put(&put, &name, (path, size), part, move |sent| progress(sent, size)).await;
+            sent(api, args.connection.attempts, (&of, size), put).await?
         }
     };
     let until = tokio::time::Instant::now() + Duration::from_secs(args.wait);

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Direction, Number, Standing, Stream};
 use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, Step, allowed, lock};
+use super::pieces;
 use super::room;
 use super::rows::{self, File, Validation};
 use super::users;
@@ -61,6 +62,17 @@ pub enum Begun {
     Known(Box<File>),
     /// Its content is taken.
     Take(Box<Receiving>),
+}
+
+/// What an announcement comes to.
+pub(super) enum Announced {
+    /// It was taken before.
+    Known(Box<File>),
+    /// It may be taken; so many bytes have come in pieces.
+    New {
+        /// Bytes.
+        come: u64,
+    },
 }
 
 /// Where a delivery leads.
@@ -123,36 +135,56 @@ impl Mailboxes {
         Ok(Way { own, stream, to })
     }
 
-    async fn way_of(&self, session: &mut Session, entered: &Entered, delivery: &Delivery) -> Result<Way, MailboxError> {
+    pub(super) async fn way_of(
+        &self,
+        session: &mut Session,
+        entered: &Entered,
+        delivery: &Delivery,
+    ) -> Result<Way, MailboxError> {
         let alias = (delivery.alias.0.as_str(), delivery.alias.1.as_str());
         self.way(session, entered, delivery.number, &delivery.stream, alias).await
     }
 
-    /// Begins a delivery.
-    ///
-    /// # Errors
-    /// [`MailboxError`]: stream or alias not agreed, too large, an id that was used for something else.
-    pub async fn deliver(&self, entered: &Entered, delivery: Delivery) -> Result<Begun, MailboxError> {
+    /// Whether what is announced may be taken, before anything of it is.
+    pub(super) async fn announced(
+        &self,
+        session: &mut Session,
+        entered: &Entered,
+        delivery: &Delivery,
+    ) -> Result<Announced, MailboxError> {
         if let Err(Code::FIL1004 { what }) = name_is_allowed(&delivery.name) {
             return Err(ApiRefusal::MailboxName { what }.into());
         }
-        let mut session = self.database().session().await?;
-        let way = self.way_of(&mut session, entered, &delivery).await?;
-        if let Some(known) = known(&mut session, &way.own, &delivery).await? {
-            return Ok(Begun::Known(Box::new(known)));
+        let way = self.way_of(session, entered, delivery).await?;
+        if let Some(known) = known(session, &way.own, delivery).await? {
+            return Ok(Announced::Known(Box::new(known)));
         }
         if delivery.size > way.stream.largest_bytes {
             return Err(ApiRefusal::MailboxTooLarge { limit: way.stream.largest_bytes }.into());
         }
-        let (left, limit) = room::left(&mut session, way.own.id).await?;
+        let come = pieces::come(session, way.own.id, delivery).await?;
+        let (left, limit) = room::left(session, way.own.id).await?;
+        // What has come of it gives way to the whole.
+        let left = left.saturating_add(come);
         if delivery.size > left || left == 0 {
             return Err(ApiRefusal::MailboxFull { limit }.into());
+        }
+        Ok(Announced::New { come })
+    }
+
+    /// Begins a delivery. What has come of the same in pieces is taken away when all of it is there.
+    ///
+    /// # Errors
+    /// [`MailboxError`]: stream or alias not agreed, too large, an id that was used for something else.
+    pub async fn deliver(&self, entered: &Entered, delivery: Delivery) -> Result<Begun, MailboxError> {
+        let mut session = self.database().session().await?;
+        if let Announced::Known(file) = self.announced(&mut session, entered, &delivery).await? {
+            return Ok(Begun::Known(file));
         }
         let passing = self.passing(entered.user.id)?;
         let writing = self.0.parts.objects.begin(delivery.size)?;
         shelf::announce(&mut session, writing.name(), self.now()).await?;
-        let (mailboxes, entered) = (self.clone(), entered.clone());
-        Ok(Begun::Take(Box::new(Receiving { mailboxes, entered, delivery, writing, _passing: passing })))
+        Ok(Begun::Take(Box::new(Receiving::new(self.clone(), entered.clone(), delivery, writing, passing))))
     }
 }
 
@@ -162,7 +194,7 @@ pub(super) fn is_past(validation: Validation) -> MailboxError {
 }
 
 /// The same delivery, if it was taken before.
-async fn known(session: &mut Session, own: &Agreement, delivery: &Delivery) -> Result<Option<File>, MailboxError> {
+pub(super) async fn known(session: &mut Session, own: &Agreement, delivery: &Delivery) -> Result<Option<File>, MailboxError> {
     let Some(file) = rows::delivered(session, own.id, delivery.delivery).await? else {
         let past = rows::past(session, own.id, delivery.delivery).await?;
         return past.map_or(Ok(None), |validation| Err(is_past(validation)));
@@ -191,20 +223,29 @@ async fn just_put(
     row.as_ref().map(rows::read).transpose()
 }
 
-fn differs() -> MailboxError {
+pub(super) fn differs() -> MailboxError {
     ApiRefusal::MailboxContentDiffers.into()
 }
 
+/// Takes more of a content, which is no longer than was announced.
+pub(super) async fn written_to(writing: &mut Writing, bytes: &[u8]) -> Result<(), MailboxError> {
+    writing.write(bytes).await.map_err(|error| match error {
+        ObjectError::TooLong { .. } => differs(),
+        error => error.into(),
+    })
+}
+
 impl Receiving {
+    pub(super) fn new(mailboxes: Mailboxes, entered: Entered, delivery: Delivery, writing: Writing, passing: Passing) -> Self {
+        Self { mailboxes, entered, delivery, writing, _passing: passing }
+    }
+
     /// Takes more of the content.
     ///
     /// # Errors
     /// [`ApiRefusal::MailboxContentDiffers`] beyond the size that was announced; the object store.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), MailboxError> {
-        self.writing.write(bytes).await.map_err(|error| match error {
-            ObjectError::TooLong { .. } => differs(),
-            error => error.into(),
-        })
+        written_to(&mut self.writing, bytes).await
     }
 
     /// Ends the content: from then on the file is in the outbox, and its judgement waits; or nothing of it is left.
@@ -257,8 +298,17 @@ impl Mailboxes {
         let (mut record, recorded) = self.admitted("AfleverFil", entered, &moved).await?;
         self.reached(Step::Admitted);
         match until_it_holds(async || self.written(entered, delivery, object, id, &recorded).await).await {
-            Ok(file) => {
+            Ok((file, pieces)) => {
                 self.reached(Step::Taken);
+                // Their keys are gone; what is not deleted here is cleaned up later.
+                if !pieces.is_empty() {
+                    let parts = self.0.parts.clone();
+                    tokio::spawn(async move {
+                        for piece in pieces {
+                            drop_content(&parts, Some(piece)).await;
+                        }
+                    });
+                }
                 // Another was quicker with the same: the record ends with its file.
                 record.own_transaction = Some(file.id);
                 record.served();
@@ -282,6 +332,23 @@ impl Mailboxes {
         }
     }
 
+    /// Locks the agreement's row, and asks anew whether a delivery may be taken: a user may have been blocked, or terms have changed,
+    /// while the content came.
+    pub(super) async fn locked(
+        &self,
+        session: &mut Session,
+        entered: &Entered,
+        delivery: &Delivery,
+    ) -> Result<(Entered, Way), MailboxError> {
+        let own = agreement::numbered(session, delivery.number).await?.ok_or_else(not_agreed)?;
+        lock(session, &[own.id]).await?;
+        let user = users::who(session, entered.shown).await?.filter(|user| user.is_open(self.now()));
+        let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, shown: entered.shown };
+        let way = self.way_of(session, &entered, delivery).await?;
+        Ok((entered, way))
+    }
+
+    /// Writes it down. With the file it gives contents of pieces to delete.
     async fn written(
         &self,
         entered: &Entered,
@@ -289,18 +356,17 @@ impl Mailboxes {
         object: &Object,
         id: Uuid,
         _recorded: &Durable,
-    ) -> Result<File, MailboxError> {
+    ) -> Result<(File, Vec<Uuid>), MailboxError> {
         let now = self.now();
         let mut transaction = self.database().begin_beside_others().await?;
-        let own = agreement::numbered(&mut transaction, delivery.number).await?.ok_or_else(not_agreed)?;
-        lock(&mut transaction, &[own.id]).await?;
-        // A user that was blocked, or terms that changed, while the content came.
-        let user = users::who(&mut transaction, entered.shown).await?.filter(|user| user.is_open(now));
-        let entered = Entered { user: user.ok_or(ApiRefusal::MailboxRefused)?, shown: entered.shown };
-        let way = self.way_of(&mut transaction, &entered, delivery).await?;
+        let (entered, way) = self.locked(&mut transaction, entered, delivery).await?;
         if let Some(known) = self.here(&mut transaction, &way.own, delivery).await? {
-            return Ok(known);
+            return Ok((known, Vec::new()));
         }
+        let pieces = match delivery.through {
+            Through::Api => pieces::taken_away(&mut transaction, way.own.id, delivery.delivery, now).await?,
+            Through::Sftp(_) => Vec::new(),
+        };
         if let Through::Sftp(Some(upload)) = delivery.through {
             let gone = sql("DELETE FROM mailbox_upload WHERE id = $1 RETURNING mailbox, size").bind(upload);
             // Delivered by another session under another name, or taken away with its content.
@@ -336,6 +402,6 @@ impl Mailboxes {
         transaction.execute(add).await?;
         let file = rows::with_id(&mut transaction, id).await?.ok_or(StoreError::Unreadable { column: "mailbox_file" })?;
         transaction.commit().await.map_err(Failed::from)?;
-        Ok(file)
+        Ok((file, pieces))
     }
 }

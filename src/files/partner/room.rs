@@ -1,5 +1,5 @@
 //! How much of what an agreement has sent may lie at once: until it is deleted, also what others have not fetched, and what waits for its
-//! final name. It is counted in the agreement's row, which whoever delivers has locked, so that a mailbox with a million files costs no
+//! final name or its next piece (each piece counts as a file). It is counted in the agreement's row, which whoever delivers has locked, so that a mailbox with a million files costs no
 //! more than one with a thousand.
 
 use uuid::Uuid;
@@ -53,9 +53,14 @@ pub(super) async fn take(session: &mut Session, mailbox: Uuid, bytes: u64) -> Re
 
 /// A file lies no more.
 pub(super) async fn give_back(session: &mut Session, mailbox: Uuid, bytes: u64) -> Result<(), StoreError> {
+    give_back_all(session, mailbox, bytes, 1).await
+}
+
+/// So many files, of so many bytes together, lie no more.
+pub(super) async fn give_back_all(session: &mut Session, mailbox: Uuid, bytes: u64, files: u64) -> Result<(), StoreError> {
     let give = sql("UPDATE mailbox SET bytes_lying = CASE WHEN bytes_lying > $1 THEN bytes_lying - $1 ELSE 0 END,
-             files_lying = CASE WHEN files_lying > 0 THEN files_lying - 1 ELSE 0 END WHERE id = $2");
-    session.execute(give.bind(signed(bytes)).bind(mailbox)).await.map(drop)
+             files_lying = CASE WHEN files_lying > $2 THEN files_lying - $2 ELSE 0 END WHERE id = $3");
+    session.execute(give.bind(signed(bytes)).bind(signed(files)).bind(mailbox)).await.map(drop)
 }
 
 impl Mailboxes {
@@ -77,9 +82,11 @@ impl Mailboxes {
         // A statement of its own: it sees what was committed before the lock was had.
         let count = sql("UPDATE mailbox SET
              bytes_lying = (SELECT COALESCE(CAST(sum(size) AS bigint), 0) FROM mailbox_file WHERE sender = $1 AND content IS NOT NULL)
-                 + (SELECT COALESCE(CAST(sum(size) AS bigint), 0) FROM mailbox_upload WHERE mailbox = $1),
+                 + (SELECT COALESCE(CAST(sum(size) AS bigint), 0) FROM mailbox_upload WHERE mailbox = $1)
+                 + (SELECT COALESCE(CAST(sum(size) AS bigint), 0) FROM mailbox_part WHERE mailbox = $1),
              files_lying = (SELECT count(*) FROM mailbox_file WHERE sender = $1 AND content IS NOT NULL)
                  + (SELECT count(*) FROM mailbox_upload WHERE mailbox = $1)
+                 + (SELECT count(*) FROM mailbox_part WHERE mailbox = $1)
              WHERE id = $1");
         transaction.execute(count.bind(mailbox)).await?;
         transaction.commit().await

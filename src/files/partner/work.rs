@@ -13,7 +13,7 @@ use super::counts::Counts;
 use super::rows::{self, File, Transport, Validation};
 use super::silence::Heard;
 use super::validate::{Context, Remark};
-use super::{receipts, room};
+use super::{pieces, receipts, room};
 use crate::clock::civil_day;
 use crate::files::codes::Code;
 use crate::files::content::{Content, Passing};
@@ -77,10 +77,12 @@ enum Due {
     Ended,
     /// An upload whose final name never came.
     Upload,
+    /// Pieces of a delivery whose next one never came.
+    Pieces,
 }
 
 impl Due {
-    const ALL: [Self; 3] = [Self::GivenUp, Self::Ended, Self::Upload];
+    const ALL: [Self; 4] = [Self::GivenUp, Self::Ended, Self::Upload, Self::Pieces];
 
     /// The rows that it is due to at an instant, a page of them.
     fn rows(self) -> &'static str {
@@ -94,6 +96,10 @@ impl Due {
                 "SELECT id FROM mailbox_file WHERE delete_us <= $1 AND content IS NOT NULL ORDER BY delete_us, id LIMIT $2 OFFSET $3"
             }
             Due::Upload => "SELECT id FROM mailbox_upload WHERE modified_us <= $1 ORDER BY modified_us, id LIMIT $2 OFFSET $3",
+            Due::Pieces => {
+                "SELECT mailbox AS id, delivery FROM mailbox_part GROUP BY mailbox, delivery HAVING max(since_us) <= $1
+                 ORDER BY max(since_us), mailbox, delivery LIMIT $2 OFFSET $3"
+            }
         }
     }
 }
@@ -345,6 +351,7 @@ impl Mailboxes {
     async fn each(&self, due: Due, now: Timestamp) -> Result<u64, MailboxError> {
         let until_us = match due {
             Due::Upload => before(now, UPLOADS_STAY_HOURS),
+            Due::Pieces => before(now, pieces::STAY_HOURS),
             Due::GivenUp | Due::Ended => us(now),
         };
         let mut left = 0_u32;
@@ -380,6 +387,14 @@ impl Mailboxes {
             Due::GivenUp => return self.give_up(id).await,
             Due::Ended => until_it_holds(async || self.ended(id, now).await).await?,
             Due::Upload => until_it_holds(async || self.upload_over(id, now).await).await?,
+            Due::Pieces => {
+                let delivery: Uuid = row.get("delivery")?;
+                let gone = self.pieces_gone(id, delivery, Some(before(now, pieces::STAY_HOURS))).await?;
+                if gone > 0 {
+                    tracing::warn!(mailbox = %id, %delivery, pieces = gone, "no further piece of a delivery came within a day; what had come is deleted");
+                }
+                return Ok(());
+            }
         };
         drop_content(&self.0.parts, released).await;
         Ok(())

@@ -8,6 +8,7 @@ mod mailboxes;
 mod mailboxes_killed;
 mod monitoring;
 mod partner_door;
+mod pieces;
 mod validators;
 mod way;
 mod world;

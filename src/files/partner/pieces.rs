@@ -1,0 +1,290 @@
+//! A delivery in pieces, so that a long upload goes on where it broke off, on any node. Each piece is a content of its own under a key of
+//! its own: what encrypts and digests a content cannot be taken up by another process. The last piece has no row. It and those before it
+//! are put together to one content, which is delivered as any other is, by the SHA-256 of the whole.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::agreement::Number;
+use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, lock, nothing};
+use super::deliver::{self, Announced, Delivery, differs, known};
+use super::room;
+use super::rows::File;
+use crate::files::core::drop_content;
+use crate::files::shelf;
+use crate::files::users::{count, us};
+use crate::objects::{Object, Writing};
+use crate::refusal::api::ApiRefusal;
+use crate::store::{Session, StoreError, sql, until_it_holds};
+
+/// How small a piece that is not the last may be, and how large any may be, in bytes.
+pub const LEAST: u64 = 1 << 20;
+/// See [`LEAST`].
+pub const MOST: u64 = 64 << 20;
+/// Hours that pieces wait for the next one.
+pub(super) const STAY_HOURS: i64 = 24;
+
+/// What to do with a piece.
+pub enum Begun {
+    /// All of the file was taken before; nothing of the piece is read.
+    Known(Box<File>),
+    /// Its content is taken.
+    Take(Box<Receiving>),
+}
+
+/// What has come, once a piece is there.
+#[derive(Debug)]
+pub enum Come {
+    /// So many bytes, in order.
+    Part(u64),
+    /// All of it: the file is delivered.
+    Whole(Box<File>),
+}
+
+/// A piece that comes in. Dropped before [`Receiving::close`], it leaves nothing.
+pub struct Receiving {
+    mailboxes: Mailboxes,
+    entered: Entered,
+    delivery: Delivery,
+    piece: Range<u64>,
+    writing: Writing,
+    passing: Passing,
+}
+
+/// What was announced of a delivery, in a form that holds no name.
+fn announced(delivery: &Delivery) -> String {
+    let Delivery { stream, alias: (kind, code), name, size, sha256, .. } = delivery;
+    crate::decisions::shown::sha256(&serde_json::json!([stream, kind, code, name.spelt(), size, sha256]).to_string())
+}
+
+fn misplaced(come: u64) -> MailboxError {
+    ApiRefusal::MailboxPiecePlace { offset: come }.into()
+}
+
+/// How many bytes of a delivery have come in pieces.
+///
+/// # Errors
+/// [`ApiRefusal::MailboxDeliveryReused`] where they are of something else.
+pub(super) async fn come(session: &mut Session, mailbox: Uuid, delivery: &Delivery) -> Result<u64, MailboxError> {
+    let (come, of) = standing(session, mailbox, delivery.delivery).await?;
+    match of {
+        Some(of) if of != announced(delivery) => Err(ApiRefusal::MailboxDeliveryReused.into()),
+        _ => Ok(come),
+    }
+}
+
+/// The same, with what it is of; none: nothing has come.
+async fn standing(session: &mut Session, mailbox: Uuid, delivery: Uuid) -> Result<(u64, Option<String>), StoreError> {
+    let query = sql("SELECT COALESCE(CAST(sum(size) AS bigint), 0) AS come, min(announced) AS announced FROM mailbox_part
+         WHERE mailbox = $1 AND delivery = $2");
+    let row = session.first(query.bind(mailbox).bind(delivery)).await?;
+    let row = row.ok_or(StoreError::Unreadable { column: "mailbox_part" })?;
+    Ok((count(&row, "come")?, row.maybe("announced")?))
+}
+
+/// The pieces of a delivery, in order.
+async fn objects(session: &mut Session, mailbox: Uuid, delivery: Uuid) -> Result<Vec<Object>, StoreError> {
+    let query = sql("SELECT c.id, c.sealed_key, c.length, c.sha256 FROM mailbox_part p JOIN file_content c ON c.id = p.content
+         WHERE p.mailbox = $1 AND p.delivery = $2 AND c.in_use = $3 ORDER BY p.at");
+    session.all(query.bind(mailbox).bind(delivery).bind(true)).await?.iter().map(shelf::object_of).collect()
+}
+
+/// Takes away what has come of a delivery in pieces, and its keys; its room is free again. Returns the contents to delete. The
+/// agreement's row is locked by whoever asks.
+pub(super) async fn taken_away(
+    session: &mut Session,
+    mailbox: Uuid,
+    delivery: Uuid,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    let pieces = sql("SELECT content, size FROM mailbox_part WHERE mailbox = $1 AND delivery = $2 ORDER BY at");
+    let pieces = session.all(pieces.bind(mailbox).bind(delivery)).await?;
+    if pieces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut contents, mut bytes) = (Vec::new(), 0);
+    for piece in &pieces {
+        contents.push(piece.get("content")?);
+        bytes += count(piece, "size")?;
+    }
+    shelf::release_pieces(session, mailbox, delivery, now).await?;
+    let delete = sql("DELETE FROM mailbox_part WHERE mailbox = $1 AND delivery = $2");
+    session.execute(delete.bind(mailbox).bind(delivery)).await?;
+    room::give_back_all(session, mailbox, bytes, pieces.len() as u64).await?;
+    Ok(contents)
+}
+
+impl Mailboxes {
+    /// Begins a piece of a delivery: the bytes `piece` of it, which are what is next.
+    ///
+    /// # Errors
+    /// [`MailboxError`]: as of a whole delivery; [`ApiRefusal::MailboxPiecePlace`].
+    pub async fn deliver_piece(&self, entered: &Entered, delivery: Delivery, piece: Range<u64>) -> Result<Begun, MailboxError> {
+        let mut session = self.database().session().await?;
+        let come = match self.announced(&mut session, entered, &delivery).await? {
+            Announced::Known(file) => return Ok(Begun::Known(file)),
+            Announced::New { come } => come,
+        };
+        if piece.start != come {
+            return Err(misplaced(come));
+        }
+        let passing = self.passing(entered.user.id)?;
+        let writing = self.0.parts.objects.begin(piece.end.saturating_sub(piece.start))?;
+        shelf::announce(&mut session, writing.name(), self.now()).await?;
+        let (mailboxes, entered) = (self.clone(), entered.clone());
+        Ok(Begun::Take(Box::new(Receiving { mailboxes, entered, delivery, piece, writing, passing })))
+    }
+
+    /// How many bytes of a delivery have come in pieces.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiNotFound`] where none has; [`MailboxError`].
+    pub async fn come(&self, entered: &Entered, number: Number, delivery: Uuid) -> Result<u64, MailboxError> {
+        let own = self.agreement(entered, number, Purpose::Deliver).await?;
+        match standing(&mut self.database().session().await?, own.id, delivery).await? {
+            (come, Some(_)) => Ok(come),
+            (_, None) => Err(nothing("aflevering i stykker", "delivery in pieces").into()),
+        }
+    }
+
+    /// Takes away the pieces of a delivery, or with `before_us` only where none came since. Returns how many those were.
+    pub(super) async fn pieces_gone(&self, mailbox: Uuid, delivery: Uuid, before_us: Option<i64>) -> Result<usize, MailboxError> {
+        let now = self.now();
+        let gone = until_it_holds(async || -> Result<Vec<Uuid>, MailboxError> {
+            let mut transaction = self.database().begin_beside_others().await?;
+            lock(&mut transaction, &[mailbox]).await?;
+            let later = sql("SELECT at FROM mailbox_part WHERE mailbox = $1 AND delivery = $2 AND since_us > $3 LIMIT 1");
+            let later = later.bind(mailbox).bind(delivery).bind(before_us.unwrap_or(i64::MAX));
+            if transaction.first(later).await?.is_some() {
+                return Ok(Vec::new());
+            }
+            let gone = taken_away(&mut transaction, mailbox, delivery, now).await?;
+            transaction.commit().await?;
+            Ok(gone)
+        })
+        .await?;
+        for content in &gone {
+            drop_content(&self.0.parts, Some(*content)).await;
+        }
+        Ok(gone.len())
+    }
+
+    /// Keeps a piece, if it is the next one also now that the agreement's row is locked.
+    async fn piece_kept(
+        &self,
+        entered: &Entered,
+        delivery: &Delivery,
+        piece: &Range<u64>,
+        object: &Object,
+    ) -> Result<Come, MailboxError> {
+        let mut transaction = self.database().begin_beside_others().await?;
+        let (_, way) = self.locked(&mut transaction, entered, delivery).await?;
+        if let Some(known) = known(&mut transaction, &way.own, delivery).await? {
+            return Ok(Come::Whole(Box::new(known)));
+        }
+        let come = come(&mut transaction, way.own.id, delivery).await?;
+        if come != piece.start {
+            return Err(misplaced(come));
+        }
+        room::take(&mut transaction, way.own.id, object.length).await?;
+        let content = shelf::keep(&mut transaction, object).await?;
+        let add = sql("INSERT INTO mailbox_part (mailbox, delivery, at, size, content, announced, since_us)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(way.own.id)
+        .bind(delivery.delivery)
+        .bind(i64::try_from(piece.start).unwrap_or(i64::MAX))
+        .bind(i64::try_from(object.length).unwrap_or(i64::MAX))
+        .bind(content)
+        .bind(announced(delivery))
+        .bind(us(self.now()));
+        transaction.execute(add).await?;
+        transaction.commit().await?;
+        Ok(Come::Part(piece.end))
+    }
+
+    /// Delivers what came before `from` with the last piece.
+    async fn put_together(
+        &self,
+        entered: Entered,
+        delivery: Delivery,
+        from: u64,
+        last: &Object,
+        passing: Passing,
+    ) -> Result<File, MailboxError> {
+        let mut session = self.database().session().await?;
+        let own = self.way_of(&mut session, &entered, &delivery).await?.own;
+        let mut pieces = objects(&mut session, own.id, delivery.delivery).await?;
+        let come = pieces.iter().map(|piece| piece.length).sum::<u64>();
+        if come != from {
+            let known = known(&mut session, &own, &delivery).await?;
+            return known.ok_or_else(|| misplaced(come));
+        }
+        let writing = self.0.parts.objects.begin(delivery.size)?;
+        shelf::announce(&mut session, writing.name(), self.now()).await?;
+        drop(session);
+        pieces.push(last.clone());
+        let whole = deliver::Receiving::new(self.clone(), entered, delivery.clone(), writing, passing);
+        let error = match self.joined(whole, &pieces).await {
+            Ok(file) => return Ok(file),
+            Err(error) => error,
+        };
+        if matches!(error, MailboxError::Refused(ApiRefusal::MailboxContentDiffers)) {
+            // What lies there is not what was announced: it is sent anew, from its beginning.
+            self.pieces_gone(own.id, delivery.delivery, None).await?;
+        } else if matches!(error, MailboxError::Failed(_)) {
+            // Another request may have put it together meanwhile, and taken the pieces away.
+            let known = known(&mut self.database().session().await?, &own, &delivery).await?;
+            if let Some(known) = known {
+                return Ok(known);
+            }
+        }
+        Err(error)
+    }
+
+    async fn joined(&self, mut whole: deliver::Receiving, pieces: &[Object]) -> Result<File, MailboxError> {
+        for piece in pieces {
+            let mut reading = self.0.parts.objects.read(piece, 0).await?;
+            while let Some(bytes) = reading.next().await? {
+                whole.write(&bytes).await?;
+            }
+        }
+        whole.close().await
+    }
+}
+
+impl Receiving {
+    /// Takes more of the piece.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::MailboxContentDiffers`] beyond the piece's length; the object store.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), MailboxError> {
+        deliver::written_to(&mut self.writing, bytes).await
+    }
+
+    /// Ends the piece: from then on it is kept, or with the last one the file is in the outbox; or nothing of the piece is left.
+    ///
+    /// # Errors
+    /// [`MailboxError`]. After [`ApiRefusal::MailboxContentDiffers`] of the last piece nothing of the others is left either.
+    pub async fn close(self) -> Result<Come, MailboxError> {
+        let Self { mailboxes, entered, delivery, piece, writing, passing } = self;
+        if writing.length() != piece.end.saturating_sub(piece.start) {
+            writing.abandon().await;
+            return Err(differs());
+        }
+        let object = writing.finish().await?;
+        let content = Some(object.name.uuid());
+        if piece.end < delivery.size {
+            let kept = until_it_holds(async || mailboxes.piece_kept(&entered, &delivery, &piece, &object).await).await;
+            // After another error it is not known whether it was kept.
+            if matches!(kept, Ok(Come::Whole(_)) | Err(MailboxError::Refused(_))) {
+                drop_content(&mailboxes.0.parts, content).await;
+            }
+            return kept;
+        }
+        let whole = mailboxes.put_together(entered, delivery, piece.start, &object, passing).await;
+        drop_content(&mailboxes.0.parts, content).await;
+        whole.map(|file| Come::Whole(Box::new(file)))
+    }
+}

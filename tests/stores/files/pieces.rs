@@ -1,0 +1,280 @@
+//! Deliveries in pieces, on SQLite and PostgreSQL: gone on with, never mixed, counted, cleaned up, and whole after a SIGKILL.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hjemmel::files::partner::agreement::{self, Standing};
+use hjemmel::files::partner::core::{Entered, JOBS, MailboxError, Mailboxes, Step};
+use hjemmel::files::partner::deliver::Delivery;
+use hjemmel::files::partner::fetch::Which;
+use hjemmel::files::partner::pieces::{Begun, Come, Receiving};
+use hjemmel::files::partner::users::Shown;
+use hjemmel::refusal::api::ApiRefusal;
+use hjemmel::store::{Access, Database, sql};
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+use super::killed::{now, server, settings};
+use super::mailboxes::{
+    CENTRAL, GOOD, INSTITUTION, Post, certificate, deliver, delivery, digest, mailboxes, number, parts, populate, read, walk,
+};
+use crate::settle::{leases_end, settle};
+
+const CHILD: &str = "HJEMMEL_TEST_PIECES_CHILD";
+const ID: Uuid = uuid::uuid!("6f0d3d5b-1b4e-4a58-9a0d-5d1f4a9e0085");
+/// Where the first piece ends.
+const FIRST: usize = 20;
+/// Hours after which a content that nothing came of is cleaned up, and one more.
+const ABANDONED: i64 = 49;
+
+async fn begun(
+    mailboxes: &Mailboxes,
+    entered: &Entered,
+    delivery: &Delivery,
+    piece: Range<usize>,
+) -> Result<Box<Receiving>, MailboxError> {
+    let bytes = u64::try_from(piece.start).unwrap()..u64::try_from(piece.end).unwrap();
+    match mailboxes.deliver_piece(entered, delivery.clone(), bytes).await? {
+        Begun::Take(receiving) => Ok(receiving),
+        Begun::Known(file) => panic!("{} is there", file.delivery),
+    }
+}
+
+/// Sends a piece of [`GOOD`].
+async fn sent(mailboxes: &Mailboxes, entered: &Entered, delivery: &Delivery, piece: Range<usize>) -> Result<Come, MailboxError> {
+    let mut receiving = begun(mailboxes, entered, delivery, piece.clone()).await?;
+    receiving.write(&GOOD[piece]).await?;
+    receiving.close().await
+}
+
+fn refusal<T: std::fmt::Debug>(done: Result<T, MailboxError>) -> ApiRefusal {
+    match done {
+        Err(MailboxError::Refused(refusal)) => refusal,
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+/// What of the institution's lies: bytes, files, and pieces.
+async fn lying(post: &Post) -> (i64, i64, i64) {
+    let mut session = post.database.session().await.unwrap();
+    let own = agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap().id;
+    let query = sql("SELECT bytes_lying, files_lying, (SELECT count(*) FROM mailbox_part) AS pieces FROM mailbox WHERE id = $1");
+    let row = session.first(query.bind(own)).await.unwrap().unwrap();
+    (row.get("bytes_lying").unwrap(), row.get("files_lying").unwrap(), row.get("pieces").unwrap())
+}
+
+fn bytes(of: usize) -> i64 {
+    i64::try_from(of).unwrap()
+}
+
+#[tokio::test]
+async fn of_two_who_send_the_same_piece_at_once_one_is_told_where_it_stands_and_the_file_is_one() {
+    for post in Post::all().await {
+        let (own, delivery) = (post.enter(INSTITUTION).await, delivery(GOOD));
+        let both = async |piece: Range<usize>| {
+            let mut one = begun(&post.mailboxes, &own, &delivery, piece.clone()).await.unwrap();
+            let mut other = begun(&post.mailboxes, &own, &delivery, piece.clone()).await.unwrap();
+            one.write(&GOOD[piece.clone()]).await.unwrap();
+            other.write(&GOOD[piece]).await.unwrap();
+            tokio::join!(one.close(), other.close())
+        };
+        let first = both(0..FIRST).await;
+        match first {
+            (Ok(Come::Part(come)), refused) | (refused, Ok(Come::Part(come))) => {
+                let offset = u64::try_from(FIRST).unwrap();
+                assert_eq!(come, offset);
+                assert_eq!(refusal(refused), ApiRefusal::MailboxPiecePlace { offset }, "{}", post.kind);
+            }
+            other => panic!("{}: {other:?}", post.kind),
+        }
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}", post.kind);
+        match both(FIRST..GOOD.len()).await {
+            (Ok(Come::Whole(one)), Ok(Come::Whole(other))) => assert_eq!(one.id, other.id, "{}", post.kind),
+            other => panic!("{}: {other:?}", post.kind),
+        }
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+        post.settle().await;
+        let inbox = post.inbox(CENTRAL, 0).await;
+        assert_eq!((inbox.len(), &inbox[0].sha256), (1, &digest(GOOD)), "{}", post.kind);
+        let central = post.enter(CENTRAL).await;
+        assert_eq!(read(&post.mailboxes, &central, CENTRAL, &inbox[0], 0).await.unwrap(), GOOD, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn pieces_that_are_not_what_was_announced_are_refused_and_leave_nothing() {
+    for post in Post::all().await {
+        let own = post.enter(INSTITUTION).await;
+        let delivery = Delivery { sha256: digest(b"another"), ..delivery(GOOD) };
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let last = sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
+        assert_eq!(refusal(last), ApiRefusal::MailboxContentDiffers, "{}", post.kind);
+        assert_eq!(lying(&post).await, (0, 0, 0), "{}", post.kind);
+        assert_eq!(walk(&post.folder.join("objects")), Vec::<PathBuf>::new(), "{}", post.kind);
+        let outbox = post.mailboxes.list(&own, number(INSTITUTION), Which::Outbox, 0, 100).await.unwrap();
+        assert!(outbox.is_empty(), "{}", post.kind);
+        // A piece that is shorter than it says leaves what came before it as it is.
+        let delivery = super::mailboxes::delivery(GOOD);
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let mut short = begun(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await.unwrap();
+        short.write(b"a").await.unwrap();
+        assert_eq!(refusal(short.close().await), ApiRefusal::MailboxContentDiffers, "{}", post.kind);
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}", post.kind);
+        // Sent again as a whole, it needs them no more.
+        deliver(&post.mailboxes, &own, delivery, GOOD).await.unwrap();
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_has_come_in_pieces_takes_room_and_gives_way_to_the_whole() {
+    for post in Post::all().await {
+        let (own, delivery) = (post.enter(INSTITUTION).await, delivery(GOOD));
+        let quota = sql("UPDATE mailbox SET quota_bytes = $1").bind(bytes(GOOD.len()));
+        post.database.write(quota).await.unwrap();
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        post.refuses_delivery("MailboxFull").await;
+        let other = super::mailboxes::delivery(GOOD);
+        assert_eq!(refusal(sent(&post.mailboxes, &own, &other, 0..FIRST).await).code(), "MailboxFull", "{}", post.kind);
+        post.mailboxes.count_what_lies().await.unwrap();
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}: counted anew it is the same", post.kind);
+        // A user who may no longer deliver adds nothing to it, also where it has begun to.
+        let mut late = begun(&post.mailboxes, &own, &delivery, FIRST..FIRST + 1).await.unwrap();
+        late.write(&GOOD[FIRST..=FIRST]).await.unwrap();
+        post.set(INSTITUTION, Standing::Suspended).await;
+        assert_eq!(refusal(late.close().await).code(), "MailboxNotActive", "{}", post.kind);
+        post.set(INSTITUTION, Standing::Active).await;
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}", post.kind);
+        sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await.unwrap();
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn pieces_lie_for_a_day_after_the_last_of_them_and_are_then_deleted() {
+    for post in Post::all().await {
+        let (own, delivery) = (post.enter(INSTITUTION).await, delivery(GOOD));
+        let come = async || post.mailboxes.come(&own, number(INSTITUTION), delivery.delivery).await;
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        post.pass(23);
+        sent(&post.mailboxes, &own, &delivery, FIRST..2 * FIRST).await.unwrap();
+        post.pass(23);
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 0, "{}", post.kind);
+        assert_eq!(come().await.unwrap(), u64::try_from(2 * FIRST).unwrap(), "{}", post.kind);
+        post.pass(2);
+        assert_eq!(post.mailboxes.sweep().await.unwrap(), 0, "{}", post.kind);
+        assert_eq!(refusal(come().await).code(), "ApiNotFound", "{}", post.kind);
+        assert_eq!(lying(&post).await, (0, 0, 0), "{}", post.kind);
+        assert_eq!(walk(&post.folder.join("objects")), Vec::<PathBuf>::new(), "{}", post.kind);
+        let gone = refusal(sent(&post.mailboxes, &own, &delivery, 2 * FIRST..GOOD.len()).await);
+        assert_eq!(gone, ApiRefusal::MailboxPiecePlace { offset: 0 }, "{}: it begins anew", post.kind);
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        assert!(matches!(sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await, Ok(Come::Whole(_))), "{}", post.kind);
+    }
+}
+
+fn same() -> Delivery {
+    Delivery { delivery: ID, ..delivery(GOOD) }
+}
+
+/// Where the process is killed: between the pieces first, then at each step of what the last one completes.
+fn places() -> Vec<Option<Step>> {
+    [None].into_iter().chain(Step::ALL.map(Some)).collect()
+}
+
+fn die() {
+    let own = std::process::id().to_string();
+    Command::new("kill").args(["-9", &own]).status().unwrap();
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+/// Not a test of its own: the process that is killed.
+#[tokio::test]
+async fn child() {
+    let Ok(told) = std::env::var(CHILD) else { return };
+    let parts: Vec<&str> = told.split('|').collect();
+    let [folder, place, database] = parts.as_slice() else { panic!("{told}") };
+    let (folder, place) = (PathBuf::from(folder), places()[place.parse::<usize>().unwrap()]);
+    let at_step = move |reached: Step| {
+        if Some(reached) == place {
+            die();
+        }
+    };
+    let settings = settings(&folder, (!database.is_empty()).then_some(*database));
+    let database = Database::open(&settings, Access::Make).await.unwrap();
+    let clock = Arc::new(Mutex::new(now()));
+    let mailboxes = mailboxes(&folder, database.clone(), clock, Some(Arc::new(at_step)), "audit");
+    let own = mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.unwrap();
+    sent(&mailboxes, &own, &same(), 0..FIRST).await.unwrap();
+    if place.is_none() {
+        die();
+    }
+    sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
+    settle(&database, JOBS, || mailboxes.work_once()).await;
+    panic!("it should not have lived through {place:?}");
+}
+
+async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
+    for (at, place) in places().into_iter().enumerate() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (folder, url) = (temporary.path(), database());
+        let settings = settings(folder, url.as_deref());
+        let store = Database::open(&settings, Access::Make).await.unwrap();
+        populate(&store, now()).await;
+        // The keys are made before the process that is killed needs them.
+        drop(parts(folder, store.clone(), Arc::new(Mutex::new(now())), "audit"));
+        store.close().await;
+        let ended = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "files::pieces::child", "--nocapture"])
+            .env(CHILD, format!("{}|{at}|{}", folder.display(), url.unwrap_or_default()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{place:?}");
+
+        let store = Database::open(&settings, Access::Change).await.unwrap();
+        let clock = Arc::new(Mutex::new(now()));
+        let mailboxes = mailboxes(folder, store.clone(), clock.clone(), None, "audit");
+        let enter = async |of: &str| mailboxes.enter(Shown::Certificate(certificate(of))).await.unwrap();
+        let (own, central) = (enter(INSTITUTION).await, enter(CENTRAL).await);
+        let come = mailboxes.come(&own, number(INSTITUTION), ID).await;
+        if matches!(place, None | Some(Step::Stored | Step::Admitted)) {
+            assert_eq!(come.unwrap(), u64::try_from(FIRST).unwrap(), "{place:?}: what had come is there");
+            sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
+        } else {
+            assert_eq!(refusal(come).code(), "ApiNotFound", "{place:?}: it is delivered");
+        }
+        let inbox = async || mailboxes.list(&central, number(CENTRAL), Which::Inbox, 0, 100).await.unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        while inbox().await.is_empty() {
+            assert!(Instant::now() < until, "{place:?}: it never arrives");
+            // The lease of the dead is over.
+            leases_end(&store).await;
+            mailboxes.work_once().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let arrived = inbox().await;
+        assert_eq!((arrived.len(), arrived[0].delivery), (1, ID), "{place:?}: once");
+        assert_eq!(read(&mailboxes, &central, CENTRAL, &arrived[0], 0).await.unwrap(), GOOD, "{place:?}");
+        *clock.lock().unwrap() = now().checked_add(SignedDuration::from_hours(ABANDONED)).unwrap();
+        assert_eq!(mailboxes.sweep().await.unwrap(), 0, "{place:?}");
+        let left = walk(&folder.join("objects"));
+        assert_eq!(left.len(), 1, "{place:?}: what nobody refers to is gone: {left:?}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_in_pieces_is_whole_and_there_once_whenever_the_process_is_killed_on_sqlite() {
+    killed_at_each_place(|| None).await;
+}
+
+#[tokio::test]
+async fn a_file_in_pieces_is_whole_and_there_once_whenever_the_process_is_killed_on_postgresql() {
+    let Some(cluster) = crate::postgres::Cluster::shared() else { return };
+    killed_at_each_place(|| Some(server(cluster))).await;
+}
