@@ -1,8 +1,9 @@
 //! CPR numbers where none belongs: what is formed like one is refused in every field but the two that are made for it, whoever's number it
 //! may be. HR systems use it as staff number and user name, and people write it into titles; what is kept and handed on must hold none.
 //!
-//! Formed like one are ten digits that begin with a possible date, alone or in groups of 6 and 4 or of 2, 2, 2 and 4, whatever stands
-//! between (but a letter). The row's own numbers are found in any grouping, and without the zero that a spreadsheet takes away.
+//! Formed like one are ten digits that begin with a possible date, alone or in groups of 6 and 4, of 2, 4 and 4 (as Apache POI writes a cell
+//! that shows its number as 000000-0000) or of 2, 2, 2 and 4, whatever stands between (but a letter). The row's own numbers are found in any
+//! grouping, and without the zero that a spreadsheet takes away.
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -56,7 +57,7 @@ impl Own {
 fn is_formed_like_one(text: &str) -> bool {
     text.split(char::is_alphabetic).any(|part| {
         let groups: Vec<&str> = part.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
-        [&[10][..], &[6, 4], &[2, 2, 2, 4]].into_iter().any(|form| {
+        [&[10][..], &[6, 4], &[2, 4, 4], &[2, 2, 2, 4]].into_iter().any(|form| {
             groups.windows(form.len()).any(|window| {
                 window.iter().zip(form).all(|(group, length)| group.len() == *length)
                     && Cpr::parse(&Zeroizing::new(window.concat())).is_some()
@@ -86,6 +87,8 @@ mod tests {
             (Kind::Text, "610180\u{2013}1234"),
             (Kind::Text, "610180\u{a0}1234"),
             (Kind::Text, "61 01 80 1234"),
+            (Kind::Code, "61-0180-1234"),
+            (Kind::Text, "61 0180 1234"),
             (Kind::Text, "６１０１８０１２３４"),
             (Kind::Text, "٦١٠١٨٠١٢٣٤"),
             (Kind::Phone, "6101801234"),
