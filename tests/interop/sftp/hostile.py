@@ -21,8 +21,8 @@ import urllib.request
 
 import paramiko
 
-from clients import Mailboxes, Partners, run
 from wire import answer, channel_of, opened, packet, put, text
+from worlds import Mailboxes, Partners, run
 
 # Impossible as a number of a person: no day is 71.
 NUMBER = "7101901234"

@@ -49,7 +49,7 @@ fi
 [ "${1:-}" != prepare ] || exit 0
 [ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }
 status=0
-python3 "$here/clients.py" --program "$program" --tools "$tools" "$@" || status=1
+python3 "$here/matrix.py" --program "$program" --tools "$tools" "$@" || status=1
 # A hostile client beside them, but where single clients were asked for.
 if [ -z "${1:-}" ] || [ "$1" = --within ] || [ "$1" = --long ]; then
   "$tools/venv/bin/python" "$here/hostile.py" --program "$program" || status=1

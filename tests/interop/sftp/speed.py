@@ -18,8 +18,8 @@ from pathlib import Path
 
 import paramiko
 
-from clients import Mailboxes, Plain, free_port, run
 from wire import channel_of, listed, put, there
+from worlds import Mailboxes, Plain, free_port, run
 
 BEGIN, END = "<!-- speed.sh writes from here -->", "<!-- to here -->"
 CIPHERS = ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com")
