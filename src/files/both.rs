@@ -46,10 +46,10 @@ impl Homes for Both {
     }
 
     // It is a user of one of them; the other knows no such id.
-    fn refused(&self, user: Uuid) {
-        self.files.refused(user);
+    fn wrong_key(&self, user: Uuid) {
+        self.files.wrong_key(user);
         if let Some(mailboxes) = &self.mailboxes {
-            mailboxes.refused(user);
+            mailboxes.wrong_key(user);
         }
     }
 }

@@ -80,7 +80,7 @@ pub trait Homes: Clone + Send + Sync + 'static {
 
     /// A connection that gave this user's name and keys that are not the user's has ended, and nobody has logged on. It is noted aside:
     /// nothing waits for it, and whoever tries again and again sets no pace of writing.
-    fn refused(&self, user: Uuid);
+    fn wrong_key(&self, user: Uuid);
 }
 
 /// The two folders of every home.

@@ -69,7 +69,7 @@ impl home::Homes for PlainHomes {
         Ok(PlainHome { homes: self.clone(), user, key, place: self.0.root.join(name) })
     }
 
-    fn refused(&self, _user: Uuid) {}
+    fn wrong_key(&self, _user: Uuid) {}
 }
 
 /// One home.

@@ -140,7 +140,7 @@ impl<D: Homes> Drop for Session<D> {
         }
         if !self.wrong.is_empty() {
             self.shared.door.doorman.failed(self.shared.from, self.wrong.keys().copied());
-            self.wrong.values().flatten().for_each(|user| self.shared.door.homes.refused(*user));
+            self.wrong.values().flatten().for_each(|user| self.shared.door.homes.wrong_key(*user));
             self.shared.refused(Refused::LogOnFailed);
         }
     }

@@ -52,7 +52,7 @@ impl Homes for Noting {
         self.homes.enter(user, key, from).await
     }
 
-    fn refused(&self, user: Uuid) {
+    fn wrong_key(&self, user: Uuid) {
         self.refused.lock().unwrap().push(user);
     }
 }

@@ -53,7 +53,7 @@ impl Homes for Files {
         Ok(home)
     }
 
-    fn refused(&self, user: Uuid) {
+    fn wrong_key(&self, user: Uuid) {
         let (Ok(turn), Ok(runtime)) = (self.0.noting.clone().try_acquire_owned(), Handle::try_current()) else { return };
         let files = self.clone();
         runtime.spawn(async move {

@@ -630,7 +630,7 @@ async fn a_stream_is_silent_for_a_wrong_key_until_a_right_one_comes() {
         assert_eq!(cause().await, Cause::NothingDelivered, "{}", post.kind);
         let account = homes.account(&format!("BRUGER_{INSTITUTION}")).await.unwrap().unwrap();
         assert!(!account.keys.contains(&key(STRANGER)));
-        homes.refused(account.id);
+        homes.wrong_key(account.id);
         let noted = async {
             while cause().await != Cause::LogOnRefused {
                 tokio::task::yield_now().await;

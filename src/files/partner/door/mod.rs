@@ -100,7 +100,7 @@ impl Homes for PartnerHomes {
         Ok(home)
     }
 
-    fn refused(&self, user: Uuid) {
+    fn wrong_key(&self, user: Uuid) {
         self.mailboxes.wrong_key(user);
     }
 }
