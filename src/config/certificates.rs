@@ -14,7 +14,7 @@ pub(crate) const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 2
 impl Reader<'_> {
     /// The certificates in PEM files: trust roots or pinned signing keys. One that has expired is no fault, for roots and
     /// signing certificates overlap while they are exchanged; but none that is valid is.
-    pub(super) fn certificates(&mut self, key: &'static str, required: bool) -> Option<Vec<CertificateDer<'static>>> {
+    pub(crate) fn certificates(&mut self, key: &'static str, required: bool) -> Option<Vec<CertificateDer<'static>>> {
         let (folder, now) = (self.folder, self.now);
         let mut soon = Vec::new();
         let mut read = Vec::new();
