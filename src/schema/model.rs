@@ -506,14 +506,22 @@ impl Builder<'_> {
                 uses.extend(data.attributes.iter().zip(&data.resolved_attributes).map(|used| (used, data.target_namespace)));
                 groups.extend(&data.resolved_attribute_groups);
             }
+            // A prohibition takes away what the base has, where the type itself restricts it. Elsewhere it says nothing (XSD 1.0 Structures 3.4.2).
             let restricts = data.derivation_method != Some(DerivationMethod::Extension);
-            for ((used, resolved), target) in uses {
+            let (own, mut prohibited) = (data.attributes.len(), Vec::new());
+            for (at, ((used, resolved), target)) in uses.into_iter().enumerate() {
                 let declared = resolved.resolved_ref.and_then(|key| set.arenas.attributes.get(key));
                 let name = match (declared, used.attribute.ref_name.is_some()) {
                     (Some(declared), true) => (self.text(declared.target_namespace), self.text(declared.name)),
                     _ => self.attribute_name(used, target),
                 };
-                if settled.contains(&name) || (used.use_kind == AttributeUseKind::Prohibited && !restricts) {
+                if used.use_kind == AttributeUseKind::Prohibited {
+                    if restricts && at < own {
+                        prohibited.push(name);
+                    }
+                    continue;
+                }
+                if settled.contains(&name) {
                     continue;
                 }
                 settled.push(name.clone());
@@ -521,12 +529,13 @@ impl Builder<'_> {
                 let kind = kind.or_else(|| {
                     set.get_built_in_simple_type_by_code(xsd_schema::XmlTypeCode::AnySimpleType).map(TypeKey::Simple)
                 });
-                let Some(kind) = kind.filter(|_| used.use_kind != AttributeUseKind::Prohibited) else { continue };
+                let Some(kind) = kind else { continue };
                 let fixed =
                     used.attribute.fixed_value.clone().or_else(|| declared.and_then(|declared| declared.fixed_value.clone()));
                 let (kind, required) = (self.simple(kind), used.use_kind == AttributeUseKind::Required);
                 found.push(Attribute { name, kind, required, fixed });
             }
+            settled.extend(prohibited);
             next = match data.resolved_base_type {
                 Some(TypeKey::Complex(base)) if !set.is_any_type(TypeKey::Complex(base)) => Some(base),
                 _ => None,

@@ -80,8 +80,8 @@ impl Accepted {
                 _ if complex.is_abstract => Holds::Left,
                 Content::Simple(at) => Holds::Value(*at),
                 Content::Elements(_, true) => Holds::Left,
-                Content::Elements(parts, false) if parts.is_empty() => Holds::Nothing,
                 Content::Elements(parts, false) => match parts_of(model, parts, &mut left, 0) {
+                    Some(parts) if parts.iter().all(|part| part.is_nothing() && part.nullable) => Holds::Nothing,
                     Some(parts) => Holds::Elements(Part::new(1, 1, Of::Sequence(parts))),
                     None => Holds::Left,
                 },
@@ -132,7 +132,8 @@ impl Accepted {
             let Some(declared) = named.filter(|declared| declared.fixed.is_none() && given.namespace != XSI) else {
                 return false;
             };
-            if !self.simple.get(declared.kind).and_then(Option::as_ref).is_some_and(|check| check.accepts(given.value)) {
+            if !self.simple.get(declared.kind).and_then(Option::as_ref).is_some_and(|check| check.accepts_attribute(given.value))
+            {
                 return false;
             }
             required -= usize::from(declared.required);
@@ -241,6 +242,14 @@ impl Part {
             Of::Choice(parts) => parts.iter().any(|part| part.nullable),
         };
         Self { least, most, nullable: least == 0 || nothing, of }
+    }
+
+    /// Content of such parts alone is empty, in which no white space may stand.
+    fn is_nothing(&self) -> bool {
+        match &self.of {
+            Of::Element(_) => false,
+            Of::Sequence(parts) | Of::Choice(parts) => parts.iter().all(Self::is_nothing),
+        }
     }
 }
 

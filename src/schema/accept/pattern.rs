@@ -263,7 +263,7 @@ impl Reader<'_> {
                 }
                 '[' => Expression::One(self.class()?),
                 '.' => Expression::One(Class::LINE_ENDS.complement()),
-                '\\' => Expression::One(self.escaped()?),
+                '\\' => Expression::One(self.escaped()?.0),
                 '*' | '+' | '?' | '{' | '}' | ']' => return None,
                 // No anchors: they are characters like any other.
                 character if character.is_ascii() => Expression::One(Class::of(character)),
@@ -304,11 +304,12 @@ impl Reader<'_> {
         digits.parse().ok().filter(|number| *number <= PLACES)
     }
 
-    /// Behind the backslash.
-    fn escaped(&mut self) -> Option<Class> {
-        Some(match self.rest.next()? {
+    /// Behind the backslash: the characters, and whether these are all that it means.
+    fn escaped(&mut self) -> Option<(Class, bool)> {
+        let sign = self.rest.next()?;
+        let class = match sign {
             'd' => Class::DIGITS,
-            // Without the digits beyond ASCII.
+            // Without what is beyond ASCII, where digits are too.
             'D' => Class { others: false, ..Class::DIGITS.complement() },
             's' => Class::SPACES,
             'S' => Class::SPACES.complement(),
@@ -317,7 +318,8 @@ impl Reader<'_> {
             't' => Class::of('\t'),
             sign if sign.is_ascii_punctuation() => Class::of(sign),
             _ => return None,
-        })
+        };
+        Some((class, !matches!(sign, 'd' | 'D')))
     }
 
     /// Behind the opening bracket, to the closing one.
@@ -328,7 +330,16 @@ impl Reader<'_> {
         loop {
             match self.rest.next()? {
                 ']' => break,
-                '\\' => class = class.and(self.escaped()?),
+                '\\' => {
+                    let (escaped, is_all) = self.escaped()?;
+                    class = class.and(escaped);
+                    beyond |= !is_all;
+                    // It would begin a range.
+                    if self.rest.next_if_eq(&'-').is_some() {
+                        class = class.and(Class::of('-'));
+                        self.rest.peek().filter(|next| **next == ']')?;
+                    }
+                }
                 '[' | '^' => return None,
                 from => {
                     if self.rest.peek() == Some(&'-') {
@@ -386,6 +397,11 @@ mod tests {
         assert!(pattern.takes("abc") && !pattern.takes("æ"));
         let pattern = Pattern::new("[^æ]").unwrap();
         assert!(pattern.takes("a") && !pattern.takes("æ") && !pattern.takes("ø"));
+        for digits in [r"[^\d]+", r"[^\D]+", r"\D", r"\d", r"[^\Da]"] {
+            let pattern = Pattern::new(digits).unwrap();
+            assert!(!pattern.takes("３") && !pattern.takes("٣") && !pattern.takes("æ"), "{digits}");
+        }
+        assert!(Pattern::new(r"[^\D]+").unwrap().takes("0123456789") && Pattern::new(r"[\d\-]+").unwrap().takes("1-2"));
     }
 
     #[test]

@@ -133,3 +133,47 @@ fn with_identity_constraints_nothing_is_accepted() {
     let (_, compiled) = Schema::checked(Arc::new(sources), ["a.xsd".to_owned()]).unwrap();
     assert!(compiled.accepted.is_none());
 }
+
+/// A schema of one element and what stands in it.
+fn of_one(declared: &str) -> Compiled {
+    let mut sources = Sources::default();
+    let begin = r#"<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:b" targetNamespace="urn:b">"#;
+    sources.add("a.xsd", format!("{begin}{declared}</xs:schema>"));
+    Schema::checked(Arc::new(sources), ["a.xsd".to_owned()]).unwrap().1
+}
+
+#[test]
+fn an_attribute_that_a_group_requires_must_be_there_whatever_else_prohibits_it() {
+    let group = r#"<xs:attributeGroup name="g"><xs:attribute name="a" use="required" type="xs:string"/></xs:attributeGroup>"#;
+    let other = r#"<xs:attributeGroup name="h"><xs:attribute name="b" use="prohibited" type="xs:string"/></xs:attributeGroup>"#;
+    let element = r#"<xs:element name="Bilag"><xs:complexType><xs:complexContent><xs:restriction base="Base">
+      <xs:attributeGroup ref="h"/></xs:restriction></xs:complexContent></xs:complexType></xs:element>"#;
+    let base = r#"<xs:complexType name="Base"><xs:attribute name="b" use="required" type="xs:string"/><xs:attributeGroup ref="g"/></xs:complexType>"#;
+    let compiled = of_one(&format!("{group}{other}{base}{element}"));
+    for attributes in ["", r#"a="1""#, r#"b="1""#] {
+        let message = format!(r#"<b:Bilag xmlns:b="urn:b" {attributes}/>"#);
+        let document = Document::parse(Bytes::from(message), &Limits::default()).unwrap();
+        assert!(!compiled.accepted.as_ref().unwrap().accepts(document.root(), ("urn:b", "Bilag")), "{attributes}");
+    }
+}
+
+#[test]
+fn a_sequence_of_nothing_holds_no_white_space() {
+    for content in ["<xs:sequence/>", "<xs:sequence><xs:sequence/></xs:sequence>", "<xs:choice/>"] {
+        let compiled = of_one(&format!(r#"<xs:element name="Bilag"><xs:complexType>{content}</xs:complexType></xs:element>"#));
+        let document = Document::parse(Bytes::from_static(b"<b:Bilag xmlns:b='urn:b'> </b:Bilag>"), &Limits::default()).unwrap();
+        assert!(!compiled.accepted.as_ref().unwrap().accepts(document.root(), ("urn:b", "Bilag")), "{content}");
+    }
+}
+
+#[test]
+fn base64_with_facets_or_in_an_attribute_is_judged_as_the_library_does() {
+    let kind = r#"<xs:simpleType name="K"><xs:restriction base="xs:base64Binary"><xs:pattern value=".{8,}"/></xs:restriction></xs:simpleType>"#;
+    let compiled = of_one(&format!(r#"{kind}<xs:element name="Bilag" type="K"/>"#));
+    assert_eq!(judged(&compiled, "<b:Bilag xmlns:b='urn:b'>QUJD          </b:Bilag>"), (false, false));
+    let attribute = r#"<xs:complexType><xs:attribute name="a" type="xs:base64Binary"/></xs:complexType>"#;
+    let compiled = of_one(&format!(r#"<xs:element name="Bilag">{attribute}</xs:element>"#));
+    assert_eq!(judged(&compiled, "<b:Bilag xmlns:b='urn:b' a='QUJDRA=='/>"), (true, true));
+    let document = Document::parse(Bytes::from_static(b"<b:Bilag xmlns:b='urn:b' a='QUJD RA=='/>"), &Limits::default()).unwrap();
+    assert!(!compiled.accepted.as_ref().unwrap().accepts(document.root(), ("urn:b", "Bilag")));
+}

@@ -55,6 +55,10 @@ impl Check {
         }
         let enumeration = facets.enumeration.as_ref().map(|values| values.iter().cloned().collect());
         let kind = kind(name, facets)?;
+        // Its white space is taken out before it is judged, and facets are held against what remains.
+        if matches!(kind, Kind::Base64) && !(patterns.is_empty() && facets.enumeration.is_none()) {
+            return None;
+        }
         if !matches!(kind, Kind::Text { .. }) && facets.has_length()
             || !matches!(kind, Kind::Number { .. }) && facets.has_bounds()
         {
@@ -70,6 +74,11 @@ impl Check {
         self.is_of_kind(value)
             && self.patterns.iter().all(|step| step.iter().any(|pattern| pattern.takes(value)))
             && self.enumeration.as_ref().is_none_or(|values| values.contains(value))
+    }
+
+    /// The same of an attribute, of whose base64 no white space is taken out.
+    pub(super) fn accepts_attribute(&self, value: &str) -> bool {
+        !(matches!(self.kind, Kind::Base64) && value.contains(is_space)) && self.accepts(value)
     }
 
     fn is_of_kind(&self, value: &str) -> bool {
