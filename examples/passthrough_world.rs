@@ -11,6 +11,9 @@
     clippy::print_stdout
 )] // a tool for tests
 
+#[path = "../tests/support/tables.rs"]
+#[allow(dead_code)]
+mod tables;
 #[path = "../tests/gateway/wire.rs"]
 #[allow(dead_code)] // the calls come from outside
 mod wire;
