@@ -121,7 +121,7 @@ fi
 # each client waits for its answers. Longer than alone, so that no client is left out for want of a processor.
 sftp=
 if [ -x "${HJEMMEL_BIN:-}" ]; then
-    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 900 >"$work/sftp.log" 2>&1 &
+    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 1800 >"$work/sftp.log" 2>&1 &
     sftp=$!
 else
     did_not_run "SFTP clients: no gateway"
