@@ -3,10 +3,8 @@ generates from the contract takes an agreement through its life."""
 
 import base64
 import datetime
-import importlib
 import os
 import resource
-import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 import requests
 
 import demo
+from generated import Generated
 
 WORK = Path(os.environ.get("HJEMMEL_INTEROP", "/tmp"))
 TOOLS = Path(sys.executable).parent
@@ -99,20 +98,10 @@ class Api(unittest.TestCase):
             time.sleep(0.5)
 
     def test_a_generated_client_takes_an_agreement_through_its_life(self):
-        package = self.demo.dir / "generated"
-        command = [TOOLS / "openapi-python-client", "generate", "--path", self.contract, "--meta", "none"]
-        made = subprocess.run([*command, "--output-path", package / "hjemmel_api"], capture_output=True, text=True, timeout=300)
-        self.assertTrue((package / "hjemmel_api" / "client.py").exists(), made.stdout + made.stderr)
-        sys.path.insert(0, str(package))
-        client = importlib.import_module("hjemmel_api.client")
-        models = importlib.import_module("hjemmel_api.models")
-        of_agreements = lambda name: importlib.import_module(f"hjemmel_api.api.agreements.{name}")
-
-        def user(role):
-            context = ssl.create_default_context(cafile=self.root)
-            context.load_cert_chain(*self.pair(role))
-            return client.Client(base_url=self.told["api"], verify_ssl=context)
-
+        api = Generated(self.contract, "hjemmel_api")
+        models = api.models
+        of_agreements = lambda name: api.operation("agreements", name)
+        user = lambda role: api.user(self.told["api"], self.root, self.pair(role))
         supplier, signatory = user("supplier-administrator"), user("signatory")
         thumbprint = subprocess.run(
             ["openssl", "x509", "-in", self.demo.dir / "pki/client-intruder.pem", "-noout", "-fingerprint", "-sha256"],
@@ -176,7 +165,7 @@ class Api(unittest.TestCase):
         self.assertEqual((shown.state, shown.holds), ("OPSAGT", False))
 
         # And a route: added, asked for, ended on its first day, and asked for again.
-        of_routes = lambda name: importlib.import_module(f"hjemmel_api.api.routes.{name}")
+        of_routes = lambda name: api.operation("routes", name)
         operator, service = user("operator"), "3053ec89-31fe-4206-878b-bba6783d7a88"
         added = of_routes("add_route").sync(client=operator, body=models.RouteRequest.from_dict({
             "service": service, "environment": "exttest", "sender": "every", "receiver": KORSBAEK, "valid_from": "2999-01-01",

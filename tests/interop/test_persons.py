@@ -6,14 +6,11 @@ answered as the oracle says (persons_oracle.py), and no CPR number may be found 
 """
 
 import csv
-import importlib
 import io
 import json
 import os
 import re
-import ssl
 import subprocess
-import sys
 import time
 import unittest
 import uuid
@@ -27,10 +24,10 @@ from zeep.plugins import HistoryPlugin
 from zeep.transports import Transport
 
 import demo
+from generated import Generated
 from persons_oracle import Oracle, People, lengths, texts
 from test_passthrough import SOAP12, Signed, signer
 
-TOOLS = Path(sys.executable).parent
 NS = "urn:hjemmel:campus:personimport:1"
 KORSBAEK = "11111111"
 SEED = int(os.environ.get("HJEMMEL_PERSONS_SEED", "1"))
@@ -192,16 +189,10 @@ class ByGeneratedClient(Door, unittest.TestCase):
         answer = requests.get(running.told["api"] + "/openapi.json", cert=(operator["certificate"], operator["key"]), verify=running.told["root"], timeout=120)
         answer.raise_for_status()
         contract.write_bytes(answer.content)
-        package = running.dir / "generated-persons"
-        command = [TOOLS / "openapi-python-client", "generate", "--path", contract, "--meta", "none", "--output-path", package / "hjemmel_persons"]
-        made = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert (package / "hjemmel_persons" / "client.py").exists(), made.stdout + made.stderr
-        sys.path.insert(0, str(package))
-        cls.models = importlib.import_module("hjemmel_persons.models")
-        cls.operation = importlib.import_module("hjemmel_persons.api.persons.import_persons")
-        context = ssl.create_default_context(cafile=running.told["root"])
-        context.load_cert_chain(*pair)
-        cls.client = importlib.import_module("hjemmel_persons.client").Client(base_url=running.told["api"], verify_ssl=context, timeout=120)
+        api = Generated(contract, "hjemmel_persons")
+        cls.models = api.models
+        cls.operation = api.operation("persons", "import_persons")
+        cls.client = api.user(running.told["api"], running.told["root"], pair, timeout=120)
 
     def send(self, call):
         global answers
