@@ -298,7 +298,9 @@ async fn a_transfer_is_delivered_once_more_by_whom_its_recipient_belongs_to_and_
     drop(session);
     store.close().await;
     let again = async |what: &str, transfer: Uuid, by: &str| {
-        house.run(&format!("transfers {what} {transfer} --reason sag"), &[], Some(by)).await.unwrap_err()
+        let [_, certificate, _, key] = as_user::options(house.0.path(), by);
+        let signed = ["--signed-certificate", &certificate, "--signed-key", &key];
+        house.run(&format!("transfers {what} {transfer} --reason sag"), &signed, None).await.unwrap_err()
     };
     let to = |user: &str| format!("redeliver --to {user}");
     // Let through as far as the copy, which is not kept.
