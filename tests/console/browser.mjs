@@ -1,6 +1,7 @@
 // The console in a real browser: every page, in both languages, light and dark, narrow and wide, with the common design system and
-// without it. axe-core finds nothing, nothing is asked of another host, the policy is never violated, and the keyboard alone
-// approves an agreement. `node tests/console/browser.mjs HJEMMEL [--pictures DIR]`: the program, and where pictures go.
+// without it. axe-core finds nothing, nothing is asked of another host, the policy is never violated, and the keyboard reaches
+// whatever can be used and shows where it is; by it alone a system goes its whole way (way.mjs).
+// `node tests/console/browser.mjs HJEMMEL [--pictures DIR]`: the program, and where pictures go.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, existsSync, mkdirSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
+import { fill, follow, press, tick, unseen, write } from './keys.mjs';
 import { walk } from './way.mjs';
 
 const require = createRequire(import.meta.url);
@@ -74,8 +76,8 @@ async function visitor(browser, url, settings, idp) {
   return { context, page };
 }
 
-/** What axe finds on the page, and what hangs out of it. */
-async function examine(page, where) {
+/** What axe finds on the page, what hangs out of it, and with `keys` what the keyboard does not reach or does not show. */
+async function examine(page, where, keys) {
   looked += 1;
   // In a world of its own, which the page's policy does not govern.
   const session = await page.context().newCDPSession(page);
@@ -92,6 +94,14 @@ async function examine(page, where) {
   found.forEach((one) => wrong.push(`${where}: ${one}`));
   const sideways = await run('document.documentElement.scrollWidth - document.documentElement.clientWidth');
   if (sideways > 0) wrong.push(`${where}: hangs out by ${sideways} pixels`);
+  if (keys) {
+    // The first stop is the way past the menu, which is seen only while it has the focus.
+    await page.keyboard.press('Tab');
+    const faint = await run(`document.activeElement.getAnimations().forEach((moving) => moving.finish()), document.activeElement.matches('.skipnav')
+      ? axe.run(document.activeElement, { runOnly: ['color-contrast'] }).then((results) => results.violations.map((v) => v.nodes[0].any[0].message))
+      : ['the first stop of the keyboard is not the way past the menu']`);
+    [...faint, ...(await run(`(${unseen})()`))].forEach((one) => wrong.push(`${where}: ${one}`));
+  }
   await session.detach();
 }
 
@@ -115,36 +125,20 @@ async function picture(page, name) {
   await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: false });
 }
 
-/** Tab until the element that has the focus is the wanted one: what a keyboard cannot reach is not there for some. */
-async function tabTo(page, wanted) {
-  for (let steps = 0; steps < 120; steps += 1) {
-    await page.keyboard.press('Tab');
-    const is = await wanted.evaluate((element) => element === document.activeElement);
-    if (is) {
-      const outline = await wanted.evaluate((element) => getComputedStyle(element).outlineStyle);
-      assert.notEqual(outline, 'none', 'what has the focus shows it');
-      return;
-    }
-  }
-  throw new Error(`the keyboard does not reach ${wanted}`);
-}
-
 /** The signatory approves by keyboard alone; a second tab that still shows the old text decides nothing. */
 async function approves(world, page) {
+  const button = (on, name) => on.getByRole('button', { name, exact: true });
   await page.goto(world.url + DEMO_AGREEMENT);
   const second = await page.context().newPage();
   await second.goto(world.url + DEMO_AGREEMENT);
   await picture(page, 'agreement');
-  await tabTo(page, page.locator('#read'));
-  await page.keyboard.press('Space');
-  await tabTo(page, page.locator('#reason-approve'));
-  await page.keyboard.type('Sag 2026-17');
-  await tabTo(page, page.getByRole('button', { name: 'Godkend aftalen' }));
-  await page.keyboard.press('Enter');
+  await tick(page, page.locator('#read'));
+  await fill(page, { 'reason-approve': 'Sag 2026-17' });
+  await follow(page, button(page, 'Godkend aftalen'));
   await page.getByText('Beslutningen er gemt. Aftalen er nu GODKENDT.').waitFor();
-  await second.locator('#read').check();
-  await second.locator('#reason-approve').fill('Sag 2026-18');
-  await second.getByRole('button', { name: 'Godkend aftalen' }).click();
+  await tick(second, second.locator('#read'));
+  await fill(second, { 'reason-approve': 'Sag 2026-18' });
+  await follow(second, button(second, 'Godkend aftalen'));
   await second.getByText('Aftalen er ændret, siden du så den').waitFor();
   assert.equal(await second.getByText('Sag 2026-18').count(), 0, 'it was not decided twice');
   // Back, and the same form once more: what is shown is what is now.
@@ -153,12 +147,12 @@ async function approves(world, page) {
   assert.equal(await page.locator('#read').count(), 0, 'there is nothing left to approve');
   // The session ends while a form is being written: nothing is lost, nothing is done.
   await second.goto(world.url + DEMO_AGREEMENT);
-  await second.locator('summary', { hasText: 'Suspendér' }).click();
-  await second.locator('#reason-suspend').fill('Skal ikke gå tabt');
+  await press(second, second.locator('summary', { hasText: 'Suspendér' }));
+  await write(second, second.locator('#reason-suspend'), 'Skal ikke gå tabt');
   await page.goto(world.url + '/');
-  await page.getByRole('button', { name: 'Log af' }).click();
+  await follow(page, button(page, 'Log af'));
   await page.getByText('Du er logget af.').waitFor();
-  await second.getByRole('button', { name: 'Suspendér aftalen' }).click();
+  await follow(second, button(second, 'Suspendér aftalen'));
   await second.getByText('Der er ingen session').waitFor();
   assert.equal(await second.locator('textarea').first().inputValue(), 'Skal ikke gå tabt');
   await second.close();
@@ -185,14 +179,14 @@ async function look(world, looks, full) {
       await examine(stranger.page, 'log-on');
       await stranger.context.close();
     }
-    for (const { width, scheme, language } of looks) {
+    for (const { width, scheme, language, keys } of looks) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: scheme });
       await page.goto(`${world.url}/?lang=${language}`);
       for (const path of paths) {
         await goTo(page, world.url, path);
         assert.equal(await page.locator('html').getAttribute('lang'), language);
-        await examine(page, `${role} ${path} ${width} ${scheme} ${language}${full ? ' dkfds' : ''}`);
+        await examine(page, `${role} ${path} ${width} ${scheme} ${language}${full ? ' dkfds' : ''}`, keys);
       }
     }
     await page.setViewportSize({ width: 1280, height: 900 });
@@ -219,20 +213,23 @@ async function look(world, looks, full) {
   await browser.close();
 }
 
-const NARROW = { width: 320, scheme: 'light', language: 'da' };
+const NARROW = { width: 320, scheme: 'light', language: 'da', keys: true };
 const WIDE = { width: 1920, scheme: 'dark', language: 'en' };
-const MIXED = { width: 320, scheme: 'dark', language: 'en' };
+const MIXED = { width: 320, scheme: 'dark', language: 'en', keys: true };
 const DAY = { width: 1920, scheme: 'light', language: 'da' };
 
-// Two at once: a start takes as long as a look.
+// Two at once: a start takes as long as a look, and a look as long as the way.
 let way;
 const worlds = await Promise.all([demo(true), demo(false)]);
-try {
-  await look(worlds[0], [NARROW, WIDE, MIXED, DAY], true);
-  await look(worlds[1], [NARROW, WIDE], false);
+async function walked(world) {
   const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
-  way = await walk(browser, worlds[1], visitor);
+  way = await walk(browser, world, visitor);
   await browser.close();
+  // Now with all that came of the way.
+  await look(world, [NARROW, WIDE], false);
+}
+try {
+  await Promise.all([walked(worlds[1]), look(worlds[0], [NARROW, WIDE, MIXED, DAY], true)]);
 } finally {
   worlds.forEach((world) => world.stop());
 }
