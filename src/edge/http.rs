@@ -235,7 +235,7 @@ impl RequestBody {
         self.room.bytes().saturating_mul(2)
     }
 
-    /// Whether its time is up. Of a body that may be larger than others, what has come is given the time of the slowest line.
+    /// Whether its time is up. Of a body for which a service made room, what has come is given the time of the slowest line.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         if self.deadline.as_mut().poll(context).is_pending() {
             return false;
@@ -297,5 +297,37 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         // The declared length is a stranger's word: nothing is allocated by it.
         SizeHint::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// A body whose usual time is up, of which so many bytes have come.
+    async fn late(room: &Room, received: usize) -> RequestBody {
+        let begun = Instant::now();
+        let mut deadline = Box::pin(tokio::time::sleep_until(begun));
+        deadline.as_mut().await;
+        let (room, timeout) = (room.clone(), Duration::ZERO);
+        RequestBody { inner: None, room, received, timeout, begun, deadline, failed: false, given_up: None }
+    }
+
+    #[tokio::test]
+    async fn what_a_service_made_room_for_has_the_time_of_a_slow_line_also_where_it_is_as_small_as_others() {
+        let usual = 8 << 20;
+        for (allowed, received, due) in
+            [(None, usual, true), (Some(1), usual, false), (Some(2 * usual), usual, false), (Some(2 * usual), 0, true)]
+        {
+            let room = Room::new(usual);
+            if let Some(allowed) = allowed {
+                room.allow(u64::try_from(allowed).unwrap());
+            }
+            let mut body = late(&room, received).await;
+            let is_late = poll_fn(|context| Poll::Ready(body.is_late(context))).await;
+            assert_eq!(is_late, due, "allowed {allowed:?}, received {received}");
+        }
     }
 }
