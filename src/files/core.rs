@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::content::{self, Contents, Passing};
 use super::home::Problem;
 use super::seeking::Handed;
+use super::wrong_keys::WrongKeys;
 use crate::agreements::Environment;
 use crate::audit::{Audit, Sealer};
 use crate::clock::Clock;
@@ -108,8 +109,8 @@ pub(super) struct Inner {
     pub(super) due: Notify,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
-    /// A place for whoever notes that a user was refused.
-    pub(super) noting: Arc<Semaphore>,
+    /// Users of whom is to be noted that they were refused.
+    pub(super) wrong_keys: WrongKeys,
     /// Names that are being written by sessions of this node.
     writing: Mutex<HashSet<(Uuid, String)>>,
     /// What of which file of IN was handed out.
@@ -155,7 +156,7 @@ impl Files {
             jobs,
             due: Notify::new(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
-            noting: Arc::new(Semaphore::new(1)),
+            wrong_keys: WrongKeys::default(),
             writing: Mutex::default(),
             handed: Handed::default(),
             staging_is_full: AtomicBool::new(false),

@@ -38,6 +38,7 @@ pub mod sweep;
 mod take;
 pub mod transfers;
 pub mod users;
+mod wrong_keys;
 pub mod xml;
 
 pub use self::core::{Files, Parts, Settings};

@@ -54,12 +54,16 @@ impl Homes for Files {
     }
 
     fn wrong_key(&self, user: Uuid) {
-        let (Ok(turn), Ok(runtime)) = (self.0.noting.clone().try_acquire_owned(), Handle::try_current()) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        if !self.0.wrong_keys.add(user) {
+            return;
+        }
         let files = self.clone();
         runtime.spawn(async move {
-            let _turn = turn;
-            if let Err(error) = files.note_refused(user).await {
-                tracing::warn!(%error, "it is not noted that a user of the SFTP service gave a wrong key");
+            while let Some(user) = files.0.wrong_keys.take() {
+                if let Err(error) = files.note_refused(user).await {
+                    tracing::warn!(%error, "it is not noted that a user of the SFTP service gave a wrong key");
+                }
             }
         });
     }

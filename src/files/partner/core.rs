@@ -16,6 +16,7 @@ use crate::agreements::Environment;
 use crate::audit::{AboutFile, Durable, OpenRecord, Record};
 use crate::files::core::{Failed, Parts};
 use crate::files::name::Name;
+use crate::files::wrong_keys::WrongKeys;
 use crate::objects::ObjectError;
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -73,6 +74,8 @@ pub(super) struct Inner {
     pub(super) unjudged: Mutex<BTreeSet<(Uuid, String)>>,
     /// A place to look at names that were refused.
     pub(super) looking: Arc<Semaphore>,
+    /// Users of whom is to be noted that they gave a wrong key.
+    pub(super) wrong_keys: WrongKeys,
     at_step: Option<AtStep>,
 }
 
@@ -157,6 +160,7 @@ impl Mailboxes {
             passing: Mutex::default(),
             unjudged: Mutex::default(),
             looking,
+            wrong_keys: WrongKeys::default(),
             at_step,
         }))
     }

@@ -67,14 +67,18 @@ impl Mailboxes {
         });
     }
 
-    /// A connection gave a user's name and keys that are not its own. Noted aside, one at a time.
+    /// A connection gave a user's name and keys that are not its own. Noted aside, one after the other.
     pub(super) fn wrong_key(&self, user: Uuid) {
-        let (Ok(turn), Ok(runtime)) = (self.0.looking.clone().try_acquire_owned(), Handle::try_current()) else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        if !self.0.wrong_keys.add(user) {
+            return;
+        }
         let mailboxes = self.clone();
         runtime.spawn(async move {
-            let _turn = turn;
-            if let Err(error) = mailboxes.note_refused(user).await {
-                tracing::warn!(%error, "it is not noted that a user of mailboxes gave a wrong key");
+            while let Some(user) = mailboxes.0.wrong_keys.take() {
+                if let Err(error) = mailboxes.note_refused(user).await {
+                    tracing::warn!(%error, "it is not noted that a user of mailboxes gave a wrong key");
+                }
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Monitoring orders: rhythm, alarm and clean-up of the files of one user.
 
-use hjemmel::files::home::{Folder, Home};
+use hjemmel::files::home::{Folder, Home, Homes as _};
 use hjemmel::files::monitoring::{self, Cause, Monitoring, MonitoringError};
 use hjemmel::files::users::{self, Changed};
 use hjemmel::store::sql;
@@ -256,6 +256,27 @@ async fn a_monitoring_order_is_for_files_that_can_be_told_and_there_is_one_of_a_
         add(&world, &good).await.unwrap();
         let same = Monitoring { id: Uuid::new_v4(), alarm_hours: 9, ..good.clone() };
         assert!(matches!(add(&world, &same).await, Err(MonitoringError::InTheWay(other)) if other == good.id), "{}", world.kind);
+    }
+}
+
+#[tokio::test]
+async fn users_that_give_wrong_keys_at_the_same_moment_are_noted_each() {
+    for world in World::all().await {
+        let names = [SENDER, RECIPIENT];
+        names.iter().for_each(|name| world.files.wrong_key(id(name)));
+        let refused = async |name: &str| {
+            let user = users::named(&mut world.database.session().await.unwrap(), name).await.unwrap().unwrap();
+            user.refused
+        };
+        let noted = async {
+            for name in names {
+                while refused(name).await.is_none() {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        let noted = tokio::time::timeout(std::time::Duration::from_secs(60), noted).await;
+        assert!(noted.is_ok(), "{}: one is not noted", world.kind);
     }
 }
 

@@ -650,6 +650,31 @@ async fn a_stream_is_silent_for_a_wrong_key_until_a_right_one_comes() {
 }
 
 #[tokio::test]
+async fn users_whose_jobs_give_wrong_keys_at_the_same_moment_are_noted_each() {
+    for post in Post::all().await {
+        let homes = Both::new(post.files.clone(), Some(PartnerHomes::new(post.mailboxes.clone(), post.files.clone())));
+        let names = [INSTITUTION, CENTRAL, STRANGER].map(|of| format!("BRUGER_{of}"));
+        let mut ids = Vec::new();
+        for name in &names {
+            ids.push(homes.account(name).await.unwrap().unwrap().id);
+        }
+        ids.iter().for_each(|id| homes.wrong_key(*id));
+        let refused = async |name: &str| {
+            let user = users::named(&mut post.database.session().await.unwrap(), name).await.unwrap().unwrap();
+            user.refused
+        };
+        let noted = async {
+            for name in &names {
+                while refused(name).await.is_none() {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), noted).await.unwrap_or_else(|_| panic!("{}: one is not noted", post.kind));
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_came_by_the_api_is_got_by_sftp_and_the_other_way_round() {
     for post in Post::all().await {
         let own = log_on(&post, INSTITUTION).await;
