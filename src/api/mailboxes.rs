@@ -564,8 +564,9 @@ fn brought(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, ApiRefu
         return Ok(None);
     }
     let length = piece.end - piece.start;
-    if length > pieces::MOST || (length < pieces::LEAST && piece.end < size) {
-        return Err(ApiRefusal::MailboxPieceSize { least: pieces::LEAST, most: pieces::MOST });
+    let least = pieces::least(size);
+    if length > pieces::MOST || (length < least && piece.end < size) {
+        return Err(ApiRefusal::MailboxPieceSize { least, most: pieces::MOST });
     }
     Ok(Some(piece))
 }
@@ -603,9 +604,10 @@ fn announced(number: Number, id: Uuid, query: DeliveryQuery, headers: &HeaderMap
 
 /// Delivers a file, or the next piece of it. The id is chosen by its sender: the same file sent again under it is taken once.
 ///
-/// With `Content-Range` the body is that piece of the file: 1 to 64 MiB, the last may be smaller. Pieces come in order, all with the same
-/// query and File-Name; the answer to each but the last is 202. What breaks off is gone on with from where `getUpload` says it stands. Pieces
-/// are deleted where no next one comes for a day.
+/// With `Content-Range` the body is that piece of the file: 1 to 64 MiB, and a ten-thousandth of the file at least; the last may be smaller.
+/// Pieces come in order, all with the same query and File-Name; the answer to each but the last is 202. The last is answered when all are put
+/// together; sent again meanwhile it is 503. What breaks off is gone on with from where `getUpload` says it stands. Pieces are deleted where no
+/// next one comes for a day, or by `takeBackUpload`.
 #[utoipa::path(put, operation_id = "deliverFile", path = "/api/v1/mailboxes/{number}/outbox/{id}", tag = "mailboxes",
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file, or a piece of it."),
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id."), DeliveryQuery,
@@ -686,6 +688,16 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, ApiRefusal> {
 pub async fn upload(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
     let offset = mailboxes.come(&entered, number, id).await.map_err(told)?;
     Ok(axum::Json(MailboxUpload { offset }).into_response())
+}
+
+/// Takes back what has come of a delivery in pieces: nothing is delivered of it, its room is free, and its id can be used for something else.
+/// 404 where nothing has come, or all of it is delivered.
+#[utoipa::path(delete, operation_id = "takeBackUpload", path = "/api/v1/mailboxes/{number}/outbox/{id}/upload", tag = "mailboxes",
+    params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id.")),
+    responses((status = 204, description = "Nothing of it is left."), ReadProblems))]
+pub async fn take_back(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
+    mailboxes.take_back(&entered, number, id).await.map_err(told)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// The days of a status.
@@ -814,6 +826,11 @@ mod tests {
             assert_eq!(piece(text, 10), Err("ApiHeaderInvalid"), "{text:?}");
         }
         assert_eq!(piece("bytes 0-18446744073709551615/10", 10), Err("ApiHeaderInvalid"));
+        // Of a large file as many pieces as can be taken away at once.
+        let size = 100_000_000_000;
+        assert_eq!(piece(&format!("bytes 0-{}/{size}", least - 1), size), Err("MailboxPieceSize"));
+        assert!(size.div_ceil(pieces::least(size)) <= pieces::MOST_PIECES && pieces::least(size) < most);
+        assert_eq!(pieces::least(u64::MAX), most, "of what is too large for any stream too");
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(mailboxes::confirm))
         .routes(routes!(mailboxes::outbox))
         .routes(routes!(mailboxes::delivered, mailboxes::deliver))
-        .routes(routes!(mailboxes::upload))
+        .routes(routes!(mailboxes::upload, mailboxes::take_back))
         .routes(routes!(mailboxes::status))
         .routes(routes!(persons::import))
 }
@@ -228,7 +228,9 @@ impl Queries {
     fn of(contract: &utoipa::openapi::OpenApi) -> Self {
         let mut named = HashMap::new();
         for (path, item) in &contract.paths.paths {
-            for (method, operation) in [(Method::GET, &item.get), (Method::POST, &item.post), (Method::PUT, &item.put)] {
+            for (method, operation) in
+                [(Method::GET, &item.get), (Method::POST, &item.post), (Method::PUT, &item.put), (Method::DELETE, &item.delete)]
+            {
                 // A method that the path does not have is refused as that.
                 let Some(operation) = operation else { continue };
                 let parameters = operation.parameters.iter().flatten();

@@ -342,6 +342,29 @@ async fn a_piece_that_is_none_or_of_another_file_is_refused_and_so_is_anybody_el
     assert_eq!(value(&house.get(&own, &upload).await), json!({"offset": LEAST}), "nothing of it changed what had come");
 }
 
+#[tokio::test]
+async fn a_file_that_was_begun_by_mistake_is_taken_back_by_its_sender_alone_and_its_id_is_free() {
+    let house = House::build().await;
+    let Parties { own, central, stranger } = Parties::of(&house).await;
+    let content = bytes(2 * LEAST);
+    let id = Uuid::new_v4();
+    let upload = format!("/api/v1/mailboxes/PA85858/outbox/{id}/upload");
+    let take_back = async |who: &Who, path: &str| house.ask(who, "DELETE", path, &[], None).await;
+    is_problem(&take_back(&own, &upload).await, 404, "ApiNotFound");
+    assert_eq!(sends(&house, &own, &place(id, &content), &content, 0..LEAST).await.status, 202);
+    for other in [&stranger, &central] {
+        is_problem(&take_back(other, &upload).await, 404, "ApiNotFound");
+    }
+    is_problem(&take_back(&own, &format!("{upload}?all=1")).await, 400, "ApiQueryInvalid");
+    assert_eq!(value(&house.get(&own, &upload).await), json!({"offset": LEAST}), "nothing of it changed what had come");
+    let gone = take_back(&own, &upload).await;
+    assert_eq!((gone.status, &gone.body[..]), (204, &b""[..]), "{}", gone.text());
+    is_problem(&house.get(&own, &upload).await, 404, "ApiNotFound");
+    let file = house.send(&own, "PUT", &place(id, b"a"), &[("file-name", "a.txt")], b"a".to_vec()).await;
+    assert_eq!(file.status, 201, "{}", file.text());
+    is_problem(&take_back(&own, &upload).await, 404, "ApiNotFound");
+}
+
 #[derive(Debug, clap::Parser)]
 struct Line {
     #[command(flatten)]

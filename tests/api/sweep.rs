@@ -129,6 +129,7 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("GET /api/v1/mailboxes/{number}/outbox/{id}", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
     ("PUT /api/v1/mailboxes/{number}/outbox/{id}", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
     ("GET /api/v1/mailboxes/{number}/outbox/{id}/upload", "", ". . . . . . . . . .", ". . . . . . . ."),
+    ("DELETE /api/v1/mailboxes/{number}/outbox/{id}/upload", "", ". . . . . . . . . .", ". . . . . . . ."),
     ("GET /api/v1/mailboxes/{number}/status", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
     ("POST /api/v1/persons", "", ".  .  .  .  .  .  .  .  .  .", ".  .  .  .  .  .  .  ."),
 ];

@@ -52,6 +52,8 @@ pub struct Delivery {
 pub enum Through {
     /// The API: its sender knows it by the id of the delivery.
     Api,
+    /// The API, in pieces: so many bytes came before the last one.
+    Pieces(u64),
     /// SFTP: its sender is told by a receipt. It has lain there under another name, by this upload.
     Sftp(Option<Uuid>),
 }
@@ -300,15 +302,7 @@ impl Mailboxes {
         match until_it_holds(async || self.written(entered, delivery, object, id, &recorded).await).await {
             Ok((file, pieces)) => {
                 self.reached(Step::Taken);
-                // Their keys are gone; what is not deleted here is cleaned up later.
-                if !pieces.is_empty() {
-                    let parts = self.0.parts.clone();
-                    tokio::spawn(async move {
-                        for piece in pieces {
-                            drop_content(&parts, Some(piece)).await;
-                        }
-                    });
-                }
+                self.dropped_aside(pieces);
                 // Another was quicker with the same: the record ends with its file.
                 record.own_transaction = Some(file.id);
                 record.served();
@@ -363,8 +357,15 @@ impl Mailboxes {
         if let Some(known) = self.here(&mut transaction, &way.own, delivery).await? {
             return Ok((known, Vec::new()));
         }
+        if let Through::Pieces(from) = delivery.through {
+            // Its sender may have taken them back while they were put together.
+            let come = pieces::come(&mut transaction, way.own.id, delivery).await?;
+            if come != from {
+                return Err(pieces::misplaced(come));
+            }
+        }
         let pieces = match delivery.through {
-            Through::Api => pieces::taken_away(&mut transaction, way.own.id, delivery.delivery, now).await?,
+            Through::Api | Through::Pieces(_) => pieces::taken_away(&mut transaction, way.own.id, delivery.delivery, now).await?,
             Through::Sftp(_) => Vec::new(),
         };
         if let Through::Sftp(Some(upload)) = delivery.through {

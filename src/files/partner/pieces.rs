@@ -3,13 +3,14 @@
 //! are put together to one content, which is delivered as any other is, by the SHA-256 of the whole.
 
 use std::ops::Range;
+use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::agreement::Number;
 use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, lock, nothing};
-use super::deliver::{self, Announced, Delivery, differs, known};
+use super::deliver::{self, Announced, Delivery, Through, differs, known};
 use super::room;
 use super::rows::File;
 use crate::files::core::drop_content;
@@ -19,12 +20,19 @@ use crate::objects::{Object, Writing};
 use crate::refusal::api::ApiRefusal;
 use crate::store::{Session, StoreError, sql, until_it_holds};
 
-/// How small a piece that is not the last may be, and how large any may be, in bytes.
+/// How small a piece that is not the last may be of any file, in bytes. See [`least`].
 pub const LEAST: u64 = 1 << 20;
-/// See [`LEAST`].
+/// How large a piece may be, in bytes.
 pub const MOST: u64 = 64 << 20;
+/// In how many pieces a file may come: the rows of all of them are taken away in the transaction that delivers it.
+pub const MOST_PIECES: u64 = 10_000;
 /// Hours that pieces wait for the next one.
 pub(super) const STAY_HOURS: i64 = 24;
+
+/// How small a piece of a file of `size` bytes may be, if it is not the last, in bytes.
+pub fn least(size: u64) -> u64 {
+    size.div_ceil(MOST_PIECES).clamp(LEAST, MOST)
+}
 
 /// What to do with a piece.
 pub enum Begun {
@@ -59,7 +67,20 @@ fn announced(delivery: &Delivery) -> String {
     crate::decisions::shown::sha256(&serde_json::json!([stream, kind, code, name.spelt(), size, sha256]).to_string())
 }
 
-fn misplaced(come: u64) -> MailboxError {
+/// A delivery that this node puts together, until it is dropped.
+struct Joining {
+    mailboxes: Mailboxes,
+    of: (Uuid, Uuid),
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        self.mailboxes.0.joining.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
+    }
+}
+
+/// Told where a piece is not the next one.
+pub(super) fn misplaced(come: u64) -> MailboxError {
     ApiRefusal::MailboxPiecePlace { offset: come }.into()
 }
 
@@ -75,13 +96,12 @@ pub(super) async fn come(session: &mut Session, mailbox: Uuid, delivery: &Delive
     }
 }
 
-/// The same, with what it is of; none: nothing has come.
+/// The same, with what it is of; none: nothing has come. Pieces come without gaps, so the last one tells all: their number must not count
+/// each time that one comes.
 async fn standing(session: &mut Session, mailbox: Uuid, delivery: Uuid) -> Result<(u64, Option<String>), StoreError> {
-    let query = sql("SELECT COALESCE(CAST(sum(size) AS bigint), 0) AS come, min(announced) AS announced FROM mailbox_part
-         WHERE mailbox = $1 AND delivery = $2");
-    let row = session.first(query.bind(mailbox).bind(delivery)).await?;
-    let row = row.ok_or(StoreError::Unreadable { column: "mailbox_part" })?;
-    Ok((count(&row, "come")?, row.maybe("announced")?))
+    let query = sql("SELECT at, size, announced FROM mailbox_part WHERE mailbox = $1 AND delivery = $2 ORDER BY at DESC LIMIT 1");
+    let Some(last) = session.first(query.bind(mailbox).bind(delivery)).await? else { return Ok((0, None)) };
+    Ok((count(&last, "at")?.saturating_add(count(&last, "size")?), Some(last.get("announced")?)))
 }
 
 /// The pieces of a delivery, in order.
@@ -149,10 +169,47 @@ impl Mailboxes {
         }
     }
 
+    /// Takes back what has come of a delivery in pieces: its room is free again, and nothing is delivered of it, also where it is being put
+    /// together just now.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiNotFound`] where nothing has come, or all of it is delivered; [`MailboxError`].
+    pub async fn take_back(&self, entered: &Entered, number: Number, delivery: Uuid) -> Result<(), MailboxError> {
+        let own = self.agreement(entered, number, Purpose::Deliver).await?;
+        let gone = self.let_go(own.id, delivery, None).await?;
+        if gone.is_empty() {
+            return Err(nothing("aflevering i stykker", "delivery in pieces").into());
+        }
+        self.dropped_aside(gone);
+        Ok(())
+    }
+
+    /// Deletes contents whose keys are gone, without keeping anybody waiting. What is not deleted here is cleaned up later.
+    pub(super) fn dropped_aside(&self, contents: Vec<Uuid>) {
+        if contents.is_empty() {
+            return;
+        }
+        let parts = self.0.parts.clone();
+        tokio::spawn(async move {
+            for content in contents {
+                drop_content(&parts, Some(content)).await;
+            }
+        });
+    }
+
     /// Takes away the pieces of a delivery, or with `before_us` only where none came since. Returns how many those were.
     pub(super) async fn pieces_gone(&self, mailbox: Uuid, delivery: Uuid, before_us: Option<i64>) -> Result<usize, MailboxError> {
+        let gone = self.let_go(mailbox, delivery, before_us).await?;
+        for content in &gone {
+            drop_content(&self.0.parts, Some(*content)).await;
+        }
+        Ok(gone.len())
+    }
+
+    /// The same, and gives the contents to delete.
+    async fn let_go(&self, mailbox: Uuid, delivery: Uuid, before_us: Option<i64>) -> Result<Vec<Uuid>, MailboxError> {
         let now = self.now();
-        let gone = until_it_holds(async || -> Result<Vec<Uuid>, MailboxError> {
+        until_it_holds(async || -> Result<Vec<Uuid>, MailboxError> {
             let mut transaction = self.database().begin_beside_others().await?;
             lock(&mut transaction, &[mailbox]).await?;
             let later = sql("SELECT at FROM mailbox_part WHERE mailbox = $1 AND delivery = $2 AND since_us > $3 LIMIT 1");
@@ -164,11 +221,20 @@ impl Mailboxes {
             transaction.commit().await?;
             Ok(gone)
         })
-        .await?;
-        for content in &gone {
-            drop_content(&self.0.parts, Some(*content)).await;
+        .await
+    }
+
+    /// A delivery is put together once at a time: a sender that no longer waits for the answer and sends the last piece again would have
+    /// all of it read and written beside the first.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiOverloaded`]: it is under way, and is there when it is asked for again.
+    fn joins(&self, mailbox: Uuid, delivery: Uuid) -> Result<Joining, MailboxError> {
+        let of = (mailbox, delivery);
+        match self.0.joining.lock().unwrap_or_else(PoisonError::into_inner).insert(of) {
+            true => Ok(Joining { mailboxes: self.clone(), of }),
+            false => Err(ApiRefusal::ApiOverloaded.into()),
         }
-        Ok(gone.len())
     }
 
     /// Keeps a piece, if it is the next one also now that the agreement's row is locked.
@@ -215,6 +281,7 @@ impl Mailboxes {
     ) -> Result<File, MailboxError> {
         let mut session = self.database().session().await?;
         let own = self.way_of(&mut session, &entered, &delivery).await?.own;
+        let _joining = self.joins(own.id, delivery.delivery)?;
         let mut pieces = objects(&mut session, own.id, delivery.delivery).await?;
         let come = pieces.iter().map(|piece| piece.length).sum::<u64>();
         if come != from {
@@ -225,6 +292,7 @@ impl Mailboxes {
         shelf::announce(&mut session, writing.name(), self.now()).await?;
         drop(session);
         pieces.push(last.clone());
+        let delivery = Delivery { through: Through::Pieces(from), ..delivery };
         let whole = deliver::Receiving::new(self.clone(), entered, delivery.clone(), writing, passing);
         let error = match self.joined(whole, &pieces).await {
             Ok(file) => return Ok(file),
@@ -266,7 +334,8 @@ impl Receiving {
     /// Ends the piece: from then on it is kept, or with the last one the file is in the outbox; or nothing of the piece is left.
     ///
     /// # Errors
-    /// [`MailboxError`]. After [`ApiRefusal::MailboxContentDiffers`] of the last piece nothing of the others is left either.
+    /// [`MailboxError`]. [`ApiRefusal::MailboxContentDiffers`] where the piece is not as long as it says, which leaves the others; and after
+    /// the last piece where the SHA-256 of the whole is another, which leaves nothing of the others either. What has come tells which.
     pub async fn close(self) -> Result<Come, MailboxError> {
         let Self { mailboxes, entered, delivery, piece, writing, passing } = self;
         if writing.length() != piece.end.saturating_sub(piece.start) {

@@ -15,12 +15,15 @@ use hjemmel::files::partner::users::Shown;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::store::{Access, Database, sql};
 use jiff::SignedDuration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::killed::{now, server, settings};
 use super::mailboxes::{
     CENTRAL, GOOD, INSTITUTION, Post, certificate, deliver, delivery, digest, mailboxes, number, parts, populate, read, walk,
 };
+use super::world::RULES;
 use crate::settle::{leases_end, settle};
 
 const CHILD: &str = "HJEMMEL_TEST_PIECES_CHILD";
@@ -93,6 +96,16 @@ async fn of_two_who_send_the_same_piece_at_once_one_is_told_where_it_stands_and_
         assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}", post.kind);
         match both(FIRST..GOOD.len()).await {
             (Ok(Come::Whole(one)), Ok(Come::Whole(other))) => assert_eq!(one.id, other.id, "{}", post.kind),
+            // It came while the other's was put together, and finds the file when it comes again.
+            (Ok(Come::Whole(one)), refused) | (refused, Ok(Come::Whole(one))) => {
+                assert_eq!(refusal(refused), ApiRefusal::ApiOverloaded, "{}", post.kind);
+                let length = u64::try_from(GOOD.len()).unwrap();
+                let piece = u64::try_from(FIRST).unwrap()..length;
+                match post.mailboxes.deliver_piece(&own, delivery.clone(), piece).await.unwrap() {
+                    Begun::Known(known) => assert_eq!(known.id, one.id, "{}", post.kind),
+                    Begun::Take(_) => panic!("{}: it is not there", post.kind),
+                }
+            }
             other => panic!("{}: {other:?}", post.kind),
         }
         assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
@@ -173,6 +186,98 @@ async fn pieces_lie_for_a_day_after_the_last_of_them_and_are_then_deleted() {
         assert_eq!(gone, ApiRefusal::MailboxPiecePlace { offset: 0 }, "{}: it begins anew", post.kind);
         sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
         assert!(matches!(sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await, Ok(Come::Whole(_))), "{}", post.kind);
+    }
+}
+
+/// Mailboxes that stop when a file is put together; then they say so, and wait until they are let go on.
+struct Held {
+    mailboxes: Mailboxes,
+    reached: mpsc::UnboundedReceiver<()>,
+    go_on: std::sync::mpsc::Sender<()>,
+}
+
+impl Held {
+    fn of(post: &Post) -> Self {
+        let (reaches, reached) = mpsc::unbounded_channel();
+        let (go_on, waits) = std::sync::mpsc::channel();
+        let waits = Mutex::new(waits);
+        let at_step = move |step: Step| {
+            if step == Step::Stored {
+                reaches.send(()).unwrap();
+                waits.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+            }
+        };
+        let mailboxes = Mailboxes::with(post.parts.clone(), "test".parse().unwrap(), RULES, Some(Arc::new(at_step)));
+        Self { mailboxes, reached, go_on }
+    }
+
+    /// Sends the last piece, as far as to where all of the file is put together and nobody knows of it.
+    async fn sends_the_last(&mut self, own: &Entered, delivery: &Delivery) -> JoinHandle<Result<Come, MailboxError>> {
+        let mut last = begun(&self.mailboxes, own, delivery, FIRST..GOOD.len()).await.unwrap();
+        last.write(&GOOD[FIRST..]).await.unwrap();
+        let closing = tokio::spawn(last.close());
+        let reached = tokio::time::timeout(Duration::from_secs(60), self.reached.recv()).await;
+        assert_eq!(reached.unwrap(), Some(()));
+        closing
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_put_together_once_at_a_time_however_often_its_last_piece_is_sent() {
+    for post in Post::all().await {
+        let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
+        sent(&held.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let closing = held.sends_the_last(&own, &delivery).await;
+        for _ in 0..2 {
+            let again = sent(&held.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
+            assert_eq!(refusal(again), ApiRefusal::ApiOverloaded, "{}", post.kind);
+        }
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}: what came is as it was", post.kind);
+        // What one delivery does is nothing to another.
+        let other = super::mailboxes::delivery(GOOD);
+        sent(&held.mailboxes, &own, &other, 0..FIRST).await.unwrap();
+        held.go_on.send(()).unwrap();
+        assert!(matches!(closing.await.unwrap(), Ok(Come::Whole(_))), "{}", post.kind);
+        held.go_on.send(()).unwrap();
+        let other = sent(&held.mailboxes, &own, &other, FIRST..GOOD.len()).await;
+        assert!(matches!(other, Ok(Come::Whole(_))), "{}", post.kind);
+        assert_eq!(lying(&post).await, (bytes(2 * GOOD.len()), 2, 0), "{}", post.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_sender_takes_back_frees_its_room_and_is_not_delivered_also_while_it_is_put_together() {
+    for post in Post::all().await {
+        let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
+        let take_back = async || post.mailboxes.take_back(&own, number(INSTITUTION), delivery.delivery).await;
+        let gone = async || {
+            let until = Instant::now() + Duration::from_secs(60);
+            while !walk(&post.folder.join("objects")).is_empty() {
+                assert!(Instant::now() < until, "{}: contents stay", post.kind);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!(lying(&post).await, (0, 0, 0), "{}", post.kind);
+            assert_eq!(refusal(take_back().await).code(), "ApiNotFound", "{}: nothing is there", post.kind);
+        };
+        assert_eq!(refusal(take_back().await).code(), "ApiNotFound", "{}", post.kind);
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        sent(&post.mailboxes, &own, &delivery, FIRST..2 * FIRST).await.unwrap();
+        take_back().await.unwrap();
+        gone().await;
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let closing = held.sends_the_last(&own, &delivery).await;
+        take_back().await.unwrap();
+        held.go_on.send(()).unwrap();
+        let closed = refusal(closing.await.unwrap());
+        assert_eq!(closed, ApiRefusal::MailboxPiecePlace { offset: 0 }, "{}", post.kind);
+        gone().await;
+        let outbox = post.mailboxes.list(&own, number(INSTITUTION), Which::Outbox, 0, 100).await.unwrap();
+        assert!(outbox.is_empty(), "{}: nothing is delivered", post.kind);
+        // Its id is free for something else; what is delivered is not taken back.
+        let other = Delivery { delivery: delivery.delivery, ..super::mailboxes::delivery(b"another") };
+        deliver(&post.mailboxes, &own, other, b"another").await.unwrap();
+        assert_eq!(refusal(take_back().await).code(), "ApiNotFound", "{}", post.kind);
+        assert_eq!(lying(&post).await, (bytes(b"another".len()), 1, 0), "{}", post.kind);
     }
 }
 
