@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::CommandError;
 use super::client::{Api, Connection, Failure, next};
 use crate::files::partner::agreement::Number;
+use crate::files::partner::pieces;
 
 /// The exit code where it may be tried again later, where somebody must look, and where a delivered file was rejected.
 pub(super) const AGAIN: u8 = 3;
@@ -360,8 +361,8 @@ pub(super) async fn fetch(args: Fetch, out: &mut impl Write) -> Result<ExitCode,
     Ok(ExitCode::from(code))
 }
 
-/// A larger file is sent in pieces of so many bytes: what is lost when the connection breaks. So small that the gateway's refusal of one is
-/// read also while the rest of it is on its way.
+/// A larger file is sent in pieces of so many bytes, or more where there would be too many of them: what is lost when the connection breaks.
+/// So small that the gateway's refusal of one is read also while the rest of it is on its way.
 const PIECE: u64 = 4 << 20;
 
 /// How often a file is delivered anew, where no delivery of it could be validated.
@@ -410,30 +411,44 @@ async fn come(api: &Api, of: &str) -> Result<u64, MoveError> {
     }
 }
 
-/// Sends a file from where it broke off, in pieces where it is large; `put` sends a part of it. Gives the file as it is delivered.
+/// Sends a file from where it broke off, in pieces where it is large. Gives the file as it is delivered. `known` and `come` ask what the
+/// gateway has, `put` sends a part.
 async fn sent(
-    api: &Api,
     attempts: u32,
-    (of, size): (&str, u64),
+    size: u64,
+    known: impl AsyncFn() -> Result<Known, MoveError>,
+    come: impl AsyncFn() -> Result<u64, MoveError>,
     put: impl AsyncFn(Range<u64>) -> Result<Value, Failure>,
 ) -> Result<Value, MoveError> {
+    // How much is sent at a time.
+    let mut most = pieces::least(size).max(PIECE);
     // Where the next piece begins; none: the gateway is asked.
-    let mut at = (size <= PIECE).then_some(0);
+    let mut at = None;
     let mut asked = true;
     loop {
         let answer = tried(attempts, async || {
             // The last answer may be lost.
             if !std::mem::replace(&mut asked, false)
-                && let Known::File(file) = known(api, of).await?
+                && let Known::File(file) = known().await?
             {
                 return Ok(file);
             }
             let from = match at.take() {
                 Some(at) => at,
-                None if size <= PIECE => 0,
-                None => come(api, of).await?,
+                None if size <= most => 0,
+                None => come().await?,
             };
-            match put(from..from.saturating_add(PIECE).min(size)).await {
+            let part = from..from.saturating_add(most).min(size);
+            let in_pieces = part != (0..size);
+            let done = match put(part).await {
+                // A gateway of the release before, or one of its nodes, takes a piece for all of the file.
+                Err(Failure::Refused(why)) if in_pieces && why.starts_with("422 MailboxContentDiffers") => {
+                    most = size;
+                    put(0..size).await
+                }
+                done => done,
+            };
+            match done {
                 // Another run sends the same.
                 Err(Failure::Refused(why)) if why.starts_with("409 MailboxPiecePlace") => Err(Failure::Passing(why).into()),
                 done => Ok(done?),
@@ -480,7 +495,7 @@ async fn delivered(api: &Api, args: &Deliver, path: &Path) -> Result<(Uuid, Know
         Known::Nothing => {
             let name = encoded(&name);
             let put = async |part| api.put(&put, &name, (path, size), part, move |sent| progress(sent, size)).await;
-            sent(api, args.connection.attempts, (&of, size), put).await?
+            sent(args.connection.attempts, size, async || known(api, &of).await, async || come(api, &of).await, put).await?
         }
     };
     let until = tokio::time::Instant::now() + Duration::from_secs(args.wait);
@@ -539,6 +554,8 @@ pub(super) async fn deliver(args: Deliver, out: &mut impl Write) -> Result<ExitC
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
 
     #[test]
@@ -556,5 +573,60 @@ mod tests {
         ] {
             assert_eq!(local(name, "ID"), due, "{name:?}");
         }
+    }
+
+    /// What is put to a gateway that `answers` it, of a file of so many bytes.
+    async fn put_to(
+        size: u64,
+        come: u64,
+        answers: impl Fn(&Range<u64>) -> Result<Value, Failure>,
+    ) -> (Result<Value, MoveError>, Vec<Range<u64>>) {
+        let parts = RefCell::new(Vec::new());
+        let put = async |part: Range<u64>| {
+            let answer = answers(&part);
+            parts.borrow_mut().push(part);
+            answer
+        };
+        let done = sent(0, size, async || Ok(Known::Nothing), async || Ok(come), put).await;
+        (done, parts.into_inner())
+    }
+
+    fn differs() -> Result<Value, Failure> {
+        Err(Failure::Refused("422 MailboxContentDiffers: ".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_whole_to_a_gateway_that_takes_a_piece_for_all_of_it() {
+        let size = 2 * PIECE + 1;
+        let whole = |part: &Range<u64>| part == &(0..size);
+        let before = |part: &Range<u64>| if whole(part) { Ok(json!({"id": 1})) } else { differs() };
+        let (done, parts) = put_to(size, 0, before).await;
+        assert_eq!((done.unwrap(), parts), (json!({"id": 1}), vec![0..PIECE, 0..size]));
+        // One of its nodes is of the release before.
+        let second =
+            |part: &Range<u64>| if part.start == 0 && !whole(part) { Ok(json!({"offset": part.end})) } else { before(part) };
+        let (done, parts) = put_to(size, 0, second).await;
+        assert_eq!((done.unwrap(), parts), (json!({"id": 1}), vec![0..PIECE, PIECE..2 * PIECE, 0..size]));
+        // What is not what it says is refused, and not sent again and again.
+        for size in [size, PIECE] {
+            let (done, parts) = put_to(size, 0, |_| differs()).await;
+            assert_eq!(done.unwrap_err().code(), REFUSED);
+            assert_eq!(parts.iter().filter(|part| **part == (0..size)).count(), 1, "{parts:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_sent_in_no_more_pieces_than_it_may_have() {
+        for size in [PIECE, PIECE + 1, 100_000_000_000] {
+            let taken = |part: &Range<u64>| Ok(if part.end == size { json!({"id": 1}) } else { json!({"offset": part.end}) });
+            let (done, parts) = put_to(size, 0, taken).await;
+            assert_eq!(done.unwrap(), json!({"id": 1}));
+            assert!(u64::try_from(parts.len()).unwrap() <= pieces::MOST_PIECES, "{size}: {}", parts.len());
+            let (last, others) = parts.split_last().unwrap();
+            assert!(others.iter().all(|part| part.end - part.start >= pieces::least(size)), "{size}");
+            assert_eq!(others.last().map_or(0, |part| part.end), last.start, "{size}");
+        }
+        let (_, parts) = put_to(3 * PIECE, PIECE, |_| Ok(json!({"id": 1}))).await;
+        assert_eq!(parts, vec![PIECE..2 * PIECE], "what has come is not sent again");
     }
 }
