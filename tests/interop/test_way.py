@@ -214,6 +214,9 @@ class Way(unittest.TestCase):
         self.assertIn(WHY_NOT, self.hjemmel("agreement", "show", lines[ANDEBY]))
         twice = self.hjemmel("agreement", "approve", lines[ANDEBY], "--reason", "Sag 2026-42", "--yes", by="andeby", fails=True)
         self.assertIn("AFVIST", twice)
+        reminded = self.hjemmel("agreement", "remind", lines[LUNDEBY], by=supplier)
+        self.assertEqual(reminded, "reminders: 1\n", "the one signatory who has an address is reminded")
+        self.hjemmel("agreement", "remind", lines[LUNDEBY], by=supplier, fails=True)
         stand = dict(re.findall(r"agreement \S+  (\d{8})  .*  (\S+)$", self.hjemmel("request", "show", request), re.MULTILINE))
         self.assertEqual(stand, {KORSBAEK: "GODKENDT", ANDEBY: "AFVIST", LUNDEBY: "ANMODET"})
 

@@ -92,6 +92,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell the signatories of a request that waits once more; at most once an hour
+    Remind {
+        /// The agreement's id
+        id: Uuid,
+        #[command(flatten)]
+        person: Person,
+    },
     #[command(flatten)]
     Decide(Decision),
 }
@@ -276,6 +283,16 @@ pub async fn run(
         }
         Command::Show { id, json } => {
             with_store(&settings, Access::Look, async |store| show(store, id, json, &rules, now, out).await).await
+        }
+        Command::Remind { id, person } => {
+            let signer = person.signer()?;
+            let told = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
+                let who = store.actor(signer.thumbprint(), None, now).await.map_err(DecideError::from)?;
+                Ok(decisions::agreement::remind(store, &who, id, now).await?)
+            })
+            .await?;
+            writeln!(out, "reminders: {told}")?;
+            Ok(())
         }
         Command::Decide(decision) => {
             with_store(&settings, Access::Change, async |store| decide(store, decision, &rules, now, operator, out).await).await
