@@ -349,7 +349,8 @@ pub async fn is_used_once(database: &hjemmel::store::Database) {
     let keeping = Keeping { keep: Duration::from_secs(720), skew: Duration::from_secs(60), patience: Duration::from_secs(60) };
     let open = async || DatabaseMemory::open(database.clone(), keeping, Clock::system()).await.unwrap();
     let [one, two] = [ReplayMemory::Database(open().await), ReplayMemory::Database(open().await)];
-    let now = Clock::system().now();
+    // The answer says in whole milliseconds when it was made, and must not be of before the memory began.
+    let now = Clock::system().now() + Duration::from_millis(1);
     let metadata = idp::metadata(IDP, "https://idp.test", keys().own.certificate());
     let providers = [Provider::from_metadata("stub", metadata.into(), Answers::ForAll, now).unwrap()];
     let rules = Rules { roles: Role::ALL.map(|role| (privilege(role), role)).to_vec(), ..Rules::default() };
