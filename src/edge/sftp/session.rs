@@ -72,7 +72,14 @@ pub struct Session<D: Homes> {
 
 enum OneChannel {
     Open(ChannelWriteHalf<Msg>),
-    Sftp { packets: Packets, queue: Arc<Queue>, gone: CancellationToken },
+    Sftp { packets: Packets, queue: Arc<Queue>, gone: CancellationToken, over: CancellationToken },
+}
+
+impl OneChannel {
+    /// Whether we closed it ourselves: of those russh forgets, and tells no close by the client.
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Sftp { over, .. } if over.is_cancelled())
+    }
 }
 
 impl<D: Homes> Session<D> {
@@ -193,6 +200,7 @@ impl<D: Homes> Handler for Session<D> {
         reply: ChannelOpenHandle,
         _ssh: &mut Ssh,
     ) -> Result<(), russh::Error> {
+        self.channels.retain(|_, channel| !channel.is_over());
         if self.channels.len() >= CHANNELS {
             self.shared.refused(Refused::Channels);
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
@@ -215,16 +223,17 @@ impl<D: Homes> Handler for Session<D> {
                 return self.refuse(Refused::Subsystem, channel, ssh);
             }
         };
-        let (queue, gone) = (Arc::new(Queue::new(self.shared.room.clone())), CancellationToken::new());
+        let (gone, over) = (CancellationToken::new(), CancellationToken::new());
+        let queue = Arc::new(Queue::new(self.shared.room.clone()));
         let door = &self.shared.door;
         let operations = Operations::new(home.clone(), door.clock.clone(), self.shared.busy.clone(), door.counts.clone());
         let worker = Worker {
             operations,
             queue: queue.clone(),
-            way_back: WayBack { shared: self.shared.clone(), write, gone: gone.clone(), ssh: ssh.handle() },
+            way_back: WayBack { shared: self.shared.clone(), write, gone: gone.clone(), over: over.clone(), ssh: ssh.handle() },
         };
         tokio::spawn(worker.run());
-        self.channels.insert(channel, OneChannel::Sftp { packets: Packets::default(), queue, gone });
+        self.channels.insert(channel, OneChannel::Sftp { packets: Packets::default(), queue, gone, over });
         ssh.channel_success(channel)
     }
 
@@ -247,7 +256,10 @@ impl<D: Homes> Handler for Session<D> {
     async fn channel_eof(&mut self, channel: ChannelId, ssh: &mut Ssh) -> Result<(), russh::Error> {
         match self.channels.get(&channel) {
             Some(OneChannel::Sftp { queue, .. }) => queue.end(),
-            _ => ssh.close(channel)?,
+            _ => {
+                self.channels.remove(&channel);
+                ssh.close(channel)?;
+            }
         }
         Ok(())
     }
@@ -371,6 +383,8 @@ struct WayBack<D: Homes> {
     write: ChannelWriteHalf<Msg>,
     /// Nobody waits for answers any more.
     gone: CancellationToken,
+    /// Nothing is done for this channel any more.
+    over: CancellationToken,
     ssh: russh::server::Handle,
 }
 
@@ -406,6 +420,8 @@ impl<D: Homes> WayBack<D> {
         let ended = async {
             let _ = self.write.exit_status(0).await;
             let _ = self.write.eof().await;
+            // Before the client hears it: it may open another at once.
+            self.over.cancel();
             let _ = self.write.close().await;
         };
         let _ = self.gone.run_until_cancelled(ended).await;

@@ -311,6 +311,25 @@ async fn nothing_of_ssh_but_sftp_is_offered_and_what_was_asked_for_is_recorded()
 }
 
 #[tokio::test]
+async fn a_channel_that_its_client_has_ended_makes_room_for_another() {
+    let world = World::new(quick()).await;
+    let client = world.logged_on().await;
+    // More, one after another, than a connection may have at a time; every other without the subsystem.
+    let one_after_another = async {
+        for at in 0..24 {
+            let mut channel = client.channel_open_session().await.unwrap();
+            if at % 2 == 0 {
+                channel.request_subsystem(true, "sftp").await.unwrap();
+            }
+            channel.eof().await.unwrap();
+            while !matches!(channel.wait().await, Some(russh::ChannelMsg::Close) | None) {}
+        }
+    };
+    timeout(Duration::from_secs(60), one_after_another).await.unwrap();
+    assert_eq!(world.counts.refused_so_far(Refused::Channels), 0);
+}
+
+#[tokio::test]
 async fn connections_that_never_log_on_are_bounded_and_others_are_served() {
     let limits = SftpLimits { waiting: 16, waiting_of_address: 8, ..quick() };
     let world = World::new(limits).await;
