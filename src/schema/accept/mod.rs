@@ -72,7 +72,7 @@ enum Of {
 }
 
 impl Accepted {
-    /// What is accepted of a schema; `None` where nothing is, since it has identity constraints or its model is too large.
+    /// What is accepted of a schema without identity constraints; `None` where its model is too large.
     pub(super) fn new(model: &Model) -> Option<Self> {
         let mut left = PARTS;
         let complex = model.complex.iter().map(|complex| {
