@@ -10,7 +10,7 @@ import time
 from clients import CLIENTS
 from once import receipts_and_metadata_are_valid_to_two_judges, spsftp_sends_and_reads_by_the_older_root_alone, what_openssh_is_told_of_the_server
 from scenarios import KNOWN, LONG, OF_PARTNERS, PLAIN, REAL
-from worlds import UNHURRIED, Failed, Mailboxes, Partners, Plain, Unavailable
+from worlds import UNHURRIED, Failed, Mailboxes, Partners, Plain, Unavailable, World
 
 REKEY = 1 << 20  # every transfer below renews its keys several times
 AT_LEAST = 12  # real clients before each server
@@ -54,6 +54,7 @@ def played_beside(server, failed):
     """The rounds before one server by a process of their own; what it says comes at the end."""
     with tempfile.TemporaryFile("w+") as said:
         other = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--before", server], stdout=said, stderr=said)
+        World.beside = frozenset({other.pid})
         try:
             yield
         finally:
@@ -102,12 +103,12 @@ def round_of(server, world, given, scenarios, deadline):
             try:
                 done += scenario(client, world) is not False
             except (Failed, AssertionError, OSError, subprocess.TimeoutExpired) as error:
-                wrong.append(f"{scenario.__name__}: {str(error)[:800]}")
+                wrong.append((scenario.__name__, " ".join(str(error).split())[:800]))
         client.end()
         ran += 1
         print(f"{'FAIL' if wrong else 'ok  '}  {name}: {done} scenarios in {time.monotonic() - began:.1f} s ({client.version})")
-        for line in wrong:
-            print(f"      {line}")
+        for scenario, why in wrong:
+            print(f"FAIL  {name}, {scenario}:\n      {why}")
         failed += wrong
         sys.stdout.flush()
     # A round that nobody played shows nothing.

@@ -234,17 +234,13 @@ def a_reader_that_stalls_keeps_nobody_waiting_and_goes_on(client, world):
         reading.start()
         while reading.is_alive() and not any(file.stat().st_size for file in into.iterdir()):
             pass
-        stopped = programs(client, world)
+        stopped = told(programs(client, world), signal.SIGSTOP)
         try:
-            for process in stopped:
-                os.kill(process, signal.SIGSTOP)
             stalled = reading.is_alive() and stopped
             world.others_are_served()
             grew = world.resident() - before
         finally:
-            for process in stopped:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGCONT)
+            told(stopped, signal.SIGCONT)
         reading.join()
         assert not failure, failure[0]
         same(large, into / "large")
@@ -258,18 +254,29 @@ def a_reader_that_stalls_keeps_nobody_waiting_and_goes_on(client, world):
 
 
 def programs(client, world):
-    """The processes of a client: those below this one, but the server; sshfs stands by itself."""
-    found, todo = [], [os.getpid()]
+    """The processes of a client: those below this one, but the server and the clients of another round; sshfs stands by itself."""
+    found, todo, others = [], [os.getpid()], {world.server.pid, *world.beside}
     while todo:
         for task in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                todo += [int(child) for child in task.read_text().split() if int(child) != world.server.pid]
-                found += [int(child) for child in task.read_text().split() if int(child) != world.server.pid]
+                children = [child for child in map(int, task.read_text().split()) if child not in others]
+                todo += children
+                found += children
     for process in Path("/proc").glob("[0-9]*") if hasattr(client, "mount") else []:
         with contextlib.suppress(OSError):
             if str(client.mount).encode() in (process / "cmdline").read_bytes():
                 found.append(int(process.name))
     return sorted(set(found))
+
+
+def told(processes, what):
+    """Those that were still there to be told it."""
+    there = []
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, what)
+            there.append(process)
+    return there
 
 
 def an_upload_is_resumed(client, world):

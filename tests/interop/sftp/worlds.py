@@ -36,6 +36,7 @@ class World:
 
     user = "KY"
     RECEIVED = "IN"
+    beside = frozenset()  # the processes that play another round meanwhile
 
     def user_of(self, key):
         return self.user
