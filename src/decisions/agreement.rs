@@ -292,7 +292,7 @@ async fn decide_once(
     let Deciding { mut change, actor, role, what, created, made } =
         begin(store, by, shown, (to, becomes), text.as_deref(), because).await?;
     let action = Action::of_change(shown.state, to);
-    let mut principals = Vec::new();
+    let (mut principals, mut with) = (Vec::new(), Vec::new());
     match action {
         Some(Action::ApproveAgreement) => {
             let now = match approval {
@@ -335,7 +335,7 @@ async fn decide_once(
             }
         }
         Some(Action::ResumeAgreement) => may_lift(change.connection(), &made, &actor, role).await?,
-        Some(Action::EndAgreement) => may_take_back(&mut change, shown, &made, (&actor, role), because.at).await?,
+        Some(Action::EndAgreement) => with = may_take_back(&mut change, shown, &made, (&actor, role), because.at).await?,
         _ => {}
     }
     let agreement = change.decide(shown.id, Some(shown), to, &actor.user().name, &because.reason, because.at).await;
@@ -357,7 +357,7 @@ async fn decide_once(
         }
     }
     if action == Some(Action::EndAgreement) {
-        let undone = along::undo(&mut change, by, (&actor, role), &agreement, because).await?;
+        let undone = along::undo(&mut change, by, (&actor, role), (&agreement, &with), because).await?;
         goes_on(store, &mut change, &agreement, &created, &undone, because).await?;
     }
     if shown.state != State::Requested || to != State::Approved {
@@ -473,49 +473,66 @@ pub(crate) async fn may_lift(session: &mut Session, made: &[Made], actor: &Actor
 }
 
 /// A notice is taken back by whoever gave it or stands above, in person: it opens for longer. Where a new version takes the agreement's
-/// place it stays.
+/// place it stays. Of those that depend on each other the notices are taken back together, where the user may take back each: these others.
 async fn may_take_back(
     change: &mut Change,
     shown: &Agreement,
     made: &[Made],
     (actor, role): (&Actor, Role),
     at: Timestamp,
-) -> Result<(), DecideError> {
+) -> Result<Vec<Agreement>, DecideError> {
     if actor.user().kind != Who::Person {
         return Err(ApiRefusal::ApiPersonRequired { action: Action::EndAgreement.told() }.into());
     }
+    stands_for_notice(change, made, (actor, role)).await?;
+    let ends_with = |principal: Uuid| {
+        let what = Detail::new(
+            format!("aftalen afhænger af {principal}, som er opsagt eller ophørt; de ophører sammen"),
+            format!("the agreement depends on {principal}, which is under notice or over; they end together"),
+        );
+        DecideError::from(ApiRefusal::ApiConflict { what })
+    };
+    let with = match along::together(change, shown, at).await? {
+        along::Together::With(with) => with,
+        along::Together::Ends(principal) => return Err(ends_with(principal)),
+    };
+    for other in &with {
+        let made = change.made_on(Subject::Agreement, other.id).await?;
+        if !actor.scope().takes(other.authority, other.service, Creator::of(&made).party) {
+            return Err(ends_with(other.id));
+        }
+        stands_for_notice(change, &made, (actor, role)).await?;
+    }
+    for back in std::iter::once(shown).chain(&with) {
+        let versions = versions::others(change.connection(), back, at).await?;
+        if let Some(newer) = versions.into_iter().find(|other| other.is_open(at) && other.id > back.id) {
+            let what = Detail::new(
+                format!("en nyere udgave, {}, træder i aftalens sted", newer.id),
+                format!("a newer version, {}, takes the agreement's place", newer.id),
+            );
+            return Err(ApiRefusal::ApiConflict { what }.into());
+        }
+    }
+    Ok(with)
+}
+
+/// Refuses whoever may not take back the notice that an agreement is under, by what was decided on it since it last went on. Whoever brought
+/// forward what somebody above gave does not take that back with it; of equals it is the last one's, so that somebody may.
+async fn stands_for_notice(change: &mut Change, made: &[Made], (actor, role): (&Actor, Role)) -> Result<(), DecideError> {
     let suspended = Some(State::Suspended.wire_name());
     // One that was suspended meanwhile stayed so: OPSAGT again it is by who lifted that.
     let gave = |made: &&Made| {
         let (from, to) = (made.what.from.as_deref(), made.what.to.as_str());
         (to == State::Terminated.wire_name() && from != suspended) || (Some(to) == suspended && from == suspended)
     };
-    if let Some(given) = made.iter().rev().find(gave)
-        && !stands_for(change.connection(), given, actor, role).await?
-    {
-        return Err(ApiRefusal::ApiNoticeOfAnother.into());
-    }
-    if let Some(principal) = along::ends_otherwise(change, shown, at).await? {
-        let what = Detail::new(
-            format!("aftalen afhænger af {principal}, som er opsagt eller ophørt; de ophører sammen"),
-            format!("the agreement depends on {principal}, which is under notice or over; they end together"),
-        );
-        return Err(ApiRefusal::ApiConflict { what }.into());
-    }
-    match versions::others(change.connection(), shown, at)
-        .await?
-        .into_iter()
-        .find(|other| other.is_open(at) && other.id > shown.id)
-    {
-        None => Ok(()),
-        Some(newer) => {
-            let what = Detail::new(
-                format!("en nyere udgave, {}, træder i aftalens sted", newer.id),
-                format!("a newer version, {}, takes the agreement's place", newer.id),
-            );
-            Err(ApiRefusal::ApiConflict { what }.into())
+    let since = made.iter().rev().take_while(|made| made.what.to != State::Approved.wire_name()).filter(gave);
+    for (nth, given) in since.enumerate() {
+        let counts = nth == 0 || given.role.is_some_and(|by| by.rank() > role.rank());
+        if counts && !stands_for(change.connection(), given, actor, role).await? {
+            return Err(ApiRefusal::ApiNoticeOfAnother.into());
         }
     }
+    Ok(())
 }
 
 /// A decision on an agreement that is under way: the user may make it.

@@ -135,20 +135,29 @@ enum Became<T> {
 }
 
 /// Takes back all that goes with a notice: what was to be closed is called off, and what was taken along has the end that it has by itself
-/// and by the notices that stand, whichever was given first.
+/// and by the notices that stand, whichever was given first. `with`: whose notices are taken back with it ([`together`]).
 pub(super) async fn undo(
     change: &mut Change,
     by: By<'_>,
     (actor, role): (&Actor, Role),
-    agreement: &Agreement,
+    (agreement, with): (&Agreement, &[Agreement]),
     because: &Because,
 ) -> Result<Undone, DecideError> {
     let mut undone = Undone::default();
-    closing::put_off(change, agreement.id, None, because.at).await?;
-    let direct = taken_by(change, agreement.id, AGREEMENT).await?;
-    let mut routes = taken_by(change, agreement.id, ROUTE).await?;
+    for held in with {
+        undone.agreements.push(goes_on_with(change, by, (actor, role), held, because).await?);
+    }
+    let back: BTreeSet<Uuid> = with.iter().map(|held| held.id).chain([agreement.id]).collect();
+    let (mut direct, mut routes) = (BTreeSet::new(), BTreeSet::new());
+    for id in &back {
+        closing::put_off(change, *id, None, because.at).await?;
+        direct.extend(taken_by(change, *id, AGREEMENT).await?);
+        routes.extend(taken_by(change, *id, ROUTE).await?);
+    }
+    direct.retain(|thing| !back.contains(thing));
     let all_routes = routes.clone();
-    let (mut waiting, mut seen) = (direct.clone(), direct.clone());
+    let mut waiting = direct.clone();
+    let mut seen: BTreeSet<Uuid> = direct.union(&back).copied().collect();
     // Each after those that it depends on.
     while let Some((thing, held, principals)) = next(change, &waiting, because.at).await? {
         waiting.remove(&thing);
@@ -173,8 +182,10 @@ pub(super) async fn undo(
             Became::Stays => {}
         }
     }
-    let done = sql("UPDATE agreement_taken_along SET undone_at = $1 WHERE agreement = $2 AND undone_at IS NULL");
-    change.connection().execute(done.bind(because.at).bind(agreement.id)).await?;
+    for id in &back {
+        let done = sql("UPDATE agreement_taken_along SET undone_at = $1 WHERE agreement = $2 AND undone_at IS NULL");
+        change.connection().execute(done.bind(because.at).bind(*id)).await?;
+    }
     Ok(undone)
 }
 
@@ -222,30 +233,78 @@ async fn next(
     Ok(Some((thing, held, others)))
 }
 
-/// What an agreement under notice depends on, directly or by others, that ends otherwise than by that very notice: then it does not go on
-/// without it. None: whatever it depends on goes on with it.
-pub(super) async fn ends_otherwise(
-    change: &mut Change,
-    agreement: &Agreement,
-    at: Timestamp,
-) -> Result<Option<Uuid>, StoreError> {
-    let (mut way, mut seen) = (vec![agreement.clone()], BTreeSet::from([agreement.id]));
+/// What goes on with an agreement whose notice is taken back.
+pub(super) enum Together {
+    /// Where notice was given on it and not only on another that it goes with: those under notice that it depends on and that depend on it in
+    /// turn, and end otherwise than by that very notice. None of the circle goes on without the others, so that their notices are taken back
+    /// with it.
+    With(Vec<Agreement>),
+    /// It depends, directly or by others, on this one, which ends otherwise: it does not go on without it.
+    Ends(Uuid),
+}
+
+/// What goes on with an agreement where the notice on it is taken back.
+pub(super) async fn together(change: &mut Change, agreement: &Agreement, at: Timestamp) -> Result<Together, StoreError> {
+    let (mut way, mut seen, mut with) = (vec![agreement.clone()], BTreeSet::from([agreement.id]), Vec::new());
+    let gave = taken(change, agreement.id).await?;
+    let by_another = |end: Timestamp| gave.iter().any(|one| one.given == end.to_string());
+    let by_itself = !agreement.ends_at.is_some_and(by_another) || !own(&gave).is_empty();
     while let Some(one) = way.pop() {
         for principal in ended_principals(change.connection(), &one, at).await? {
             if !seen.insert(principal.id) {
                 continue;
             }
             let held = change.agreement(principal.id).await?.filter(|held| held.is_under_notice(at));
+            let Some(held) = held else { return Ok(Together::Ends(principal.id)) };
             let taken = taken(change, principal.id).await?;
             // The end that it has now is the one that this notice gave: nobody brought it forward since.
             let by_this = |end: Timestamp| taken.iter().any(|one| one.by == agreement.id && one.given == end.to_string());
-            match held.filter(|held| held.ends_at.is_some_and(by_this) && own(&taken).is_empty()) {
-                Some(held) => way.push(held),
-                None => return Ok(Some(principal.id)),
+            if !held.ends_at.is_some_and(by_this) || !own(&taken).is_empty() {
+                if !by_itself || !depends_on(change, &held, agreement.id, at).await? {
+                    return Ok(Together::Ends(principal.id));
+                }
+                with.push(held.clone());
+            }
+            way.push(held);
+        }
+    }
+    Ok(Together::With(with))
+}
+
+/// Whether an agreement depends on another, directly or by others that end.
+async fn depends_on(change: &mut Change, agreement: &Agreement, other: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+    let (mut way, mut seen) = (vec![agreement.clone()], BTreeSet::from([agreement.id]));
+    while let Some(one) = way.pop() {
+        for principal in ended_principals(change.connection(), &one, at).await? {
+            if principal.id == other {
+                return Ok(true);
+            }
+            if seen.insert(principal.id) {
+                way.extend(change.agreement(principal.id).await?);
             }
         }
     }
-    Ok(None)
+    Ok(false)
+}
+
+/// Takes back the notice on an agreement that goes on with another whose notice is taken back. One that is suspended stays so.
+async fn goes_on_with(
+    change: &mut Change,
+    by: By<'_>,
+    (actor, role): (&Actor, Role),
+    held: &Agreement,
+    because: &Because,
+) -> Result<Agreement, DecideError> {
+    let (name, reason, at) = (&actor.user().name, &because.reason, because.at);
+    let to = if held.state == State::Suspended { State::Suspended } else { State::Approved };
+    let back = match to {
+        State::Suspended => change.notice_while_suspended(held, None, name, reason, at).await,
+        _ => change.decide(held.id, Some(held), to, name, reason, at).await,
+    };
+    let (back, what) = (back.map_err(of_agreement)?, what(held, Some(held.state), to));
+    change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
+    forget(change, held.id, at).await?;
+    Ok(back)
 }
 
 /// Gives an agreement the end that it has by itself, or with what it depends on, where that ends sooner.

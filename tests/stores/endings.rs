@@ -45,7 +45,9 @@ on_both! {
     what_covers_a_thing_until_its_own_notice_is_over_puts_it_off_until_then;
     what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_shown;
     a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back;
-    of_two_that_depend_on_each_other_one_is_not_taken_back_where_the_other_was_brought_forward;
+    of_two_that_depend_on_each_other_both_notices_are_taken_back_together_where_one_was_brought_forward;
+    of_two_that_depend_on_each_other_neither_is_taken_back_by_one_below_whoever_gave_either_notice;
+    what_was_brought_forward_is_taken_back_by_nobody_below_who_gave_the_notice_before;
     a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing;
     a_renewal_that_would_end_before_it_begins_is_not_approved_and_what_holds_goes_on;
     what_runs_out_between_the_ends_of_two_that_it_depends_on_has_its_own_period_where_the_sooner_notice_is_taken_back;
@@ -796,21 +798,77 @@ async fn a_notice_on_either_of_two_that_depend_on_each_other_is_taken_back(kept:
     }
 }
 
-async fn of_two_that_depend_on_each_other_one_is_not_taken_back_where_the_other_was_brought_forward(kept: Kept) {
-    let store = opened(&kept).await;
-    let (first, _) = approved(&store, of_korsbaek()).await;
-    let (second, other) = approved(&store, depending_on(&first)).await;
+/// Two that depend on each other, for only a renewal can say so of what depends on it.
+async fn a_circle(store: &Store) -> (Agreement, Agreement) {
+    let (first, _) = approved(store, of_korsbaek()).await;
+    let (second, other) = approved(store, depending_on(&first)).await;
     let renewed = Content { depends_on: vec![second.id], ..request::renewed(&first, at(NOW)) };
-    let (_, one) = approved(&store, renewed).await;
-    let given = noticed(&store, &now_is(&store, &other).await, Some(at("2027-05-31T22:00:00Z"))).await;
-    assert_eq!(now_is(&store, &one).await.ends_at, Some(given.ends_at));
-    let sooner = noticed(&store, &now_is(&store, &one).await, None).await;
-    assert!(sooner.ends_at < given.ends_at);
-    let ends = now_is(&store, &other).await;
-    assert_eq!(ends.ends_at, Some(sooner.ends_at));
-    let alone = decided(&store, &ends, State::Approved, OWNER).await.unwrap_err();
-    assert!(matches!(refused(&alone), Some(ApiRefusal::ApiConflict { .. })), "the other ends by another decision: {alone}");
-    assert_eq!(now_is(&store, &other).await.ends_at, Some(sooner.ends_at));
+    let (_, one) = approved(store, renewed).await;
+    (one, other)
+}
+
+async fn noticed_by(store: &Store, agreement: &Agreement, until: Option<Timestamp>, by: Key) -> Ending {
+    let proposed = ending::propose(store, &now_is(store, agreement).await, until, &rules(), at(NOW)).await.unwrap();
+    ending::end(store, By::Key(&signer(by)), &proposed, &because(NOW), None).await.unwrap();
+    proposed
+}
+
+async fn of_two_that_depend_on_each_other_both_notices_are_taken_back_together_where_one_was_brought_forward(kept: Kept) {
+    let store = opened(&kept).await;
+    let (one, other) = a_circle(&store).await;
+    with_files(&kept).await;
+    let june = at("2027-05-31T22:00:00Z");
+    for back in [&other, &one] {
+        let given = noticed_by(&store, &other, Some(june), OWNER).await;
+        assert_eq!(now_is(&store, &one).await.ends_at, Some(given.ends_at));
+        let sooner = noticed_by(&store, &one, None, OWNER).await;
+        assert!(sooner.ends_at < given.ends_at);
+        assert_eq!(now_is(&store, &other).await.ends_at, Some(sooner.ends_at));
+        taken_back(&store, back).await;
+        for goes_on in [&one, &other] {
+            let goes_on = now_is(&store, goes_on).await;
+            assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None));
+            assert_eq!(last_of(&store, Subject::Agreement, goes_on.id).await.as_deref(), Some(State::Approved.wire_name()));
+        }
+    }
+    // One that is suspended goes on suspended.
+    noticed_by(&store, &other, Some(june), OWNER).await;
+    noticed_by(&store, &one, None, OWNER).await;
+    decided(&store, &now_is(&store, &one).await, State::Suspended, OWNER).await.unwrap();
+    taken_back(&store, &other).await;
+    let suspended = now_is(&store, &one).await;
+    assert_eq!((suspended.state, suspended.ends_at), (State::Suspended, None));
+    life::look(&store, &rules(), june).await.unwrap();
+    assert_eq!(files(&store, ORDER).await, (State::Approved, false), "what they were to close is called off");
+}
+
+async fn of_two_that_depend_on_each_other_neither_is_taken_back_by_one_below_whoever_gave_either_notice(kept: Kept) {
+    let store = opened(&kept).await;
+    let (one, other) = a_circle(&store).await;
+    for [first, then] in [[SIGNATORY, OWNER], [OWNER, SIGNATORY]] {
+        noticed_by(&store, &other, Some(at("2027-05-31T22:00:00Z")), first).await;
+        let sooner = noticed_by(&store, &one, None, then).await;
+        for back in [&one, &other] {
+            let below = decided(&store, &now_is(&store, back).await, State::Approved, OWNER).await.unwrap_err();
+            assert!(matches!(refused(&below), Some(ApiRefusal::ApiNoticeOfAnother)), "{below}");
+            assert_eq!(now_is(&store, back).await.ends_at, Some(sooner.ends_at));
+        }
+        decided(&store, &now_is(&store, &one).await, State::Approved, SIGNATORY).await.unwrap();
+        assert_eq!(now_is(&store, &other).await.state, State::Approved);
+    }
+}
+
+async fn what_was_brought_forward_is_taken_back_by_nobody_below_who_gave_the_notice_before(kept: Kept) {
+    let store = opened(&kept).await;
+    let (_, held) = approved(&store, of_korsbaek()).await;
+    noticed_by(&store, &held, Some(at("2027-05-31T22:00:00Z")), SIGNATORY).await;
+    noticed_by(&store, &held, None, OWNER).await;
+    let below = decided(&store, &now_is(&store, &held).await, State::Approved, OWNER).await.unwrap_err();
+    assert!(matches!(refused(&below), Some(ApiRefusal::ApiNoticeOfAnother)), "{below}");
+    decided(&store, &now_is(&store, &held).await, State::Approved, SIGNATORY).await.unwrap();
+    // What was taken back since is no notice of anybody's.
+    noticed_by(&store, &held, None, OWNER).await;
+    taken_back(&store, &held).await;
 }
 
 async fn a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing(kept: Kept) {
