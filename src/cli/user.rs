@@ -240,7 +240,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let namesakes = with_store::<_, CommandError>(&settings, Access::Make, async |store| {
                 user::add(store, signer.as_ref().map(By::Key), &user, &certificates, &because).await?;
                 let others = store.users().await?;
-                Ok(others.into_iter().filter(|other| other.name == user.name && other.person != user.person).collect::<Vec<_>>())
+                Ok(others.into_iter().filter(|other| other.has_name_of(&user) && other.person != user.person).collect::<Vec<_>>())
             })
             .await?;
             writeln!(out, "added user {}", user.id)?;

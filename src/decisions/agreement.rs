@@ -357,7 +357,7 @@ async fn decide_once(
         }
     }
     if action == Some(Action::EndAgreement) {
-        let undone = along::undo(&mut change, by, (&actor, role), (&agreement, &with), because).await?;
+        let undone = along::undo(&mut change, by, (&actor, role), (&agreement, with.as_slice()), because).await?;
         goes_on(store, &mut change, &agreement, &created, &undone, because).await?;
     }
     if shown.state != State::Requested || to != State::Approved {
@@ -428,8 +428,8 @@ async fn lift_once(
     Ok(shown.clone())
 }
 
-/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two, nor is one whose user
-/// is over by `at` and who has another now ([`User::may_be`](crate::users::User::may_be)).
+/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two, nor may two be of whom
+/// nobody has said so ([`User::may_be`](crate::users::User::may_be)).
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.

@@ -46,16 +46,16 @@ refusals! { []
         en: "The user does not act for this authority and this service.", "Name the user's own authority, and a service that the user's role covers.";
     /// Who created it cannot approve it.
     ApiCreatorApproves, Caller, AfterChange, Administrator, http 403,
-        da: "Den, der har oprettet anmodningen, kan ikke selv godkende den.", "Få en anden person til at godkende.",
-        en: "Whoever created the request cannot approve it.", "Have another person approve it.";
+        da: "Den, der har oprettet anmodningen, kan ikke selv godkende den, heller ikke med en anden bruger af samme navn.", "Få en anden person til at godkende.",
+        en: "Whoever created the request cannot approve it, nor by another user of the same name.", "Have another person approve it.";
     /// No authenticated person stands behind the request.
     ApiCreatorUnknown, Caller, AfterChange, Administrator, http 409,
         da: "Der står ingen kendt person bag anmodningen, og en godkendelse kræver to.", "Anmod om aftalen på ny som person, og træk denne anmodning tilbage.",
         en: "No known person stands behind the request, and an approval takes two.", "Request the agreement anew as a person, and withdraw this request.";
     /// Who brought it in cannot publish it.
     ApiImporterPublishes, Caller, AfterChange, Administrator, http 403,
-        da: "Den, der har importeret sortimentet, kan ikke selv offentliggøre det.", "Få en anden person til at offentliggøre det.",
-        en: "Whoever imported the value list cannot publish it.", "Have another person publish it.";
+        da: "Den, der har importeret sortimentet, kan ikke selv offentliggøre det, heller ikke med en anden bruger af samme navn.", "Få en anden person til at offentliggøre det.",
+        en: "Whoever imported the value list cannot publish it, nor by another user of the same name.", "Have another person publish it.";
     /// No authenticated person stands behind the draft.
     ApiImporterUnknown, Caller, AfterChange, Administrator, http 409,
         da: "Der står ingen kendt person bag udkastet, og en offentliggørelse kræver to.", "Importér sortimentet på ny som person, og få en anden til at offentliggøre det.",

@@ -130,17 +130,24 @@ impl User {
         self.roles.first().map(|role| role.side())
     }
 
-    /// Whether what this user did may be the own of whoever has another: both are of one person, or this one is over at `at` and had the same
-    /// name for the same authority or company. A user keeps the person that it was added with; where it was ended and added anew as another
-    /// person, nothing but the name tells that a human was the same. Names are compared in one form of their letters (NFC) and whatever the case
-    /// and the blanks between words; two that a human writes otherwise ("Jens M. Hansen") are two here.
+    /// Whether what this user did may be the own of whoever has another: both are of one person, or both have the same name for the same
+    /// authority or company and nobody here has said that they are two. That was said of two that were added with certificates: whoever adds one is
+    /// told of the other. It was not where one of them is over at `at`, which keeps the person that it was added with, nor where one came by an
+    /// identity provider, which knows nothing of certificates or of another provider.
     pub fn may_be(&self, other: &User, at: Timestamp) -> bool {
         let over = self.valid_to.is_some_and(|to| to <= at);
+        let by_provider = self.certificates.is_empty() || other.certificates.is_empty();
+        self.person == other.person || ((over || by_provider) && self.party == other.party && self.has_name_of(other))
+    }
+
+    /// Whether both have one name: in one form of its letters (NFC) and whatever the case and the blanks between words. Two that a human writes
+    /// otherwise ("Jens M. Hansen") are two here.
+    pub fn has_name_of(&self, other: &User) -> bool {
         let name = |user: &User| {
             let words: Vec<String> = user.name.split_whitespace().map(|word| word.to_lowercase().nfc().collect()).collect();
             words.join(" ")
         };
-        self.person == other.person || (over && self.party == other.party && name(self) == name(other))
+        name(self) == name(other)
     }
 
     /// Whether it may do anything at `at`.

@@ -12,6 +12,7 @@ use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, requ
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
+use hjemmel::users::sessions::{Limits, Means, Proven};
 use hjemmel::users::{Actor, Kind, User};
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ use crate::people::{self, NOW, at, because, signer};
 
 const OTHER_SUPPLIER: &str = "99999991";
 const SECOND_SIGNATORY: Key = Key::Intruder;
+const SECOND_OF_THE_NAME: Key = Key::Korsbaek;
 
 on_both! {
     only_ones_own_system_and_its_certificates_are_asked_for;
@@ -41,6 +43,7 @@ on_both! {
     binding_and_notice_hold_also_for_what_is_suspended_and_count_from_when_it_began;
     whoever_wrote_any_of_a_request_does_not_approve_it;
     whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_another;
+    whoever_asked_by_a_certificate_does_not_approve_it_by_a_log_on_of_the_same_name_nor_the_other_way;
     every_door_asks_for_the_same_and_no_text_names_a_person;
 }
 
@@ -469,41 +472,76 @@ async fn whoever_wrote_any_of_a_request_does_not_approve_it(kept: Kept) {
     assert!(matches!(refused(&signed), Some(ApiRefusal::ApiCreatorApproves)), "{signed}");
 }
 
+/// A user of this name at Korsbæk, added as a person of its own. `key` none: one that came by an identity provider.
+async fn named(store: &Store, key: Option<Key>, role: Role, name: &str) -> Uuid {
+    let (certificates, id) = (key.map(people::certificate).into_iter().collect::<Vec<_>>(), Uuid::new_v4());
+    let user = User {
+        id,
+        person: id,
+        name: name.to_owned(),
+        kind: Kind::Person,
+        party: Some(KORSBAEK.parse().unwrap()),
+        roles: vec![role],
+        services: Vec::new(),
+        certificates: certificates.iter().map(|certificate| (*certificate.thumbprint()).into()).collect(),
+        valid_from: at("2026-11-01T00:00:00Z"),
+        valid_to: None,
+    };
+    user::add(store, None, &user, &certificates, &because(NOW)).await.unwrap();
+    id
+}
+
+/// What a user of Korsbæk asks for, of a system of its own.
+async fn asked_for(store: &Store, by: By<'_>) -> Agreement {
+    let content = Content { system: Some(Uuid::from_u128(7)), certificates: vec![thumbprint(Key::StsServer)], ..of_korsbaek() };
+    let draft = request::draft(store, by, Uuid::now_v7(), content, &because(NOW), None).await.unwrap();
+    request::submit(store, by, &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
+    store.lines(draft.id).await.unwrap().remove(0)
+}
+
 async fn whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_another(kept: Kept) {
     let store = opened(&kept).await;
-    let system = Uuid::from_u128(7);
-    registered(&store, system, Key::StsServer, KORSBAEK).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
     let (asks, signs) = (Key::Intruder, Key::GatewayClient);
-    // Added twice, each time as a person of its own.
-    let add = async |key: Key, role: Role, name: &str| {
-        let (certificate, id) = (people::certificate(key), Uuid::new_v4());
-        let user = User {
-            id,
-            person: id,
-            name: name.to_owned(),
-            kind: Kind::Person,
-            party: Some(KORSBAEK.parse().unwrap()),
-            roles: vec![role],
-            services: Vec::new(),
-            certificates: vec![(*certificate.thumbprint()).into()],
-            valid_from: at("2026-11-01T00:00:00Z"),
-            valid_to: None,
-        };
-        user::add(&store, None, &user, &[certificate], &because(NOW)).await.unwrap();
-        id
-    };
-    let asker = add(asks, Role::SystemResponsible, "Anne Prøve Å").await;
-    let content = Content { system: Some(system), certificates: vec![thumbprint(Key::StsServer)], ..of_korsbaek() };
-    let by = signer(asks);
-    let draft = request::draft(&store, By::Key(&by), Uuid::now_v7(), content, &because(NOW), None).await.unwrap();
-    request::submit(&store, By::Key(&by), &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
-    let line = store.lines(draft.id).await.unwrap().remove(0);
+    let asker = named(&store, Some(asks), Role::SystemResponsible, "Anne Prøve Å").await;
+    let line = asked_for(&store, By::Key(&signer(asks))).await;
     user::end(&store, None, asker, &because(NOW)).await.unwrap();
     // Written in other case, with other blanks, and the ring as a character of its own.
-    add(signs, Role::Signatory, " anne  prøve a\u{30a}").await;
+    named(&store, Some(signs), Role::Signatory, " anne  prøve a\u{30a}").await;
     let own = decided(&store, &line, State::Approved, signs).await.unwrap_err();
     assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
     assert_eq!(decided(&store, &line, State::Approved, SIGNATORY).await.unwrap().state, State::Approved);
+}
+
+async fn whoever_asked_by_a_certificate_does_not_approve_it_by_a_log_on_of_the_same_name_nor_the_other_way(kept: Kept) {
+    let store = opened(&kept).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
+    let logged_on = async |user: Uuid| {
+        let proven = Proven { user, means: Means::Saml, roles: None, at_provider: None, until: None };
+        let hour = Duration::from_secs(3600);
+        let limits = Limits { idle: hour, lifetime: hour };
+        store.open_session(&proven, limits, at(NOW)).await.unwrap().1.actor
+    };
+    let approve = async |line: &Agreement, by: By<'_>| {
+        agreement::decide(&store, by, line, State::Approved, &because(NOW), None).await.map(|approved| approved.state)
+    };
+    let by_certificate = signer(Key::Intruder);
+    named(&store, Some(Key::Intruder), Role::SystemResponsible, "Anne Prøve").await;
+    let signs = logged_on(named(&store, None, Role::Signatory, "Anne Prøve").await).await;
+    let another = logged_on(named(&store, None, Role::Signatory, "Anne M. Prøve").await).await;
+    let line = asked_for(&store, By::Key(&by_certificate)).await;
+    let own = approve(&line, By::User(&signs)).await.unwrap_err();
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    assert_eq!(approve(&line, By::User(&another)).await.unwrap(), State::Approved);
+    let asks = logged_on(named(&store, None, Role::SystemResponsible, "Bo Prøve").await).await;
+    named(&store, Some(Key::GatewayClient), Role::Signatory, "Bo Prøve").await;
+    let line = asked_for(&store, By::User(&asks)).await;
+    let own = approve(&line, By::Key(&signer(Key::GatewayClient))).await.unwrap_err();
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    // Of two certificates whoever added them was told, and said that they are two.
+    named(&store, Some(SECOND_OF_THE_NAME), Role::Signatory, "Anne Prøve").await;
+    let line = asked_for(&store, By::Key(&by_certificate)).await;
+    assert_eq!(approve(&line, By::Key(&signer(SECOND_OF_THE_NAME))).await.unwrap(), State::Approved);
 }
 
 fn file(system: Uuid, key: Key, purpose: &str) -> String {
