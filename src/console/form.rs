@@ -103,6 +103,11 @@ impl Form {
         why.into().keeping(self.kept())
     }
 
+    /// What it asks for: the last part of where it was sent.
+    pub fn asks(&self) -> &str {
+        self.action.rsplit('/').next().unwrap_or_default()
+    }
+
     fn kept(&self) -> Kept {
         Kept { action: self.action.clone(), fields: self.fields.to_be_sent_again() }
     }

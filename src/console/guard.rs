@@ -17,8 +17,8 @@ use crate::users::sessions::Secret;
 
 /// The cookie that remembers the language.
 const LANGUAGE: &str = "__Host-hjemmel-language";
-/// The longest path that is remembered for the way back.
-const LONGEST_PATH: usize = 1_000;
+/// The longest path that is remembered for the way back, in bytes: with a reason of the longest in its query. In base64 it fits a cookie.
+pub(super) const LONGEST_PATH: usize = 2_400;
 /// Forms that come from elsewhere by their nature: the answer of an identity provider. They prove themselves by what is in them.
 pub const FROM_ELSEWHERE: &[&str] = &["/saml/acs", "/saml/logout"];
 
@@ -72,7 +72,8 @@ pub(super) fn asked(request: &Request<Body>, from: SocketAddr) -> Asked {
     let path = if path.len() <= LONGEST_PATH { path } else { "/" };
     let secret = cookie(headers, session::COOKIE).and_then(Secret::read);
     let kept = cookie(headers, stop::COOKIE).and_then(Secret::read);
-    Asked { call: Uuid::now_v7(), language, path: path.to_owned(), secret, kept, from }
+    let next = cookie(headers, session::NEXT).and_then(session::remembered);
+    Asked { call: Uuid::now_v7(), language, path: path.to_owned(), secret, kept, next, from }
 }
 
 /// The one cookie of this name; of two, none.

@@ -145,6 +145,8 @@ pub struct Asked {
     pub secret: Option<Secret>,
     /// By what the browser is known again that wrote something which was not sent ([`stop`]).
     pub kept: Option<Secret>,
+    /// The page that the browser was led to log-on from.
+    pub next: Option<String>,
     /// Where the connection comes from.
     pub from: SocketAddr,
 }

@@ -11,6 +11,8 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -22,6 +24,7 @@ use super::{Asked, Console, saml};
 use crate::config::OneTimeLinks;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
+use crate::signon::request::local_path;
 use crate::users::Actor;
 use crate::users::rights::Action;
 pub use crate::users::sessions::{AtProvider, Means, Proven};
@@ -29,6 +32,11 @@ use crate::users::sessions::{OpenError, Secret, Session};
 
 /// The cookie with the session's secret. Browsers take a name that begins so from this host alone, over TLS, for every path.
 pub const COOKIE: &str = "__Host-hjemmel";
+/// The cookie with the page that somebody was led to log-on from. SAML's RelayState has no room for one with what was written there, and a
+/// one-time link has none at all. It must be `SameSite=None`: the answer that ends a log-on is posted from the provider's site.
+pub const NEXT: &str = "__Host-hjemmel-next";
+/// For how long, in seconds: as a log-on may take.
+const NEXT_HOLDS: u32 = 600;
 
 /// Somebody who is logged on.
 #[derive(Debug, Clone)]
@@ -112,11 +120,7 @@ impl FromRequestParts<Console> for Visit {
             parts.extensions.get::<Asked>().cloned().ok_or_else(|| Stop::from(ApiRefusal::ApiInternal).into_response())?;
         match Self::of(console, &asked).await {
             Ok(Some(visit)) => Ok(visit),
-            Ok(None) => {
-                let mut query = form_urlencoded::Serializer::new(String::new());
-                query.append_pair("next", &asked.path);
-                Err(Redirect::to(&format!("/log-on?{}", query.finish())).into_response())
-            }
+            Ok(None) => Err(led_to_log_on(&asked)),
             Err(stop) => Err(stop.into_response()),
         }
     }
@@ -130,6 +134,38 @@ impl FromRequestParts<Console> for Asked {
     }
 }
 
+/// Leads to where one logs on. The way back is in the address where SAML's RelayState has room for it, and in the browser always.
+fn led_to_log_on(asked: &Asked) -> Response {
+    let (name, value) = if local_path(&asked.path) == asked.path { ("next", asked.path.as_str()) } else { ("back", "1") };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(name, value);
+    let mut response = Redirect::to(&format!("/log-on?{}", query.finish())).into_response();
+    match asked.path.as_str() {
+        "/" => forget_next(&mut response, asked),
+        path => {
+            let cookie =
+                format!("{NEXT}={}; Path=/; Max-Age={NEXT_HOLDS}; Secure; HttpOnly; SameSite=None", URL_SAFE_NO_PAD.encode(path));
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+        }
+    }
+    response
+}
+
+/// The page that the cookie of it names.
+pub(super) fn remembered(cookie: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
+}
+
+/// Takes the cookie with the way back away, where the browser has it.
+fn forget_next(response: &mut Response, asked: &Asked) {
+    if asked.next.is_some() {
+        let gone = HeaderValue::from_static("__Host-hjemmel-next=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None");
+        response.headers_mut().append(SET_COOKIE, gone);
+    }
+}
+
 /// Where somebody goes after log-on: a page of ours, whatever the address says.
 pub fn next_page(wanted: &str) -> &str {
     let plain = wanted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -138,8 +174,8 @@ pub fn next_page(wanted: &str) -> &str {
     if ours && !again { wanted } else { "/" }
 }
 
-/// Begins a session for a proven person, and leads them to the page that they wanted. The browser's session before it ends, so
-/// that nobody goes on as somebody else.
+/// Begins a session for a proven person, and leads them to the page that they wanted: `next`, or where that is the front page, the one that the
+/// browser was led to log-on from. The browser's session before it ends, so that nobody goes on as somebody else.
 ///
 /// # Errors
 /// A person who may not log on, a store that does not answer.
@@ -151,10 +187,12 @@ pub async fn open(console: &Console, asked: &Asked, proven: &Proven, next: &str)
     let (secret, session) = console.store.open_session(proven, console.sessions, now).await.map_err(refused)?;
     console.metrics.logged_on(proven.means.name());
     tracing::info!(session = %session.id, user = %session.actor.user().id, means = proven.means.name(), "logged on to the console");
+    let next = asked.next.as_deref().filter(|_| next == "/").unwrap_or(next);
     let mut response = Redirect::to(next_page(next)).into_response();
     let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", secret.reveal());
     let cookie = HeaderValue::from_str(&cookie).map_err(|_| ApiRefusal::ApiInternal)?;
     response.headers_mut().append(SET_COOKIE, cookie);
+    forget_next(&mut response, asked);
     Ok(response)
 }
 
@@ -204,7 +242,12 @@ async fn log_on(State(console): State<Console>, asked: Asked, request: Request) 
     // Whoever is logged on is not told by a link that they are not.
     let goes_on = Visit::of(&console, &asked).await?.is_some();
     let (left, not_left) = (query.text("left") == "1" && !goes_on, query.text("left") == "0" && !goes_on);
-    page(&LogOnPage { left, not_left, ..LogOnPage::of(&console, &asked, &query.text("next")) })
+    let mut response = page(&LogOnPage { left, not_left, ..LogOnPage::of(&console, &asked, &query.text("next")) })?;
+    // Whoever comes here by themselves goes nowhere that they wanted to before.
+    if query.text("next").is_empty() && query.text("back").is_empty() {
+        forget_next(&mut response, &asked);
+    }
+    Ok(response)
 }
 
 #[derive(Template)]

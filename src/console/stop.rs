@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::frame::Frame;
+use super::guard::LONGEST_PATH;
 use super::session::Visit;
 use super::{Asked, Console};
 use crate::api::problem::{Language, of_decision, of_store};
@@ -117,7 +118,101 @@ impl Kept {
     pub fn is_written(name: &str) -> bool {
         name == "reason"
     }
+
+    /// Whether the page with what was written is too long an address to come back to after a log-on. `browser`: by what that is known again.
+    fn is_too_long(&self, browser: &str) -> bool {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        // Browsers send line ends as CR LF.
+        let written = self.fields.iter().filter(|(name, _)| Self::is_written(name));
+        query.extend_pairs(written.map(|(name, value)| (name, value.replace("\r\n", "\n").replace('\n', "\r\n"))));
+        query.append_pair(Self::FIELD, browser);
+        self.page().is_some_and(|page| page.len() + "?".len() + query.finish().len() > LONGEST_PATH)
+    }
+
+    /// Whether a field is sent again as it is: one that is chosen or given by the page and not written, and one that has no name for readers,
+    /// where no words stand in it.
+    pub fn is_given(name: &str, value: &str) -> bool {
+        GIVEN.contains(&name) || (Self::label(name).is_none() && !value.contains([' ', '\n']))
+    }
+
+    /// What a field that is written is called on the pages; none: it is another, which has its own name.
+    pub fn label(name: &str) -> Option<(&'static str, &'static str)> {
+        LABELS.iter().find(|(field, ..)| *field == name).map(|(_, da, en)| (*da, *en))
+    }
+
+    /// Whether it asks for a person's number, which is not kept.
+    pub fn lacks_number(&self) -> bool {
+        self.action == "/auditor"
+    }
 }
+
+/// Fields that nobody writes: hidden ones, and choices.
+const GIVEN: &[&str] = &[
+    "back",
+    "decision",
+    "etag",
+    "format",
+    "graph",
+    "id",
+    "kind",
+    "list",
+    "option",
+    "party",
+    "party_demanded",
+    "person",
+    "read",
+    "replace",
+    "replaces",
+    "service",
+    "shown",
+    "side",
+    "sooner",
+    "state",
+    "structure",
+    "supplemented",
+    "task",
+    "thumbprint",
+    "what",
+];
+
+/// Fields that somebody writes, and what they are called.
+const LABELS: &[(&str, &str, &str)] = &[
+    ("address", "Adresse", "Address"),
+    ("authorities", "CVR-numre, ét på hver linje", "CVR numbers, one a line"),
+    ("authority", "Myndighed (CVR)", "Authority (CVR)"),
+    ("categories", "Datakategorier, én på hver linje", "Categories of data, one a line"),
+    ("certificate", "Certifikat i PEM", "Certificate in PEM"),
+    ("certificates", "Certifikater, SHA-256, ét på hver linje", "Certificates, SHA-256, one a line"),
+    ("client", "Anvendersystem (UUID)", "Client system (UUID)"),
+    ("client_supplier", "Leverandør (CVR)", "Supplier (CVR)"),
+    ("contact", "Kontakt", "Contact"),
+    ("content", "Indhold", "Content"),
+    ("contract", "Databehandleraftalens reference", "Reference of the data-processing agreement"),
+    ("depends_on", "Afhænger af anmodninger (UUID), én på hver linje", "Depends on requests (UUID), one a line"),
+    ("due", "Frist", "Due"),
+    ("entity_id", "Entity id", "Entity id"),
+    ("environment", "Miljø", "Environment"),
+    ("justification", "Begrundelse, skrevet til dem, der skal godkende", "Justification, written for those who approve"),
+    ("legal_basis", "Hjemmel", "Legal basis"),
+    ("name", "Navn", "Name"),
+    ("on", "Dag", "Day"),
+    ("proof", "Bevis for, at systemet har certifikatets nøgle", "Proof that the system has the certificate's key"),
+    ("purpose", "Formål", "Purpose"),
+    ("reason", "Begrundelse", "Reason"),
+    ("receiver", "Modtager", "Receiver"),
+    ("receiver_authority", "Modtagers myndighed (CVR)", "Receiver's authority (CVR)"),
+    ("receiver_supplier", "Modtagers leverandør (CVR)", "Receiver's supplier (CVR)"),
+    ("reference", "Reference", "Reference"),
+    ("retention", "Opbevaring og sletning", "Retention and deletion"),
+    ("roots", "Rodcertifikater for adressens TLS (PEM)", "Root certificates of the address's TLS (PEM)"),
+    ("sender", "Afsender", "Sender"),
+    ("signing_certificates", "Certifikater, som svar underskrives med (PEM)", "Certificates that answers are signed with (PEM)"),
+    ("system", "System (UUID)", "System (UUID)"),
+    ("valid_from", "Gyldig fra", "Valid from"),
+    ("valid_to", "Gyldig til", "Valid to"),
+    ("version", "Version", "Version"),
+    ("wave", "Bølge (1 til 999)", "Wave (1 to 999)"),
+];
 
 #[derive(Template)]
 #[template(path = "console/stop.html")]
@@ -131,6 +226,8 @@ struct StopPage<'p> {
     kept: Option<&'p Kept>,
     /// By what the browser is known again.
     browser: &'p str,
+    /// Whether what was written does not come along through a log-on, where one is needed.
+    too_long: bool,
 }
 
 /// Draws what was refused, in whatever step; axum's own 404 and 405 too.
@@ -158,7 +255,9 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
     let leads_back = stop.kept.as_ref().is_some_and(|kept| kept.page().is_some());
     // The same for every tab.
     let browser = asked.kept.clone().map_or_else(Secret::new, Ok).ok().filter(|_| leads_back);
+    let known = browser.as_ref().map_or("", Secret::reveal);
     let page = StopPage {
+        too_long: visit.is_none() && stop.kept.as_ref().is_some_and(|kept| kept.is_too_long(known)),
         frame,
         entry: &stop.entry,
         what: &text.what,
@@ -166,7 +265,7 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
         consequence,
         call: asked.call.to_string(),
         kept: stop.kept.as_ref(),
-        browser: browser.as_ref().map_or("", Secret::reveal),
+        browser: known,
     };
     let body = page.render().unwrap_or_else(|_| format!("{} {}", text.what, text.remedy));
     let headers = response.headers_mut();

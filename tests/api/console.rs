@@ -215,6 +215,35 @@ async fn an_operator_logs_on_once_by_a_link_and_is_gone_after_logging_off() {
 }
 
 #[tokio::test]
+async fn a_link_leads_to_the_page_that_the_browser_was_led_to_log_on_from_once() {
+    let konsol = Konsol::build(OneTimeLinks::Operators).await;
+    let link = async || {
+        let made = konsol.store.make_link(konsol.house.operator.id, false, LINK_HOLDS, Clock::system().now()).await.unwrap();
+        format!("/link/{}", made.reveal())
+    };
+    let wanted = format!("/agreements?authority={OWN}&service={}&state=ANMODET", crate::house::SERVICE);
+    let led = konsol.get("", &wanted).await;
+    assert_eq!((led.status, led.header("location")), (303, "/log-on?back=1"));
+    let cookie = set_cookie(&led);
+    for attribute in ["__Host-", "; Path=/", "; Secure", "; HttpOnly", "; SameSite=None", "; Max-Age=600"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let browser = cookie.split(';').next().unwrap().to_owned();
+    is_page(&konsol.get(&browser, "/log-on?back=1").await, 200, "Log på");
+    let answer = konsol.post(&browser, &link().await, "").await;
+    assert_eq!((answer.status, answer.header("location")), (303, wanted.as_str()));
+    let all: Vec<_> = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(all.iter().any(|cookie| cookie.starts_with("__Host-hjemmel-next=;") && cookie.contains("Max-Age=0")), "{all:?}");
+    // Whoever comes to log on by themselves goes to the front page, as does a browser with what is no page of ours.
+    let alone = konsol.get(&browser, "/log-on").await;
+    assert!(set_cookie(&alone).starts_with("__Host-hjemmel-next=;"));
+    for elsewhere in ["aHR0cHM6Ly9ldmlsLmV4YW1wbGU", "Ly9ldmlsLmV4YW1wbGU", "L2xvZy1vbg", "*"] {
+        let answer = konsol.post(&format!("__Host-hjemmel-next={elsewhere}"), &link().await, "").await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"), "{elsewhere}");
+    }
+}
+
+#[tokio::test]
 async fn a_link_is_for_operators_within_ten_minutes_and_never_where_links_are_off() {
     let konsol = Konsol::build(OneTimeLinks::Operators).await;
     let now = Clock::system().now();
@@ -329,6 +358,7 @@ async fn what_somebody_had_written_when_the_session_ended_is_on_the_page_and_a_p
     let cookie = konsol.log_on(&konsol.house.operator).await;
     let stale = konsol.post(&cookie, "/auditor", body).await;
     is_page(&stale, 409, "ConsoleFormStale");
+    assert!(stale.text().contains("name=\"cpr\""), "the number is asked for again, or it could only be refused again");
     assert_eq!(token(&stale), token(&konsol.get(&cookie, "/").await));
 }
 
@@ -666,4 +696,60 @@ async fn a_connection_is_drawn_and_a_task_of_ones_own_is_stated_by_a_form_once()
     // The back button and the button once more.
     is_page(&konsol.post(&owner, &format!("{path}/state"), &form).await, 409, "TA-INSTRUCTION er udført.");
     is_page(&konsol.get(&owner, &format!("{path}?lang=en")).await, 200, "stated by E. Ejer, aftale 12");
+}
+
+#[tokio::test]
+async fn what_is_written_in_a_connections_form_that_is_refused_stands_there_to_be_corrected() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let operator = konsol.log_on(&konsol.house.operator).await;
+    let body = serde_json::json!({
+        "graph": "terminaladgang", "service": crate::house::SERVICE, "environment": "exttest", "authority": OWN,
+        "client": "00000000-0000-4000-8000-0000000000aa", "reason": "sag 7"
+    });
+    let added = konsol.house.ask(&konsol.house.operator, "POST", "/api/v1/connections", &[], Some(&body)).await;
+    let path = format!("/connections/{}", crate::house::value(&added)["id"].as_str().unwrap());
+    let own = token(&konsol.get(&operator, &path).await);
+    let assigned = async |wave: &str, lang: &str| {
+        let form = format!(
+            "form_token={own}&task=TA-INSTRUCTION+{OWN}&person={}&due=2027-01-04&wave={wave}&reason=Sag17",
+            konsol.house.owner.id
+        );
+        konsol.post(&operator, &format!("{path}/assign{lang}"), &form).await
+    };
+    // What is no number is a page with every field that was written, by the names that the pages have.
+    for (lang, called) in [("", "Bølge (1 til 999)"), ("?lang=en", "Wave (1 to 999)")] {
+        let wrong = assigned("anden", lang).await;
+        assert!(wrong.status >= 400, "{}", wrong.text());
+        let page = wrong.text();
+        for shown in [called, "name=\"wave\" value=\"anden\"", "name=\"reason\" value=\"Sag17\""] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        assert!(!page.contains("type=\"hidden\" name=\"wave\""), "{page}");
+        assert!(page.contains(&format!("type=\"hidden\" name=\"task\" value=\"TA-INSTRUCTION {OWN}\"")), "{page}");
+    }
+    // A wave that there is not is said on the connection's own page, in the form as it was written.
+    let refused = assigned("0", "").await;
+    is_page(&refused, 409, "en bølge er 1 til 999");
+    let page = refused.text();
+    for shown in [
+        format!("value=\"TA-INSTRUCTION {OWN}\" selected"),
+        format!("value=\"{}\" selected", konsol.house.owner.id),
+        "type=\"date\" value=\"2027-01-04\"".to_owned(),
+        "name=\"wave\" value=\"0\"".to_owned(),
+        "id=\"assign-reason\" name=\"reason\" value=\"Sag17\"".to_owned(),
+    ] {
+        assert!(page.contains(&shown), "{shown}: {page}");
+    }
+    assert!(!page.contains("id=\"end-reason\" name=\"reason\" value=\"Sag17\""), "in its own form alone");
+    // Where the form is gone, what was written is on the page nevertheless.
+    let form = format!("form_token={own}&task=TA-INSTRUCTION&party={OWN}&reason=Sag18");
+    let not_stated = konsol.post(&operator, &format!("{path}/withdraw"), &form).await;
+    is_page(&not_stated, 409, "<q>Sag18</q>");
+    for nth in 0..2 {
+        let ended = konsol.post(&operator, &format!("{path}/end"), &format!("form_token={own}&reason=Sag19")).await;
+        match nth {
+            0 => assert_eq!(ended.status, 303, "{}", ended.text()),
+            _ => is_page(&ended, 409, "<q>Sag19</q>"),
+        }
+    }
 }

@@ -209,6 +209,40 @@ async fn a_person_logs_on_at_their_provider_comes_to_the_page_they_wanted_and_lo
 }
 
 #[tokio::test]
+async fn what_was_written_when_a_session_ended_is_on_its_page_after_a_log_on_in_the_same_tab() {
+    let world = World::build().await;
+    let konsol = &world.konsol;
+    let asked = konsol.house.requested(&konsol.house.supplier, OWN).await;
+    let path = format!("/agreements/{}", crate::house::text(&asked, "id"));
+    let reason = format!("Sag 9{}", ", og så videre æøå".repeat(40));
+    let form = |fields: &[(&str, &str)]| form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let lost = konsol.post("", &format!("{path}/decide"), &form(&[("decision", "reject"), ("reason", &reason)])).await;
+    is_page(&lost, 401, "ConsoleSessionOver");
+    assert!(lost.text().contains(&reason) && !lost.text().contains("i en ny fane"), "{}", lost.text());
+    let kept = cookies(&lost);
+    // The button of that page, pressed by whoever has no session.
+    let again = format!("{path}?{}", form(&[("kept", &field(&lost, "kept")), ("reason", &reason)]));
+    let led = konsol.get(&kept, &again).await;
+    assert_eq!((led.status, led.header("location")), (303, "/log-on?back=1"));
+    let browser = format!("{kept}; {}", cookies(&led));
+    let (pending, location) = world.begin("").await;
+    let body = world.answered(&location, "korsbaek-1", Mode::Both).await;
+    let answer = world.post(&format!("{browser}; {pending}"), &body).await;
+    assert_eq!((answer.status, answer.header("location")), (303, again.as_str()), "{}", answer.text());
+    let page = konsol.get(&format!("{kept}; {}", cookies(&answer)), &again).await;
+    is_page(&page, 200, &format!("value=\"{reason}\""));
+    // A page that SAML has room for goes by what the log-on was begun with, whatever another tab wanted since.
+    let (pending, location) = world.begin("/routes").await;
+    let body = world.answered(&location, "korsbaek-1", Mode::Both).await;
+    let answer = world.post(&format!("{browser}; {pending}"), &body).await;
+    assert_eq!(answer.header("location"), "/routes");
+    // One that is longer than a browser keeps says what to do.
+    let reason = "å".repeat(1000);
+    let lost = konsol.post("", &format!("{path}/decide"), &form(&[("decision", "reject"), ("reason", &reason)])).await;
+    is_page(&lost, 401, "target=\"_blank\"");
+}
+
+#[tokio::test]
 async fn a_name_that_is_too_long_is_cut_and_hides_no_other_user() {
     let world = World::build().await;
     let answer = world.log_on("lang-1", Mode::Both).await;

@@ -145,7 +145,9 @@ struct ConnectionPage {
     withdrawals: Vec<StateForm>,
     /// The persons whom the user may give tasks to, where the user may give any.
     people: Option<Vec<(Uuid, String)>>,
+    assign: AssignForm,
     may_end: bool,
+    end_reason: String,
     note: Option<Note>,
     ended: bool,
     /// Whether a side has yet to agree, and for which this user may.
@@ -154,10 +156,30 @@ struct ConnectionPage {
     consents: Vec<ConsentForm>,
 }
 
+impl ConnectionPage {
+    fn gives(&self, task: &str, party: &Cvr) -> bool {
+        self.assign.task == format!("{task} {party}")
+    }
+
+    fn gives_to(&self, person: &Uuid) -> bool {
+        self.assign.person == person.to_string()
+    }
+}
+
 /// A side for which the user may agree.
 struct ConsentForm {
     side: &'static str,
     told: String,
+    reason: String,
+}
+
+/// What was written of whom a task is to be given to.
+struct AssignForm {
+    task: String,
+    person: String,
+    due: String,
+    wave: String,
+    reason: String,
 }
 
 struct TaskLine {
@@ -186,8 +208,8 @@ struct StateForm {
 enum Note {
     /// It was stated.
     Done,
-    /// It may not be; nothing was done.
-    Refused(String),
+    /// It may not be; nothing was done. Why, and what was written: its form may be gone from the page.
+    Refused(String, String),
 }
 
 async fn drawn(
@@ -195,7 +217,7 @@ async fn drawn(
     visit: &Visit,
     view: View,
     note: Option<Note>,
-    written: Option<&Fields>,
+    written: Option<&Form>,
 ) -> Result<Response, Stop> {
     let frame = visit.frame(console, "En forbindelse", "A connection");
     let (names, now) = (Names::of(&console.store).await?, console.clock.now());
@@ -229,34 +251,33 @@ async fn drawn(
     let mut first = view.next();
     first.extend(needed.iter().filter(|shown| !shown.standing.state.is_next()));
     first.extend(needless);
-    let field = |name: &str, task: &str| {
-        let own = written.filter(|fields| fields.text("task") == task);
-        own.map(|fields| fields.text(name).into_owned()).unwrap_or_default()
+    // What was written in a form is in that one again: of a task, a party or a side, in theirs.
+    let wrote = |form: &str, of: &[(&str, &str)], name: &str| {
+        let own = written.filter(|sent| sent.asks() == form && of.iter().all(|(field, value)| sent.fields.text(field) == *value));
+        own.map(|sent| sent.fields.text(name).into_owned()).unwrap_or_default()
     };
     let may = view
         .next()
         .into_iter()
         .flat_map(|shown| decide::may_state(visit.actor(), &view, shown).into_iter().map(move |party| (shown, party)));
-    let forms = may.map(|(shown, party)| StateForm {
-        task: shown.task.id.clone(),
-        text: told(&frame, &shown.task.text),
-        party,
-        party_told: names.party(party),
-        reference: field("reference", &shown.task.id),
-        reason: field("reason", &shown.task.id),
-    });
+    let state_form = |form: &str, (shown, party): (&Shown, Cvr)| {
+        let (task, cvr) = (shown.task.id.as_str(), party.to_string());
+        let of = [("task", task), ("party", cvr.as_str())];
+        StateForm {
+            task: task.to_owned(),
+            text: told(&frame, &shown.task.text),
+            party,
+            party_told: names.party(party),
+            reference: wrote(form, &of, "reference"),
+            reason: wrote(form, &of, "reason"),
+        }
+    };
+    let forms = may.map(|of| state_form("state", of));
     let back = view
         .tasks
         .iter()
         .flat_map(|shown| decide::may_withdraw(visit.actor(), &view, shown).into_iter().map(move |party| (shown, party)));
-    let withdrawals = back.map(|(shown, party)| StateForm {
-        task: shown.task.id.clone(),
-        text: told(&frame, &shown.task.text),
-        party,
-        party_told: names.party(party),
-        reference: String::new(),
-        reason: String::new(),
-    });
+    let withdrawals = back.map(|of| state_form("withdraw", of));
     let (actor, open) = (visit.actor(), connection.ended.is_none());
     let people = match view.tasks.iter().any(|shown| !decide::assigns(actor, connection, shown.task).is_empty()) {
         true => {
@@ -275,10 +296,22 @@ async fn drawn(
     let may_end = open && actor.may(Action::AddConnection).is_ok() && ends.is_for(actor, connection.service);
     let status = match note {
         None | Some(Note::Done) => StatusCode::OK,
-        Some(Note::Refused(_)) => StatusCode::CONFLICT,
+        Some(Note::Refused(..)) => StatusCode::CONFLICT,
     };
     let mine = consent::may_consent(&console.store, actor, connection, now).await?;
-    let consents = mine.into_iter().map(|side| ConsentForm { side: side.name(), told: told(&frame, &side.told()) });
+    let consents = mine.into_iter().map(|side| ConsentForm {
+        side: side.name(),
+        told: told(&frame, &side.told()),
+        reason: wrote("consent", &[("side", side.name())], "reason"),
+    });
+    let assigned = |name: &str| wrote("assign", &[], name);
+    let assign = AssignForm {
+        task: assigned("task"),
+        person: assigned("person"),
+        due: assigned("due"),
+        wave: assigned("wave"),
+        reason: assigned("reason"),
+    };
     let (done, of) = view.done();
     let receiver = connection.receiver.zip(view.graph.receiver.as_ref());
     let drawn = page(&ConnectionPage {
@@ -294,7 +327,9 @@ async fn drawn(
         forms: if open { forms.collect() } else { Vec::new() },
         withdrawals: if open { withdrawals.collect() } else { Vec::new() },
         people,
+        assign,
         may_end,
+        end_reason: wrote("end", &[], "reason"),
         note,
         ended: connection.ended.is_some(),
         awaits_receiver: open && connection.consented.is_none(),
@@ -333,13 +368,23 @@ async fn consent(State(console): State<Console>, Path(id): Path<String>, form: F
             console.decided.notify_one();
             Ok(visit.done_at(&format!("/connections/{}", known.id)))
         }
-        Err(ConnectionError::Refused(why)) => {
-            let frame = visit.frame(&console, "", "");
-            let (why, now) = (told(&frame, &why), seen(&console, visit, &id).await?);
-            drawn(&console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
+        Err(error) => refused(&console, &form, &id, error).await,
+    }
+}
+
+/// The page again, with why nothing was done and with what was written.
+async fn refused(console: &Console, form: &Form, id: &str, error: ConnectionError) -> Result<Response, Stop> {
+    let visit = &form.visit;
+    match error {
+        ConnectionError::Refused(why) => {
+            let now = seen(console, visit, id).await.map_err(|why| form.stop(why))?;
+            let written = ["reference", "reason"].map(|name| form.fields.text(name).into_owned());
+            let written = written.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+            let why = told(&visit.frame(console, "", ""), &why);
+            drawn(console, visit, now, Some(Note::Refused(why, written)), Some(form)).await
         }
-        Err(ConnectionError::NoSuch(_)) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
-        Err(ConnectionError::Decide(error)) => Err(form.stop(of_decision(error))),
+        ConnectionError::NoSuch(_) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
+        ConnectionError::Decide(error) => Err(form.stop(of_decision(error))),
     }
 }
 
@@ -369,12 +414,6 @@ pub(super) async fn over(console: &Console, form: &Form, id: &str, done: Result<
             console.decided.notify_one();
             Ok(visit.done_at(&format!("/connections/{id}")))
         }
-        Err(ConnectionError::Refused(why)) => {
-            let frame = visit.frame(console, "", "");
-            let (why, now) = (told(&frame, &why), seen(console, visit, id).await?);
-            drawn(console, visit, now, Some(Note::Refused(why)), Some(&form.fields)).await
-        }
-        Err(ConnectionError::NoSuch(_)) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),
-        Err(ConnectionError::Decide(error)) => Err(form.stop(of_decision(error))),
+        Err(error) => refused(console, form, id, error).await,
     }
 }
