@@ -12,6 +12,11 @@
 //! Under overload each caller has a share: as many calls a second as were taken in the second before, divided by the callers
 //! who made any. Whoever asks for no more than that is not refused; what is left is for those who ask for more. So a caller
 //! who asks too much is refused, and not the others beside it. [`Shares`] does the same for what is held rather than done.
+//!
+//! Short of overload nobody is refused, and a caller with many calls would still make the others' late: the processors take
+//! turns among all that they are given. So once as many calls are worked on as keep the processors busy, a call that was taken
+//! waits while its caller has its part of that number under way already, and each place that comes free goes to the caller
+//! who has the fewest. A processor is never left idle by this: below that number nobody waits.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,12 +24,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
 /// More calls than are usually taken may be worked on for this long without a break.
 const BURST: Duration = Duration::from_millis(100);
 /// And so many times as many calls as usual at the most: a burst must be worked off before anybody gives up.
 const BURST_OF: i64 = 4;
 /// No burst is let in before no call has been refused for this long.
 const CALM: Duration = Duration::from_secs(1);
+/// A call waits no longer than this for its turn: then it is worked on, whatever others ask. Who waits is not refused.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Shares are counted by the second.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -78,7 +88,13 @@ struct Shared {
 struct State {
     /// Calls that came back from the index are let in whatever the limit: they are almost done.
     working: i64,
-    /// Since when as many as usual, or more, have been worked on without a break.
+    /// Calls that were taken and wait for their turn, in the order in which they came. Bounded as those worked on are.
+    waiting: Vec<Waits>,
+    /// What the next call that waits is known by.
+    turn: u64,
+    /// How many places each caller has, those of calls that wait for the index among them.
+    held: HashMap<Who, i64>,
+    /// Since when as many as usual, or more, have been worked on or waited for their turn without a break.
     full_since: Option<Instant>,
     last_refused: Option<Instant>,
     refused: u64,
@@ -97,7 +113,54 @@ struct Window {
     taken: u64,
 }
 
+/// A call that waits for its turn.
+#[derive(Debug)]
+struct Waits {
+    turn: u64,
+    who: Who,
+    go: oneshot::Sender<()>,
+}
+
 impl State {
+    /// Calls that were taken and want a processor, whether it is their turn or not.
+    fn load(&self) -> i64 {
+        self.working.saturating_add(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX))
+    }
+
+    fn held(&self, who: Who) -> i64 {
+        self.held.get(&who).copied().unwrap_or(0)
+    }
+
+    fn hold(&mut self, who: Who) {
+        *self.held.entry(who).or_default() += 1;
+    }
+
+    /// Nobody is remembered who holds nothing.
+    fn release(&mut self, who: Who) {
+        match self.held.get_mut(&who) {
+            Some(held) if *held > 1 => *held -= 1,
+            _ => drop(self.held.remove(&who)),
+        }
+    }
+
+    fn position(&self, turn: u64) -> Option<usize> {
+        self.waiting.iter().position(|waits| waits.turn == turn)
+    }
+
+    /// A call that waited is worked on.
+    fn lets_go(&mut self, at: usize) {
+        let first = self.waiting.remove(at);
+        self.working += 1;
+        self.hold(first.who);
+        // Where nobody hears of it any more the turn is being dropped, and gives the place back: see `Turn`.
+        let _ = first.go.send(());
+    }
+
+    /// Of how many callers it is known that they made a call in this second or the one before.
+    fn callers(&self) -> usize {
+        self.now.asked.len().max(self.before.asked.len())
+    }
+
     /// Notes a call, whatever becomes of it.
     fn asks(&mut self, who: Who, now: Instant) {
         let since = *self.now.since.get_or_insert(now);
@@ -129,7 +192,7 @@ impl State {
 /// What [`Work`] did so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
-    /// Calls that are worked on.
+    /// Calls that are worked on, or wait for their turn.
     pub working: i64,
     /// Calls that were refused for want of room.
     pub refused: u64,
@@ -138,7 +201,25 @@ pub struct Stats {
 /// One call's place. Given back when dropped.
 #[derive(Debug)]
 #[must_use = "the call counts as worked on while this is held"]
-pub struct Place(Work);
+pub struct Place(Work, Who);
+
+/// What a call has that is not refused.
+#[derive(Debug)]
+enum Taken {
+    Place(Place),
+    Turn(Turn),
+}
+
+/// One call's turn, which is waited for. Whoever leaves the line drops it, and with it the place if it has come meanwhile.
+#[derive(Debug)]
+struct Turn {
+    work: Work,
+    who: Who,
+    turn: u64,
+    come: oneshot::Receiver<()>,
+    /// Whether its place is somebody's who gives it back.
+    over: bool,
+}
 
 /// A call waits for somebody else. It is worked on again when this is dropped.
 #[derive(Debug)]
@@ -163,19 +244,34 @@ impl Work {
         Self::new(usize::MAX, usize::MAX)
     }
 
-    /// A place for one more call of this caller, whose whole request is here; `None`: it is to be refused, and counts as such.
-    pub fn enter(&self, who: Who) -> Option<Place> {
-        self.enter_at(who, Instant::now())
+    /// A place for one more call of this caller, whose whole request is here, as soon as it is its turn; `None`: it is to be
+    /// refused, and counts as such. Whoever stops waiting leaves nothing behind.
+    pub async fn enter(&self, who: Who) -> Option<Place> {
+        match self.enter_at(who, Instant::now())? {
+            Taken::Place(place) => Some(place),
+            Taken::Turn(turn) => Some(turn.comes().await),
+        }
     }
 
-    fn enter_at(&self, who: Who, now: Instant) -> Option<Place> {
+    fn enter_at(&self, who: Who, now: Instant) -> Option<Taken> {
         let mut state = self.state();
         if !self.takes(&mut state, who, now) {
             return None;
         }
         state.now.taken += 1;
-        self.add(&mut state, now);
-        Some(Place(self.clone()))
+        let taken = if self.may_go(&state, who) {
+            state.working += 1;
+            state.hold(who);
+            Taken::Place(Place(self.clone(), who))
+        } else {
+            let (go, come) = oneshot::channel();
+            state.turn += 1;
+            let turn = state.turn;
+            state.waiting.push(Waits { turn, who, go });
+            Taken::Turn(Turn { work: self.clone(), who, turn, come, over: false })
+        };
+        self.fuller(&mut state, now);
+        Some(taken)
     }
 
     /// Whether a call of this caller would be taken now; it counts as refused if not. So a call too many is known before any
@@ -197,45 +293,71 @@ impl Work {
 
     /// For a call that has a place: it waits for somebody else.
     pub fn away(&self) -> Away {
-        self.remove(&mut self.state());
+        let mut state = self.state();
+        state.working -= 1;
+        self.emptier(&mut state);
+        drop(state);
         Away(self.clone())
     }
 
     /// What was done so far.
     pub fn stats(&self) -> Stats {
         let state = self.state();
-        Stats { working: state.working, refused: state.refused }
+        Stats { working: state.load(), refused: state.refused }
     }
 
     fn takes(&self, state: &mut State, who: Who, now: Instant) -> bool {
-        if state.working < self.0.overloaded {
+        let load = state.load();
+        if load < self.0.overloaded {
             return true;
         }
         let within = |since: Option<Instant>, long| since.is_some_and(|since| now.duration_since(since) < long);
         let most = if within(state.full_since, BURST) { self.0.usual.saturating_mul(BURST_OF) } else { self.0.usual };
-        if state.working < most && !within(state.last_refused, CALM) {
+        if load < most && !within(state.last_refused, CALM) {
             return true;
         }
         state.last_refused = Some(now);
-        if state.working < self.0.usual.saturating_mul(BURST_OF) && state.is_within_its_share(who) {
+        if load < self.0.usual.saturating_mul(BURST_OF) && state.is_within_its_share(who) {
             return true;
         }
         state.refused += 1;
         false
     }
 
-    fn add(&self, state: &mut State, now: Instant) {
-        state.working += 1;
-        if state.working >= self.0.usual && state.full_since.is_none() {
+    /// Whether a call of this caller is worked on at once. A caller who is alone makes nobody late.
+    fn may_go(&self, state: &State, who: Who) -> bool {
+        let callers = i64::try_from(state.callers()).unwrap_or(i64::MAX);
+        callers < 2 || state.working < self.0.overloaded || state.held(who) < (self.0.overloaded / callers).max(1)
+    }
+
+    /// Lets those go whose turn has come: whoever's caller has the fewest places first, and of these who came first.
+    fn let_go(&self, state: &mut State) {
+        while let Some((at, _)) = (state.waiting.iter().enumerate())
+            .map(|(at, waits)| (at, waits.who))
+            .min_by_key(|(_, who)| state.held(*who))
+            .filter(|(_, who)| self.may_go(state, *who))
+        {
+            state.lets_go(at);
+        }
+    }
+
+    fn fuller(&self, state: &mut State, now: Instant) {
+        if state.load() >= self.0.usual && state.full_since.is_none() {
             state.full_since = Some(now);
         }
     }
 
-    fn remove(&self, state: &mut State) {
-        state.working -= 1;
-        if state.working < self.0.usual {
+    fn emptier(&self, state: &mut State) {
+        self.let_go(state);
+        if state.load() < self.0.usual {
             state.full_since = None;
         }
+    }
+
+    fn give_back(&self, state: &mut State, who: Who) {
+        state.working -= 1;
+        state.release(who);
+        self.emptier(state);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -245,13 +367,46 @@ impl Work {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.remove(&mut self.0.state());
+        self.0.give_back(&mut self.0.state(), self.1);
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        self.0.add(&mut self.0.state(), Instant::now());
+        let mut state = self.0.state();
+        state.working += 1;
+        self.0.fuller(&mut state, Instant::now());
+    }
+}
+
+impl Turn {
+    async fn comes(mut self) -> Place {
+        if timeout(PATIENCE, &mut self.come).await.is_err() {
+            let mut state = self.work.state();
+            // Unless it came just now.
+            if let Some(at) = state.position(self.turn) {
+                state.lets_go(at);
+            }
+        }
+        self.over = true;
+        Place(self.work.clone(), self.who)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        let mut state = self.work.state();
+        match state.position(self.turn) {
+            Some(at) => {
+                state.waiting.remove(at);
+                self.work.emptier(&mut state);
+            }
+            // It came, and nobody is there to use it.
+            None => self.work.give_back(&mut state, self.who),
+        }
     }
 }
 
@@ -313,7 +468,7 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    fn enter(work: &Work, calls: usize, now: Instant) -> Vec<Place> {
+    fn enter(work: &Work, calls: usize, now: Instant) -> Vec<Taken> {
         (0..calls).map_while(|_| work.enter_at(Who::Anybody, now)).collect()
     }
 
@@ -354,7 +509,7 @@ mod tests {
             })
             .collect();
         calls.sort();
-        let (mut taken, mut most, mut under_way) = (HashMap::new(), 0, Vec::<(Duration, Place)>::new());
+        let (mut taken, mut most, mut under_way) = (HashMap::new(), 0, Vec::<(Duration, Taken)>::new());
         for (at, number) in calls {
             under_way.retain(|(until, _)| *until > at);
             let now = began + at;
@@ -451,7 +606,7 @@ mod tests {
     }
 
     /// Six places, two under overload; all are taken, and a burst has just been refused.
-    fn overloaded() -> (Work, Vec<Place>, Instant) {
+    fn overloaded() -> (Work, Vec<Taken>, Instant) {
         let (work, now) = (Work::new(6, 2), Instant::now());
         let places = enter(&work, 6, now);
         assert!(work.enter_at(Who::Anybody, now + BURST).is_none());
@@ -534,6 +689,162 @@ mod tests {
         drop(back);
         assert_eq!(work.stats().working, 0, "nothing is counted twice or lost");
         assert!(work.enter_at(Who::Anybody, now).is_some());
+    }
+
+    /// What a busy caller and two others have, once their calls are known of and as many are worked on as keep the processors
+    /// busy, which is `overloaded`.
+    fn beside_others(overloaded: usize, now: Instant) -> Work {
+        let work = Work::new(4 * overloaded, overloaded);
+        for number in 0..3 {
+            assert!(work.has_room_at(who(number), now));
+        }
+        work
+    }
+
+    fn taken(work: &Work, number: u8, now: Instant) -> Taken {
+        work.enter_at(who(number), now).expect("none of these is refused")
+    }
+
+    fn at_once(work: &Work, number: u8, now: Instant) -> Place {
+        match taken(work, number, now) {
+            Taken::Place(place) => place,
+            Taken::Turn(_) => panic!("caller {number} waits"),
+        }
+    }
+
+    fn in_line(work: &Work, number: u8, now: Instant) -> Turn {
+        match taken(work, number, now) {
+            Taken::Turn(turn) => turn,
+            Taken::Place(_) => panic!("caller {number} does not wait"),
+        }
+    }
+
+    impl Turn {
+        fn has_come(&mut self) -> bool {
+            self.come.try_recv().is_ok()
+        }
+    }
+
+    #[test]
+    fn where_one_caller_has_its_part_under_way_its_next_call_waits_and_anothers_is_worked_on_at_once() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        let busy = [at_once(&work, 0, now), at_once(&work, 0, now)];
+        let mut next = in_line(&work, 0, now);
+        let other = at_once(&work, 1, now);
+        let [first, second] = busy;
+        drop(first);
+        assert!(!next.has_come(), "the processors are as busy as before");
+        drop(other);
+        assert!(next.has_come(), "a processor is not left idle while somebody waits");
+        drop(second);
+        drop(next);
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+        assert!(work.state().held.is_empty(), "who holds nothing is not remembered");
+    }
+
+    #[test]
+    fn of_those_who_wait_the_caller_with_the_fewest_calls_under_way_goes_first_and_of_one_caller_who_came_first() {
+        let now = Instant::now();
+        let work = beside_others(4, now);
+        let mut busy: Vec<_> = (0..3).map(|_| at_once(&work, 0, now)).collect();
+        let quiet = at_once(&work, 1, now);
+        let [mut first, mut second, mut late] = [in_line(&work, 0, now), in_line(&work, 0, now), in_line(&work, 1, now)];
+        drop(busy.pop());
+        assert!(late.has_come(), "one under way against two, although it came last");
+        assert!(!first.has_come() && !second.has_come());
+        drop(busy.pop());
+        assert!(first.has_come() && !second.has_come());
+        drop((busy, quiet, first, second, late));
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+    }
+
+    #[test]
+    fn a_client_that_leaves_while_its_call_waits_leaves_no_place_taken_whether_or_not_its_turn_had_come() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        let busy = [at_once(&work, 0, now), at_once(&work, 0, now)];
+        let [gone, mut granted, mut last] = [in_line(&work, 0, now), in_line(&work, 0, now), in_line(&work, 0, now)];
+        assert_eq!(work.stats().working, 5);
+        drop(gone);
+        assert_eq!(work.stats().working, 4);
+        let [one, other] = busy;
+        drop(one);
+        assert!(granted.has_come() && !last.has_come());
+        drop(granted);
+        assert!(last.has_come(), "the place of who left goes to the next");
+        drop((last, other));
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+        assert!(work.state().held.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_waits_for_the_index_lets_the_next_in_line_go() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        let busy = [at_once(&work, 0, now), at_once(&work, 0, now)];
+        let mut next = in_line(&work, 0, now);
+        let away = work.away();
+        assert!(next.has_come());
+        drop(away);
+        assert_eq!(work.stats().working, 3);
+        drop((busy, next));
+        assert_eq!(work.stats().working, 0);
+    }
+
+    #[test]
+    fn a_caller_who_is_alone_never_waits() {
+        let (work, now) = (Work::new(8, 2), Instant::now());
+        assert!(work.has_room_at(who(0), now));
+        let all: Vec<_> = (0..8).map(|_| at_once(&work, 0, now)).collect();
+        assert_eq!(work.stats().working, all.len() as i64);
+    }
+
+    #[test]
+    fn calls_that_wait_count_towards_overload_so_that_no_more_wait_than_would_be_worked_on() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        let all: Vec<_> = (0..1000).map_while(|_| work.enter_at(who(0), now)).collect();
+        assert_eq!(all.len(), 32, "four times as many as usual, which are eight");
+        assert_eq!(work.state().waiting.len(), 30);
+        drop(all);
+        assert_eq!((work.stats().working, work.state().waiting.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_for_its_turn_no_longer_than_a_second_and_is_then_worked_on() {
+        let now = Instant::now();
+        let work = beside_others(1, now);
+        let other = at_once(&work, 1, now);
+        let own = at_once(&work, 0, now);
+        let turn = in_line(&work, 0, now);
+        // Nobody gives a place back meanwhile.
+        let place = timeout(Duration::from_secs(60), turn.comes()).await.expect("it goes by itself");
+        assert_eq!((work.stats().working, work.state().waiting.len()), (3, 0));
+        drop((place, own, other));
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+        assert!(work.state().held.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_enters_is_told_when_its_turn_has_come_and_who_gives_up_entering_is_forgotten() {
+        let now = Instant::now();
+        let work = beside_others(1, now);
+        let own = at_once(&work, 0, now);
+        let mut entering = Box::pin(work.enter(who(0)));
+        let mut gives_up = Box::pin(work.enter(who(0)));
+        tokio::select! {
+            biased;
+            _ = &mut entering => panic!("it is not its turn"),
+            _ = &mut gives_up => panic!("nor its"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(work.state().waiting.len(), 2);
+        drop(gives_up);
+        assert_eq!(work.state().waiting.len(), 1);
+        drop(own);
+        drop(timeout(Duration::from_secs(60), entering).await.expect("its turn comes").unwrap());
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
     }
 
     #[test]

@@ -147,8 +147,9 @@ impl OpenLayer {
         };
         let who = client.who;
         let sealed = match self.read(request, &call, client).await {
-            // Only now, with the whole request here: see `crate::work`.
-            Ok(received) => match self.work.enter(who) {
+            // Only now, with the whole request here: see `crate::work`. While it waits for its turn its record is open already, and a
+            // client that leaves meanwhile has one that says so.
+            Ok(received) => match self.work.enter(who).await {
                 Some(_place) => match inner.call(received).await {
                     Ok(sealed) => sealed,
                     Err(never) => match never {},
@@ -223,6 +224,63 @@ fn promised(headers: &http::HeaderMap) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::search::search;
+    use crate::audit::{AuditSettings, Outcome, keys};
+    use crate::gateway::definition::Bindings;
+    use crate::gateway::seal::Signer;
+    use crate::signature::key::{Certificate, SigningKey};
+    use crate::stub::pki::{Role, for_tests};
+    use std::time::Duration;
+
+    /// The first step of a service over a log in this folder.
+    fn layer(dir: &std::path::Path, work: &Work) -> Arc<OpenLayer> {
+        keys::generate(&dir.join("keys")).unwrap();
+        let (key, clock) = (keys::checkpoint_key(&dir.join("keys/checkpoint.key")).unwrap(), Clock::system());
+        let audit = Audit::start(AuditSettings::in_dir(dir.join("log")), key, clock.clone(), |_| {}).unwrap();
+        let own = for_tests().credentials(Role::GatewayClient).unwrap();
+        let signer = Signer::new(SigningKey::from_der(own.key()).unwrap(), Certificate::from_der(own.leaf()).unwrap());
+        let definition = Arc::new(Definition {
+            name: "terminaladgang".to_owned(),
+            uuid: Uuid::from_u128(1),
+            shapes: Vec::new(),
+            address: "https://localhost/terminaladgang".to_owned(),
+            entity_id: "http://localhost/terminaladgang".to_owned(),
+            sender_fault_status: 400,
+            bindings: Bindings { token: false, authority_context: true },
+            required_privilege: None,
+        });
+        let seal = SealStep { definition: definition.clone(), signer: Arc::new(signer), clock: clock.clone() };
+        Arc::new(OpenLayer { definition, audit, clock, seal, work: work.clone() })
+    }
+
+    async fn not_its_turn(_: Received) -> Result<Sealed, Infallible> {
+        panic!("it was not its turn")
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_its_turn_has_its_record_when_its_client_leaves_and_never_reaches_the_next_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let work = Work::new(8, 1);
+        let [busy, other] = [Who::Certificate([1; 32]), Who::Certificate([2; 32])];
+        assert!(work.has_room(busy) && work.has_room(other));
+        let under_way = work.enter(busy).await.unwrap();
+        let layer = layer(dir.path(), &work);
+        let body = Full::new(Bytes::from_static(b"<a/>")).map_err(|never: Infallible| -> Refusal { match never {} });
+        let request = Request::post("/").header(header::CONTENT_TYPE, "text/xml; charset=utf-8").body(body).unwrap();
+        let client = Client { who: busy, ..Client::default() };
+        tokio::select! {
+            biased;
+            _ = layer.clone().pass(request, service_fn(not_its_turn), client) => panic!("it waits"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(work.stats().working, 1, "whoever left holds no place");
+        drop(under_way);
+        assert_eq!(work.stats().working, 0);
+        assert!(layer.audit.stop(Duration::from_secs(60)).await, "no call is left open");
+        let found = search(&dir.path().join("log"), |_| true).unwrap();
+        let outcomes: Vec<_> = found.calls.values().map(|record| record.outcome).collect();
+        assert_eq!(outcomes, [Some(Outcome::Abandoned)]);
+    }
 
     #[tokio::test]
     async fn a_call_that_has_no_place_in_the_audit_is_told_so_in_both_languages_and_when_to_come_again() {

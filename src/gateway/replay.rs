@@ -9,6 +9,7 @@ use super::step::Check;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::replay::{ReplayMemory, Seen};
+use crate::work::Work;
 
 /// A call that was not seen before.
 pub struct Fresh {
@@ -37,6 +38,8 @@ impl OfCall for Fresh {
 pub struct Replay {
     pub memory: Arc<ReplayMemory>,
     pub clock: Clock,
+    /// The calls that are worked on.
+    pub work: Work,
 }
 
 impl Check for Replay {
@@ -49,7 +52,10 @@ impl Check for Replay {
         // Mutual TLS keeps a recorded AuthorityContext call from being sent again by anyone but the system itself.
         if let Some(Message { id, created }) = authenticated.caller().message() {
             let message = Seen::new(authenticated.caller().system(), id, *created);
+            // While the database is waited for the call is not worked on; a memory of the node's own answers at once.
+            let away = matches!(*self.memory, ReplayMemory::Database(_)).then(|| self.work.away());
             self.memory.remember(message, self.clock.now()).await?;
+            drop(away);
         }
         Ok(Fresh { named })
     }

@@ -153,7 +153,7 @@ impl Parts<'_> {
             envelope: EnvelopeStep { definition: definition.clone(), limits: request_limits(self.config), largest },
             authenticate: authenticate(definition, self.trust, self.clients, clock),
             persons: PersonsStep { sealer: self.sealer.clone(), find, test_numbers: self.config.test_numbers.clone() },
-            replay: Replay { memory: self.replay.clone(), clock: clock.clone() },
+            replay: Replay { memory: self.replay.clone(), clock: clock.clone(), work: self.work.clone() },
             agreement: agreement(&environment, definition, self.agreements, clock),
         })
     }

@@ -137,7 +137,7 @@ async fn a_request_with_two_framings_gets_the_last_answer() {
 async fn a_call_too_many_with_a_long_body_gets_the_last_answer() {
     let work = Work::new(1, 1);
     let edge = start_with(small(), work.clone()).await;
-    let place = work.enter(local()).unwrap();
+    let place = work.enter(local()).await.unwrap();
     while work.has_room(local()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

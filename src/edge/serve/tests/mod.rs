@@ -458,7 +458,7 @@ async fn a_call_for_which_there_is_no_room_is_refused_unread_and_its_connection_
     };
     assert!(ask("3 bytes, anonymous").await.starts_with("HTTP/1.1 200"));
     // The one place is taken, for as long as no burst takes.
-    let place = work.enter(local()).unwrap();
+    let place = work.enter(local()).await.unwrap();
     while work.has_room(local()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -475,7 +475,7 @@ async fn beside_a_caller_who_asks_too_much_one_with_another_certificate_is_serve
     let edge = start_with(small(), work.clone()).await;
     let [busy, other] = [Role::Korsbaek, Role::GatewayClient].map(|role| for_tests().credentials(role).unwrap());
     let who = Who::Certificate(thumbprint(busy.leaf()));
-    let place = work.enter(who).unwrap();
+    let place = work.enter(who).await.unwrap();
     while work.has_room(who) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
