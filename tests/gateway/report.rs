@@ -16,7 +16,13 @@ use serde_json::Value;
 
 use crate::process::{Gateway, HJEMMEL, in_runtime};
 use crate::request::{and, search};
-use crate::stage::{auditor, options, person};
+use crate::stage::{auditor, auditor_of, options, person};
+
+/// An authority that made none of the calls.
+const ANOTHER: &str = "99999981";
+/// Its auditor.
+const BY_ANOTHERS_AUDITOR: [&str; 4] =
+    ["--signed-certificate", "pki/auditor-of-another.pem", "--signed-key", "pki/auditor-of-another.key.pem"];
 
 /// Whoever asks, as `auditor` adds them.
 const BY_THE_AUDITOR: [&str; 4] = ["--signed-certificate", "pki/auditor.pem", "--signed-key", "pki/auditor.key.pem"];
@@ -39,8 +45,12 @@ struct Room<'d>(&'d Path);
 
 impl Room<'_> {
     fn audit(&self, words: &[&str], input: &str) -> Said {
+        self.run(&[&["audit"], words].concat(), input)
+    }
+
+    fn run(&self, words: &[&str], input: &str) -> Said {
         let mut command = Command::new(HJEMMEL);
-        command.current_dir(self.0).arg("audit").args(words);
+        command.current_dir(self.0).args(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that refuses its arguments never reads.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -50,9 +60,13 @@ impl Room<'_> {
     }
 
     fn report(&self, more: &[&str], input: &str) -> Said {
+        self.report_by(&BY_THE_AUDITOR, more, input)
+    }
+
+    fn report_by(&self, by: &[&str], more: &[&str], input: &str) -> Said {
         let ours =
             ["--questions", "own", "--questions-key", "own-keys/checkpoint.key", "--reason", "prøve 7", "--policies", "policies"];
-        self.audit(&[&["report", "audit", "audit-2"], &ours[..], &BY_THE_AUDITOR[..], more].concat(), input)
+        self.audit(&[&["report", "audit", "audit-2"], &ours[..], by, more].concat(), input)
     }
 
     /// The last records of the calls, as they stand in the lines.
@@ -86,7 +100,9 @@ fn or_empty(value: &Value) -> Value {
 /// one on the second. What the two served calls were answered, and the fault.
 async fn recorded(dir: &Path) -> [String; 3] {
     let mut world = World::without_gateway(options(dir, Clock::system(), "")).await.unwrap();
-    assert_eq!(auditor(&world, &Settings::sqlite(&dir.join("agreements.sqlite"))).await, BY_THE_AUDITOR);
+    let store = Settings::sqlite(&dir.join("agreements.sqlite"));
+    assert_eq!(auditor(&world, &store).await, BY_THE_AUDITOR);
+    auditor_of(&world, &store, "E. Visor", ANOTHER, "auditor-of-another").await;
     let send = async |world: &World, persons: &[&str], status: u16| {
         let client = world.client(Some(Role::Korsbaek)).unwrap();
         let persons: Vec<_> = persons.iter().map(|cpr| person(cpr)).collect();
@@ -124,6 +140,12 @@ fn an_auditor_is_told_over_two_nodes_who_looked_on_what_basis_and_what_was_relea
         let room = Room(dir.path());
         let lines = room.closed();
         assert_eq!(lines.len(), 3, "{lines:?}");
+        let system = lines[0]["client_system"].as_str().unwrap();
+        let by = ["--certificate", "pki/person-operator.pem", "--key", "pki/person-operator.key.pem", "--reason", "prøve"];
+        let of = ["--name", "Korsbæk Fagsystem", "--contact", "drift@korsbaek.example", "--for", KORSBAEK];
+        let register = ["system", "--config", "hjemmel.toml", "register", "--id", system];
+        let registered = room.run(&[&register[..], &of, &by].concat(), "");
+        assert!(registered.ok, "{}", registered.aside);
 
         let said = room.by_person(&["--format", "json", "--config", "hjemmel.toml"], demo::BOTH);
         assert!(said.ok, "{}", said.aside);
@@ -152,6 +174,7 @@ fn an_auditor_is_told_over_two_nodes_who_looked_on_what_basis_and_what_was_relea
             }
         }
         assert_eq!(calls[0]["authority"]["name"], "Korsbæk Kommune", "{}", calls[0]);
+        assert_eq!(calls[0]["client_system_name"], "Korsbæk Fagsystem", "{}", calls[0]);
         assert_eq!(calls[1]["refusal"], "PersonSeveral");
         assert_eq!((&calls[0]["log"], &calls[2]["log"]), (&"audit".into(), &"audit-2".into()));
 
@@ -198,12 +221,26 @@ fn an_auditor_is_told_over_two_nodes_who_looked_on_what_basis_and_what_was_relea
             of.map(|line| line["calls"].as_u64().unwrap()).sum::<u64>()
         };
         assert_eq!((sum("served"), sum("refused")), (2, 1), "{account}");
-        let another = room.report(&["--authority", "29189846", "--year", &year, "--format", "json"], "").json();
+        let named = |format: &str| {
+            let said = room.report(&["--year", &year, "--config", "hjemmel.toml", "--format", format], "");
+            assert!(said.ok, "{}", said.aside);
+            said
+        };
+        let table = named("csv").out;
+        let mut table = csv::Reader::from_reader(table.as_bytes());
+        let column = table.headers().unwrap().iter().position(|name| name == "authority_name").unwrap();
+        assert!(table.records().all(|row| &row.unwrap()[column] == "Korsbæk Kommune"));
+        assert_eq!(named("json").json()["account"][0]["authority_name"], "Korsbæk Kommune");
+        assert!(named("text").out.contains(&format!("Korsbæk Kommune ({KORSBAEK}): ")));
+        let all = ["--all-authorities", "--authority", ANOTHER, "--year", &year, "--format", "json"];
+        let another = room.report(&all, "").json();
         assert_eq!(another["calls_found"], 0);
         let later = room.by_person(&["--from", "november 2199"], demo::BOTH);
         assert!(later.ok && later.out.ends_with("0 kald\n"), "{}", later.out);
 
-        // A table for a spreadsheet.
+        // A table for a spreadsheet, and both languages at once.
+        let both = room.report(&["--call", call, "--lang", "both", "--config", "hjemmel.toml"], "").out;
+        assert!(both.contains("hvem · who: Korsbæk Kommune (") && both.contains("system Korsbæk Fagsystem ("), "{both}");
         let table = room.report(&["--authority", KORSBAEK, "--format", "csv"], "").out;
         let mut table = csv::Reader::from_reader(table.as_bytes());
         let column = table.headers().unwrap().iter().position(|name| name == "call").unwrap();
@@ -284,5 +321,46 @@ fn a_question_stands_in_the_auditors_log_before_it_is_answered_and_a_damaged_log
             "{}",
             doubtful.out
         );
+    });
+}
+
+#[test]
+fn an_authoritys_auditor_is_told_of_no_other_authoritys_calls_with_the_store_and_without() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        recorded(dir.path()).await;
+        let room = Room(dir.path());
+        let lines = room.closed();
+        let (call, certificate) = (lines[0]["call"].as_str().unwrap(), lines[0]["certificate"].as_str().unwrap());
+        let year = &lines[0]["opened_at"].as_str().unwrap()[..4];
+        let keys = ["--person", "--pseudonym-key", "audit-keys/pseudonym.key", "--auditors-pub", "audit-keys/auditors.pub"];
+        for beside in [&["--config", "hjemmel.toml"][..], &[]] {
+            let asked = |by: &[&str], about: &[&str]| {
+                let said = room.report_by(by, &[about, beside, &["--format", "json"]].concat(), demo::BOTH);
+                assert!(said.ok, "{beside:?} {about:?}: {}", said.aside);
+                said.json()
+            };
+            for about in [&["--call", call][..], &["--certificate", certificate], &["--from", year], &["--year", year], &keys] {
+                let told = asked(&BY_ANOTHERS_AUDITOR, about);
+                assert_eq!(told["calls_found"], 0, "{beside:?} {about:?}: {told}");
+                assert_eq!(told["notes"].as_array().map(Vec::len), Some(0), "not even how many there are: {told}");
+                assert_ne!(asked(&BY_THE_AUDITOR, about)["calls_found"], 0, "{beside:?} {about:?}");
+            }
+            let before = room.audit(&["questions", "own", "--json"], "").json();
+            let asked = before.as_array().unwrap();
+            assert!(asked.iter().all(|question| question["authority"].is_string()), "each names whose calls: {before}");
+            let refused = room.report_by(&BY_ANOTHERS_AUDITOR, &[&["--authority", KORSBAEK], beside].concat(), "");
+            assert!(!refused.ok && refused.out.is_empty() && refused.aside.contains(ANOTHER), "{}", refused.aside);
+            assert_eq!(room.audit(&["questions", "own", "--json"], "").json(), before, "it was not asked");
+        }
+        // Whoever audits the whole gateway says so, and the question is one about all; a user of the store is an authority's.
+        let all = room.report_by(&BY_ANOTHERS_AUDITOR, &["--call", call, "--all-authorities", "--format", "json"], "");
+        assert!(all.ok, "{}", all.aside);
+        assert_eq!(all.json()["calls_found"], 1);
+        let listed = room.audit(&["questions", "own", "--json"], "").json();
+        let last = listed.as_array().unwrap().last().unwrap();
+        assert!(last.get("authority").is_none() && last["by"] == "E. Visor", "{last}");
+        let both = room.report_by(&BY_ANOTHERS_AUDITOR, &["--call", call, "--all-authorities", "--config", "hjemmel.toml"], "");
+        assert!(!both.ok && both.out.is_empty(), "{}", both.out);
     });
 }

@@ -381,27 +381,33 @@ pub fn options(dir: &Path, clock: Clock, extra: &str) -> Options {
 
 /// Adds the auditor R. Visor of Korsbæk to a world's store: the options by which a question is signed, from the world's folder.
 pub async fn auditor(world: &World, store: &Settings) -> [&'static str; 4] {
+    auditor_of(world, store, "R. Visor", KORSBAEK, "auditor").await;
+    ["--signed-certificate", "pki/auditor.pem", "--signed-key", "pki/auditor.key.pem"]
+}
+
+/// Adds an auditor of an authority to a world's store, with certificate and key in files of this name in its folder `pki`.
+pub async fn auditor_of(world: &World, store: &Settings, name: &str, cvr: &str, file: &str) {
     let (id, now) = (Uuid::new_v4(), world.clock.now());
     let leaf = Leaf {
-        common_name: "R. Visor".to_owned(),
-        organization: "Korsbæk Kommune".to_owned(),
-        cvr: KORSBAEK.to_owned(),
+        common_name: name.to_owned(),
+        organization: "Prøve Kommune".to_owned(),
+        cvr: cvr.to_owned(),
         uuid: id.to_string(),
         usage: Usage::System,
         not_before: now - SignedDuration::from_hours(24),
         not_after: now + SignedDuration::from_hours(24 * 30),
     };
     let credentials = world.pki.issue(&leaf).unwrap();
-    let file = |name: &str, text: String| std::fs::write(world.dir.join("pki").join(name), text).unwrap();
-    file("auditor.pem", pki::pem("CERTIFICATE", credentials.leaf()));
-    file("auditor.key.pem", pki::pem("PRIVATE KEY", credentials.key().secret_der()));
+    let write = |ending: &str, text: String| std::fs::write(world.dir.join(format!("pki/{file}{ending}")), text).unwrap();
+    write(".pem", pki::pem("CERTIFICATE", credentials.leaf()));
+    write(".key.pem", pki::pem("PRIVATE KEY", credentials.key().secret_der()));
     let certificate = Certificate::from_der(credentials.leaf()).unwrap();
     let user = User {
         id,
         person: id,
-        name: "R. Visor".to_owned(),
+        name: name.to_owned(),
         kind: Kind::Person,
-        party: Some(KORSBAEK.parse().unwrap()),
+        party: Some(cvr.parse().unwrap()),
         roles: vec![rights::Role::Auditor],
         services: Vec::new(),
         certificates: vec![(*certificate.thumbprint()).into()],
@@ -412,7 +418,6 @@ pub async fn auditor(world: &World, store: &Settings) -> [&'static str; 4] {
     let because = Because::new("tilsyn".to_owned(), now);
     decisions::user::add(&store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
     store.close().await;
-    ["--signed-certificate", "pki/auditor.pem", "--signed-key", "pki/auditor.key.pem"]
 }
 
 /// The effectuations of an answer, in words; a fault fails the test.

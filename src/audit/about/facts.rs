@@ -91,6 +91,8 @@ pub struct Facts<'r> {
     pub decided: Vec<Fact>,
     /// What was released and removed, where the service judges that; none: an answer passes whole or not at all.
     pub released: Option<Released<'r>>,
+    /// What is handed over by a call that is served, where it passes whole.
+    pub whole: Option<Label>,
 }
 
 const WINDOW_ASKED: Label = label("window_asked", "spurgt om tiden", "time asked for");
@@ -103,6 +105,18 @@ const SETTINGS: Label = label("settings", "den dataansvarliges valg", "choices o
 const RECEIVER: Label = label("receiver", "modtager", "receiver");
 const EVERY: Label = label("every", "én modtager for alle", "one receiver for all");
 const ROUTE: Label = label("route", "rute", "route");
+const WHOLE_ANSWER: Label = label(
+    "whole_answer",
+    "hele svaret, uændret; tjenesten fjerner intet",
+    "the whole answer, unchanged; the service removes nothing",
+);
+const WHOLE_FILE: Label =
+    label("whole_file", "filen, uændret, til de modtagende brugere", "the file, unchanged, to the receiving users");
+const ANSWER_TO_IMPORT: Label = label(
+    "answer_to_import",
+    "svaret på importen: løbenummer og status for de personer, den selv nævnte",
+    "the answer to the import: running number and status of the persons that it named itself",
+);
 const NONE: Value = Value::Words(label("none", "ingen", "none"));
 const ALL: Value = Value::Words(label("all", "alle", "all"));
 const NO_DATES: Value = Value::Words(label("none_given", "ingen datoer i kaldet", "no dates in the call"));
@@ -157,6 +171,7 @@ impl AboutTerminalAdgang {
             asked,
             decided,
             released: Some(Released { released: &self.released, removed: &self.removed }),
+            whole: None,
         }
     }
 }
@@ -186,6 +201,7 @@ impl AboutPassThrough {
             asked: Vec::new(),
             decided: decided.collect(),
             released: None,
+            whole: Some(WHOLE_ANSWER),
         }
     }
 }
@@ -198,7 +214,7 @@ impl AboutFile {
             texts(label("recipients", "modtagende SFTP-brugere", "receiving SFTP users"), &self.recipients),
         ];
         let decided = vec![fact(RECEIVER, self.receiver.map(Value::Authority))];
-        let mut facts = Facts { judged_by: None, asked, decided, released: None };
+        let mut facts = Facts { asked, decided, whole: Some(WHOLE_FILE), ..Facts::default() };
         if let Some(figures) = &self.finance {
             figures.add_to(&mut facts);
         }
@@ -211,6 +227,7 @@ impl AboutFile {
 
 impl AboutPersons {
     fn add_to(&self, facts: &mut Facts<'_>) {
+        facts.whole = Some(ANSWER_TO_IMPORT);
         facts.asked.push(texts(label("persons_named", "personer i importen", "persons in the import"), [self.persons]));
         let again = self.repeated.then_some(Value::Words(label(
             "again",

@@ -250,6 +250,19 @@ pub enum AuditError {
     /// A certificate that names nobody.
     #[error("the certificate of --signed-certificate has no common name (CN), so nobody could read who asked; use a person's")]
     NoName,
+    /// A running number that is none.
+    #[error("a running number is digits alone; write it as `hjemmel persons show` tells it")]
+    NoRunningNumber,
+    /// A certificate that does not say whose calls may be told.
+    #[error(
+        "the certificate of --signed-certificate names no authority (organizationIdentifier=NTRDK-CVR), so nobody's calls are told; whoever audits the whole gateway adds --all-authorities"
+    )]
+    WhoseCalls,
+    /// Another authority's calls.
+    #[error(
+        "whoever asks is an auditor of {0}, and is told of the calls of that authority alone; name that one or none with --authority"
+    )]
+    AnothersCalls(crate::id::cvr::Cvr),
     /// Signatures that prove nothing.
     #[error("NOT ASKED BY WHOM THEY NAME:\n{}", .0.join("\n"))]
     NotTheirs(Vec<String>),
@@ -692,7 +705,7 @@ mod tests {
         let (log, questions) = (house.path("log"), house.path("questions"));
         let key = house.path("keys/checkpoint.key");
         let by: Vec<_> = by.iter().map(String::as_str).collect();
-        let ours = ["--questions", &questions, "--questions-key", &key, "--reason", "tilsyn"];
+        let ours = ["--questions", &questions, "--questions-key", &key, "--reason", "tilsyn", "--all-authorities"];
         house.run(&[&["report", &log], &ours[..], &by[..], more].concat(), input)
     }
 
@@ -778,6 +791,77 @@ mod tests {
         other.record(questions.as_ref(), key()).unwrap();
         let refused = house.run(&["questions", &questions], "").unwrap_err();
         assert!(refused.contains("NOT ASKED BY WHOM THEY NAME") && refused.contains(&asked.question.to_string()), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn imports_of_persons_and_files_are_told_by_number_status_and_what_was_handed_over_and_by_no_person() {
+        use crate::audit::{AboutFile, AboutPersons};
+        let house = House::new().await;
+        let clock = Clock::fixed("2026-11-22T13:00:00Z".parse().unwrap());
+        let key = keys::checkpoint_key(house.path("keys/checkpoint.key").as_ref()).unwrap();
+        let audit = Audit::start(AuditSettings::in_dir(house.path("log")), key, clock.clone(), |_| {}).unwrap();
+        let sealer = keys::sealer(house.path("keys/pseudonym.key").as_ref(), house.path("keys/auditors.pub").as_ref()).unwrap();
+        let count = |code: &str, many| [(code.to_owned(), many)].into();
+        let import =
+            AboutPersons { persons: 3, statuses: count("OPRETTET", 2), findings: count("PER018", 1), ..AboutPersons::default() };
+        let mut open = audit.open(Record::new(Uuid::from_u128(7), clock.now(), "persons")).unwrap();
+        open.authority = Some("33333333".parse().unwrap());
+        open.persons = vec![sealer.seal_running(open.call, "40213").unwrap()];
+        open.about = AboutPersons { repeated: true, ..import.clone() }.into();
+        open.served();
+        let mut open = audit.open(Record::new(Uuid::from_u128(8), clock.now(), "files")).unwrap();
+        open.authority = Some("44444444".parse().unwrap());
+        let file = AboutFile {
+            name: sealer.seal_name(open.call, "6301801234.csv").unwrap(),
+            bytes: 42,
+            sha256: "ab".repeat(32),
+            recipients: vec![Uuid::from_u128(9)],
+            receiver: Some("22222222".parse().unwrap()),
+            finance: None,
+            import: None,
+        };
+        open.about = file.into();
+        open.served();
+        let mut open = audit.open(Record::new(Uuid::from_u128(10), clock.now(), "persons")).unwrap();
+        open.authority = Some("55555555".parse().unwrap());
+        open.about = import.into();
+        open.refused(&crate::refusal::Refusal::AuditUnavailable);
+        assert!(audit.stop(std::time::Duration::from_secs(5)).await);
+
+        let [pseudonyms, auditors] = ["pseudonym.key", "auditors.pub"].map(|file| house.path(&format!("keys/{file}")));
+        let keys = ["--pseudonym-key", &pseudonyms, "--auditors-pub", &auditors];
+        let by_number = |number: &str| report(&house, &[&["--running-number", "--lang", "both"], &keys[..]].concat(), number);
+        let told = by_number("40213\n").unwrap();
+        for words in [
+            "personer i importen · persons in the import: 3",
+            "OPRETTET ×2",
+            "PER018",
+            "svaret fra før, givet igen · the answer of before, given again",
+            "tjenestens egne regler · the service's own rules",
+            "løbenummer og status",
+            "1 kald · calls",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        assert!(by_number("40214\n").unwrap().contains("\n0 kald · calls\n"));
+        assert!(by_number("Karla\n").unwrap_err().contains("digits alone"));
+        let question = &question::questions(house.path("questions").as_ref()).unwrap()[0];
+        let (own, of_it) = (house.path("questions"), question.question.to_string());
+        let opened = house.run(&["open", &own, "--key", &house.path("keys/auditors.key"), "--call", &of_it], "").unwrap();
+        assert_eq!(opened, "40213\n", "the question says about whom, to the auditors alone");
+        let file = report(&house, &["--authority", "44444444", "--lang", "en"], "").unwrap();
+        assert!(file.contains("size of the file, bytes: 42") && file.contains("released: the file, unchanged"), "{file}");
+        let table = report(&house, &["--authority", "44444444", "--format", "csv"], "").unwrap();
+        assert!(table.contains("filen, uændret, til de modtagende brugere"), "{table}");
+        let listed = report(&house, &["--authority", "33333333", "--format", "json", "--lang", "en"], "").unwrap();
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let handed = listed["calls"][0]["released_whole"].as_str().unwrap();
+        assert!(handed.starts_with("the answer to the import"), "{listed}");
+        let refused = report(&house, &["--authority", "55555555", "--lang", "en"], "").unwrap();
+        assert!(refused.contains("released: nothing") && refused.contains("judged by: nothing"), "{refused}");
+        for text in [told, file, table, refused] {
+            assert!(!text.contains("630180") && !text.contains("40213"), "{text}");
+        }
     }
 
     #[tokio::test]

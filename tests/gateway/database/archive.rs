@@ -4,6 +4,7 @@ use hjemmel::audit::Outcome::Served;
 use hjemmel::audit::chain::Event;
 use hjemmel::audit::log::{Limits, Log};
 use hjemmel::audit::{AuditSettings, Record, keys};
+use hjemmel::stub::population::KORSBAEK;
 use uuid::Uuid;
 
 use super::*;
@@ -23,7 +24,9 @@ impl Shared {
         let now = Clock::system().now();
         let mut log = Log::open(&folder, key, limits, now).unwrap();
         for call in calls {
-            let record = Record { outcome: Some(Served), ..Record::new(Uuid::from_u128(call), now, "terminaladgang") };
+            let (authority, front_agreement) = (KORSBAEK.parse().ok(), Some(Uuid::from_u128(1)));
+            let record = Record::new(Uuid::from_u128(call), now, "terminaladgang");
+            let record = Record { outcome: Some(Served), authority, front_agreement, ..record };
             log.append(now, &[Event::Closed(Box::new(record))]).unwrap();
         }
     }

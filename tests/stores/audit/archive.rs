@@ -129,7 +129,7 @@ impl House {
         let [certificate, of_it] = ["person-operator.pem", "person-operator.key.pem"].map(|name| pki.join(name));
         let asked = ["--questions", questions.to_str().unwrap(), "--questions-key", key.to_str().unwrap()];
         let by = ["--signed-certificate", certificate.to_str().unwrap(), "--signed-key", of_it.to_str().unwrap()];
-        let of = ["--reason", "tilsyn", "--authority", "11111111", "--lang", "en", "--count"];
+        let of = ["--reason", "tilsyn", "--all-authorities", "--authority", "11111111", "--lang", "en", "--count"];
         let told = audit(&[&["report"], &places[..], &asked, &by, &of].concat()).unwrap();
         told.lines().last().unwrap().to_owned()
     }

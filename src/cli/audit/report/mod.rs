@@ -5,7 +5,7 @@ mod names;
 mod row;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use self::account::Account;
 use self::names::Names;
 pub use self::names::NamesError;
-use self::row::Telling;
+use self::row::{Named, Telling};
 use self::write::{Foot, Format, Head, Report};
 use super::AuditError;
 use super::given::{self, wait};
@@ -33,19 +33,22 @@ use crate::audit::{Record, keys};
 use crate::cli::lang::Lang;
 use crate::cli::person::{Person, PersonError};
 use crate::clock::{Clock, copenhagen};
+use crate::config::ServiceSection;
 use crate::decisions::DecideError;
 use crate::decisions::statement::Signer;
 use crate::id::cvr::Cvr;
+use crate::refusal::api::ApiRefusal;
 use crate::services::Service;
 use crate::signature::{base64, credentials::inspect};
 use crate::store::{Access, Settings};
+use crate::users::Whose;
 use crate::users::rights::Action;
 
 /// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("asked").required(true).multiple(true).args(["person", "call", "authority", "certificate", "from", "to", "year"]))]
+#[command(group = clap::ArgGroup::new("asked").required(true).multiple(true).args(["person", "running_number", "call", "authority", "certificate", "from", "to", "year"]))]
 #[command(after_help = "Examples:
   hjemmel audit report node1/audit node2/audit --call ID --questions questions --questions-key questions.key \\
     --signed-certificate jensen.pem --signed-key jensen.key.pem --reason \"aktindsigt 2026-114\"
@@ -64,12 +67,20 @@ pub struct Args {
     /// Calls about a person, whose CPR number is read from standard input: on a command line every user could see it
     #[arg(long, requires = "pseudonym_key", requires = "auditors_pub")]
     person: bool,
+    /// Imports that answered about the person with this running number, which is read from standard input: they keep no CPR number
+    /// (`hjemmel persons show` tells a person's running number)
+    #[arg(long, conflicts_with = "person", requires = "pseudonym_key", requires = "auditors_pub")]
+    running_number: bool,
     /// The call with this id, as a fault quotes it
     #[arg(long, value_name = "ID")]
     call: Option<Uuid>,
-    /// Calls on behalf of this authority
+    /// Calls on behalf of this authority; whoever asks for an authority is answered of its own calls, also where this is left out
     #[arg(long, value_name = "CVR")]
     authority: Option<Cvr>,
+    /// Calls of every authority, for whoever audits the whole gateway from copies of its logs. Without it they are those of the
+    /// authority whose CVR number stands in the certificate of whoever asks, with --config those of the user's authority
+    #[arg(long, conflicts_with = "config")]
+    all_authorities: bool,
     /// Calls by this certificate: all that it did
     #[arg(long, value_name = "SHA256")]
     certificate: Option<Thumbprint>,
@@ -123,33 +134,107 @@ pub struct Args {
     lang: Lang,
 }
 
+impl Args {
+    /// Whether it is asked about a person, whose number is read from standard input.
+    fn about_a_person(&self) -> bool {
+        self.person || self.running_number
+    }
+}
+
 /// Whoever asks: proven by a key, and known to the store where there is one.
 struct Asker {
     signer: Signer,
     name: String,
     user: Option<Uuid>,
+    sees: Sees,
+}
+
+/// Whose calls whoever asks is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sees {
+    /// Everybody's, whether or not it was proven for whom they were made.
+    Everybody,
+    /// Those that an agreement bears out to be this authority's, as in the console: what a call claims before that is nobody's.
+    Own {
+        authority: Cvr,
+        /// By these services alone, by their names; none: by all.
+        services: Option<BTreeSet<String>>,
+    },
+}
+
+impl Sees {
+    /// What somebody is told whom no store knows: the certificate says for whom they ask, unless they say that they ask of all.
+    fn without_a_store(all: bool, cvr: Option<Cvr>) -> Result<Self, AuditError> {
+        match (all, cvr) {
+            (true, _) => Ok(Self::Everybody),
+            (false, Some(authority)) => Ok(Self::Own { authority, services: None }),
+            (false, None) => Err(AuditError::WhoseCalls),
+        }
+    }
+
+    fn takes(&self, record: &Record) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Own { authority, services } => {
+                record.authority == Some(*authority)
+                    && record.front_agreement.is_some()
+                    && services.as_ref().is_none_or(|names| names.contains(&record.service))
+            }
+        }
+    }
+
+    /// The authority of a question that names this one, or none.
+    fn authority(&self, named: Option<Cvr>) -> Result<Option<Cvr>, AuditError> {
+        match self {
+            Self::Everybody => Ok(named),
+            Self::Own { authority, .. } if named.is_none_or(|named| named == *authority) => Ok(Some(*authority)),
+            Self::Own { authority, .. } => Err(AuditError::AnothersCalls(*authority)),
+        }
+    }
 }
 
 impl Asker {
-    /// By the name that the certificate gives.
-    fn of(args: &Args) -> Result<Self, AuditError> {
+    /// By what the certificate says, and the store where there is one.
+    fn of(args: &Args, known: Option<(&Settings, &BTreeMap<String, Service>)>, now: jiff::Timestamp) -> Result<Self, AuditError> {
         if args.by.is_some() {
             return Err(AuditError::ByIsGone);
         }
         let signer = Person::of(&args.signed_certificate, &args.signed_key).signer()?;
-        let facts = inspect(&CertificateDer::from(signer.certificate().der()));
-        let name = facts.ok().and_then(|facts| facts.common_name).ok_or(AuditError::NoName)?;
-        Ok(Self { signer, name, user: None })
+        if let Some((settings, services)) = known {
+            return wait(Self::known(signer, settings, services, now));
+        }
+        let facts = inspect(&CertificateDer::from(signer.certificate().der())).map_err(|_| AuditError::NoName)?;
+        let name = facts.common_name.ok_or(AuditError::NoName)?;
+        let sees = Sees::without_a_store(args.all_authorities, facts.cvr.and_then(|cvr| cvr.parse().ok()))?;
+        Ok(Self { signer, name, user: None, sees })
     }
 
-    /// By the name of the store's user, who may ask.
-    async fn known(self, settings: &Settings, now: jiff::Timestamp) -> Result<Self, AuditError> {
+    /// The store's user, who may ask.
+    async fn known(
+        signer: Signer,
+        settings: &Settings,
+        services: &BTreeMap<String, Service>,
+        now: jiff::Timestamp,
+    ) -> Result<Self, AuditError> {
         let store = Store::open_to(Access::Look, settings).await?;
-        let actor = store.actor(self.signer.thumbprint(), None, now).await;
+        let actor = store.actor(signer.thumbprint(), None, now).await;
         store.close().await;
         let actor = actor.map_err(DecideError::from)?;
         actor.may(Action::AskAudit).map_err(DecideError::from)?;
-        Ok(Self { name: actor.user().name.clone(), user: Some(actor.user().id), ..self })
+        let scope = actor.scope();
+        let sees = match scope.whose {
+            Whose::Everybody if scope.is_everything() => Sees::Everybody,
+            Whose::Authority(authority) => {
+                let own = services.iter().filter(|(_, service)| scope.services.contains(&service.offer().service_uuid));
+                let services = (!scope.services.is_empty()).then(|| own.map(|(name, _)| name.clone()).collect());
+                Sees::Own { authority, services }
+            }
+            Whose::Everybody | Whose::Supplier(_) | Whose::Nobody => {
+                let refusal = ApiRefusal::ApiNotAllowed { action: Action::AskAudit.told() };
+                return Err(DecideError::from(refusal).into());
+            }
+        };
+        Ok(Self { name: actor.user().name.clone(), user: Some(actor.user().id), signer, sees })
     }
 
     /// Signs a question.
@@ -163,6 +248,7 @@ impl Asker {
 
 /// What calls are sought.
 struct Sought {
+    sees: Sees,
     pseudonyms: Vec<String>,
     call: Option<Uuid>,
     authority: Option<Cvr>,
@@ -172,8 +258,11 @@ struct Sought {
 }
 
 impl Sought {
+    /// Whether a call is of the time that is asked about, and of those that whoever asks is told of.
     fn at(&self, record: &Record) -> bool {
-        self.from.is_none_or(|from| from <= record.opened_at) && self.to.is_none_or(|to| record.opened_at < to)
+        self.sees.takes(record)
+            && self.from.is_none_or(|from| from <= record.opened_at)
+            && self.to.is_none_or(|to| record.opened_at < to)
     }
 
     fn is(&self, record: &Record) -> bool {
@@ -198,20 +287,23 @@ pub fn run(
 ) -> Result<(), AuditError> {
     let now = clock.now();
     let zone = copenhagen().ok_or_else(|| io::Error::other("Europe/Copenhagen is not in the time zone database"))?;
-    let mut asker = Asker::of(&args)?;
     let mut names = Names::default();
     if let Some(folder) = &args.policies {
         names.read_folder(folder).map_err(AuditError::Names)?;
     }
     let mut settings = None;
-    if let Some(file) = &args.config {
-        let loaded = crate::config::load::<Service>(file, now).map_err(AuditError::Config)?;
-        names.read_services(loaded.config.services.values()).map_err(AuditError::Names)?;
-        let found = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
-        asker = wait(asker.known(&found, now))?;
-        wait(names.read_store(&found)).map_err(AuditError::Names)?;
-        settings = Some(found);
-    }
+    let asker = match &args.config {
+        Some(file) => {
+            let loaded = crate::config::load::<Service>(file, now).map_err(AuditError::Config)?;
+            names.read_services(loaded.config.services.values()).map_err(AuditError::Names)?;
+            let found = crate::config::store_of::<Service>(file, now).map_err(AuditError::Config)?;
+            let asker = Asker::of(&args, Some((&found, &loaded.config.services)), now)?;
+            wait(names.read_store(&found)).map_err(AuditError::Names)?;
+            settings = Some(found);
+            asker
+        }
+        None => Asker::of(&args, None, now)?,
+    };
     let archive = match &args.config {
         Some(config) if args.archive => Some(given::archive(config, now)?),
         _ => None,
@@ -265,9 +357,11 @@ pub fn run(
     unfinished.iter().try_for_each(|(log, record)| answer.take(*log, record))?;
     let (account, found) = (answer.account.take(), answer.found);
     if let Some(account) = &account {
-        report.account(account, |cvr| cvr.parse().map_or_else(|_| cvr.to_owned(), |cvr| telling.authority(cvr).to_string()))?;
+        report.account(account, |cvr| {
+            cvr.parse().map_or_else(|_| Named { id: cvr.to_owned(), name: None }, |cvr| telling.authority(cvr))
+        })?;
     }
-    let foot = foot(&readings, found, if args.person { crowded } else { 0 }, &sought, &telling);
+    let foot = foot(&readings, found, if args.about_a_person() { crowded } else { 0 }, &sought, &telling);
     report.end(&foot, aside)?;
     if foot.whole { Ok(()) } else { Err(AuditError::Doubtful) }
 }
@@ -314,15 +408,20 @@ fn question(
     input: &mut impl BufRead,
 ) -> Result<(Question, Sought), AuditError> {
     let (mut pseudonyms, mut person, id) = (Vec::new(), None, Uuid::now_v7());
-    if args.person {
+    if args.about_a_person() {
         let mut line = Zeroizing::new(String::new());
         io::Read::take(input, 4096).read_line(&mut line)?;
-        let cpr = Zeroizing::new(line.trim().replacen('-', "", 1));
+        let number = Zeroizing::new(line.trim().replacen('-', "", 1));
+        if args.running_number && (number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(AuditError::NoRunningNumber);
+        }
         for key in &args.pseudonym_key {
-            pseudonyms.push(keys::pseudonym_key(key)?.pseudonym(&cpr)?);
+            let key = keys::pseudonym_key(key)?;
+            pseudonyms.push(if args.running_number { key.running(&number) } else { key.pseudonym(&number)? });
         }
         if let (Some(key), Some(auditors)) = (args.pseudonym_key.first(), &args.auditors_pub) {
-            person = Some(keys::sealer(key, auditors)?.seal(id, &cpr)?);
+            let sealer = keys::sealer(key, auditors)?;
+            person = Some(if args.running_number { sealer.seal_running(id, &number) } else { sealer.seal(id, &number) }?);
         }
     }
     let from = args.from.or(args.year).map(|period| period.from);
@@ -330,8 +429,8 @@ fn question(
     if from.zip(to).is_some_and(|(from, to)| to <= from) {
         return Err(AuditError::NoTime);
     }
-    let (call, authority, certificate) = (args.call, args.authority, args.certificate);
-    let sought = Sought { pseudonyms, call, authority, certificate, from, to };
+    let (call, authority, certificate) = (args.call, asker.sees.authority(args.authority)?, args.certificate);
+    let sought = Sought { sees: asker.sees.clone(), pseudonyms, call, authority, certificate, from, to };
     let (by, reason) = (asker.name.trim().to_owned(), args.reason.trim().to_owned());
     let question = Question {
         question: id,
@@ -354,7 +453,7 @@ fn question(
 fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>, logs: Vec<String>) -> Head {
     let lang = args.lang;
     let mut about = Vec::new();
-    if args.person {
+    if args.about_a_person() {
         about.push(lang.word("en person (forseglet i revisorernes log)", "a person (sealed in the auditors' log)"));
     }
     about.extend(sought.call.map(|call| format!("{} {call}", lang.word("kald", "call"))));
@@ -410,4 +509,53 @@ fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling:
         ));
     }
     Foot { calls, notes, whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(authority: Option<&str>, agreement: Option<Uuid>, service: &str) -> Record {
+        let authority = authority.map(|cvr| cvr.parse().unwrap());
+        Record { authority, front_agreement: agreement, ..Record::new(Uuid::now_v7(), jiff::Timestamp::UNIX_EPOCH, service) }
+    }
+
+    #[test]
+    fn an_authority_is_told_of_the_calls_that_an_agreement_bears_out_to_be_its_own_and_of_no_others() {
+        let (own, agreement) = ("11111111", Some(Uuid::from_u128(1)));
+        let sees = Sees::without_a_store(false, Some(own.parse().unwrap())).unwrap();
+        assert!(sees.takes(&record(Some(own), agreement, "terminaladgang")));
+        for (anothers, why) in [
+            (record(Some("99999981"), agreement, "terminaladgang"), "another's"),
+            (record(Some(own), None, "terminaladgang"), "claimed, and borne out by no agreement"),
+            (record(None, None, "terminaladgang"), "refused before it was known whose it is"),
+        ] {
+            assert!(!sees.takes(&anothers), "{why}");
+            assert!(Sees::Everybody.takes(&anothers), "{why}");
+        }
+        let some = Sees::Own { authority: own.parse().unwrap(), services: Some(["finans".to_owned()].into()) };
+        assert!(some.takes(&record(Some(own), agreement, "finans")));
+        assert!(!some.takes(&record(Some(own), agreement, "terminaladgang")), "of a user of some services theirs alone");
+        let none = Sees::Own { authority: own.parse().unwrap(), services: Some(BTreeSet::new()) };
+        assert!(!none.takes(&record(Some(own), agreement, "finans")), "a service that is offered no more");
+    }
+
+    #[test]
+    fn a_question_of_an_authority_names_that_authority_and_can_name_no_other() {
+        let own: Cvr = "11111111".parse().unwrap();
+        let sees = Sees::without_a_store(false, Some(own)).unwrap();
+        assert_eq!(sees.authority(None).unwrap(), Some(own));
+        assert_eq!(sees.authority(Some(own)).unwrap(), Some(own));
+        let other: Cvr = "99999981".parse().unwrap();
+        assert!(matches!(sees.authority(Some(other)), Err(AuditError::AnothersCalls(of)) if of == own));
+        assert_eq!(Sees::Everybody.authority(Some(other)).unwrap(), Some(other));
+        assert_eq!(Sees::Everybody.authority(None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_certificate_that_names_no_authority_is_answered_only_where_it_asks_of_all() {
+        assert!(matches!(Sees::without_a_store(false, None), Err(AuditError::WhoseCalls)));
+        assert_eq!(Sees::without_a_store(true, None).unwrap(), Sees::Everybody);
+        assert_eq!(Sees::without_a_store(true, "11111111".parse().ok()).unwrap(), Sees::Everybody);
+    }
 }

@@ -1,19 +1,26 @@
-//! Names beside numbers: of authorities from the store, of rules from the policy that decided.
+//! Names beside numbers: of authorities and systems from the store, of rules from the policy that decided.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use uuid::Uuid;
+
 use crate::agreements::Store;
+use crate::agreements::system::Wanted;
 use crate::id::cvr::Cvr;
 use crate::services::Service;
 use crate::services::terminaladgang::law::release::Words;
 use crate::services::terminaladgang::policies::read_history;
 use crate::store::{Access, Settings};
 
+/// How many systems are read at once.
+const PAGE: u32 = 1_000;
+
 /// What is known of names; empty where nothing was given to read them from.
 #[derive(Debug, Default)]
 pub struct Names {
     authorities: BTreeMap<Cvr, String>,
+    systems: BTreeMap<Uuid, String>,
     /// The words of each rule, by the digest of the policy that has it.
     rules: BTreeMap<String, BTreeMap<String, Words>>,
 }
@@ -22,10 +29,19 @@ pub struct Names {
 pub type NamesError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Names {
-    /// Takes the names of the store's authorities.
+    /// Takes the names of the store's authorities and systems.
     pub async fn read_store(&mut self, settings: &Settings) -> Result<(), NamesError> {
         let store = Store::open_to(Access::Look, settings).await?;
         self.authorities.extend(store.authorities().await?.into_iter().map(|authority| (authority.cvr, authority.name)));
+        loop {
+            let after = self.systems.last_key_value().map(|(id, _)| *id);
+            let page = store.systems(&Wanted { after, limit: PAGE, ..Wanted::default() }).await?;
+            let last = page.len() < PAGE as usize;
+            self.systems.extend(page.into_iter().map(|system| (system.id, system.name)));
+            if last {
+                break;
+            }
+        }
         store.close().await;
         Ok(())
     }
@@ -62,6 +78,11 @@ impl Names {
     /// The name of an authority.
     pub fn authority(&self, cvr: Cvr) -> Option<&str> {
         self.authorities.get(&cvr).map(String::as_str)
+    }
+
+    /// The name of a system.
+    pub fn system(&self, id: Uuid) -> Option<&str> {
+        self.systems.get(&id).map(String::as_str)
     }
 
     /// The words of a rule in the very version of the policy that decided.

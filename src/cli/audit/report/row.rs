@@ -109,6 +109,9 @@ pub struct Row {
     pub authority_proven: bool,
     /// Which system.
     pub client_system: Option<Uuid>,
+    /// Its name, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_system_name: Option<String>,
     /// By which certificate.
     pub certificate: Option<String>,
     /// How it was proven.
@@ -137,6 +140,9 @@ pub struct Row {
     pub decided: Vec<Told>,
     /// What was released; none: the service does not judge that, its answer passes whole or not at all.
     pub released: Option<Amounts>,
+    /// What was handed over whole, of such a service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released_whole: Option<String>,
     /// What was removed, and why.
     pub removed: Option<Amounts>,
     /// Whether the record says where the removed fields stood.
@@ -156,7 +162,8 @@ pub struct Telling<'n> {
 impl Telling<'_> {
     /// The row of a record.
     pub fn row(&self, log: &str, record: &Record) -> Row {
-        let Facts { judged_by, asked, decided, released } = record.about.facts();
+        let Facts { judged_by, asked, decided, released, whole } = record.about.facts();
+        let served = record.outcome == Some(crate::audit::Outcome::Served);
         let digest = judged_by.as_ref().map(|by| by.digest.clone()).unwrap_or_default();
         let amounts = |counts: &crate::audit::Counts| Amounts {
             objects: counts.objects.iter().map(|(rule, many)| self.by_rule(&digest, rule, *many)).collect(),
@@ -180,6 +187,7 @@ impl Telling<'_> {
             authority: record.authority.map(|cvr| self.authority(cvr)),
             authority_proven: record.front_agreement.is_some(),
             client_system: record.client_system,
+            client_system_name: record.client_system.and_then(|id| self.names.system(id)).map(str::to_owned),
             certificate: record.certificate.map(|certificate| certificate.to_string()),
             binding: record.binding.map(crate::audit::Binding::name),
             service: record.service.clone(),
@@ -193,6 +201,7 @@ impl Telling<'_> {
             asked: asked.iter().map(|fact| self.told(fact)).collect(),
             decided: decided.iter().map(|fact| self.told(fact)).collect(),
             released: released.as_ref().map(|of| amounts(of.released)),
+            released_whole: whole.filter(|_| served).map(|whole| self.label(whole)),
             removed: released.as_ref().map(|of| amounts(of.removed)),
             removed_places_recorded: released.as_ref().map(crate::audit::about::facts::Released::places_recorded),
             judged_by: judged_by.map(|by| JudgedBy {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::account::{Account, Of, Sum};
-use super::row::{Amounts, ByRule, Row};
+use super::row::{Amounts, ByRule, Named, Row};
 use crate::cli::lang::Lang;
 use crate::text::cell;
 
@@ -57,7 +57,7 @@ pub struct Report<'o, W> {
 }
 
 /// The columns of the CSV.
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "log",
     "call",
     "when",
@@ -67,6 +67,7 @@ const COLUMNS: [&str; 25] = [
     "authority",
     "authority_name",
     "client_system",
+    "client_system_name",
     "certificate",
     "binding",
     "service",
@@ -127,17 +128,20 @@ impl<'o, W: Write> Report<'o, W> {
     ///
     /// # Errors
     /// Nobody takes it.
-    pub fn account(&mut self, account: &Account, name: impl Fn(&str) -> String) -> io::Result<()> {
+    pub fn account(&mut self, account: &Account, named: impl Fn(&str) -> Named) -> io::Result<()> {
         #[derive(Serialize)]
         struct Line<'a> {
             #[serde(flatten)]
             of: &'a Of,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            authority_name: Option<String>,
             #[serde(flatten)]
             sum: &'a Sum,
         }
         if self.format == Format::Csv {
             let names = [
                 "authority",
+                "authority_name",
                 "service",
                 "operation",
                 "legal_basis",
@@ -155,22 +159,24 @@ impl<'o, W: Write> Report<'o, W> {
         let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
         for (of, sum) in &account.0 {
             self.rows += sum.calls;
+            let authority = of.authority.as_deref().map(&named);
+            let authority_name = authority.as_ref().and_then(|named| named.name.clone());
             let figures = [sum.calls, sum.persons_named, sum.objects_released, sum.objects_removed, sum.fields_removed];
             match self.format {
                 Format::Json => {
                     let first = self.rows == sum.calls;
-                    self.piece(first, &Line { of, sum })?;
+                    self.piece(first, &Line { of, authority_name, sum })?;
                 }
                 Format::Csv => {
                     let texts = [&of.operation, &of.legal_basis, &of.purpose].map(|text| text.clone().unwrap_or_default());
                     let [operation, basis, purpose] = texts;
                     let refusal = of.refusal.clone().unwrap_or_default();
-                    let authority = of.authority.clone().unwrap_or_default();
-                    let of = [authority, of.service.clone(), operation, basis, purpose, of.outcome.to_owned(), refusal];
+                    let (authority, name) = (of.authority.clone().unwrap_or_default(), authority_name.unwrap_or_default());
+                    let of = [authority, name, of.service.clone(), operation, basis, purpose, of.outcome.to_owned(), refusal];
                     line(self.out, of.into_iter().chain(figures.map(|figure| figure.to_string())))?;
                 }
                 Format::Text => {
-                    let authority = of.authority.as_deref().map_or_else(|| "–".to_owned(), &name);
+                    let authority = authority.map_or_else(|| "–".to_owned(), |named| named.to_string());
                     writeln!(self.out, "{authority}: {}, {}", of.service, dash(&of.operation))?;
                     let purpose = self.lang.word("formål", "purpose");
                     writeln!(self.out, "    {}; {purpose}: {}", dash(&of.legal_basis), dash(&of.purpose))?;
@@ -225,7 +231,8 @@ impl<'o, W: Write> Report<'o, W> {
         if row.authority.is_some() && !row.authority_proven {
             who.push_str(&lang.word(" (påstået: ingen aftale fundet)", " (claimed: no agreement was found)"));
         }
-        let system = dash(row.client_system.map(|id| id.to_string()));
+        let system =
+            dash(row.client_system.map(|id| Named { id: id.to_string(), name: row.client_system_name.clone() }.to_string()));
         let certificate = dash(row.certificate.clone());
         say("hvem", "who", format!("{who}; system {system}; {} {certificate}", lang.word("certifikat", "certificate")))?;
         let purpose = lang.word("formål", "purpose");
@@ -239,6 +246,9 @@ impl<'o, W: Write> Report<'o, W> {
                 let version = by.version.as_ref().map_or_else(String::new, |version| format!(" version {version}"));
                 let name = by.name.as_ref().map_or_else(String::new, |name| format!(" {name}"));
                 say("bedømt efter", "judged by", format!("{}{name}{version}, SHA-256 {}", by.what, by.sha256))?;
+            }
+            None if row.released_whole.is_some() => {
+                say("bedømt efter", "judged by", lang.word("tjenestens egne regler", "the service's own rules"))?;
             }
             None => say(
                 "bedømt efter",
@@ -255,8 +265,8 @@ impl<'o, W: Write> Report<'o, W> {
             let decided: Vec<_> = row.decided.iter().map(ToString::to_string).collect();
             say("afgjort", "decided", decided.join("; "))?;
         }
-        match (&row.released, &row.removed) {
-            (Some(released), Some(removed)) => {
+        match (&row.released, &row.removed, &row.released_whole) {
+            (Some(released), Some(removed), _) => {
                 say("udleveret", "released", amounts(released, lang).join("\n        "))?;
                 let mut told = amounts(removed, lang);
                 if row.removed_places_recorded == Some(false) {
@@ -264,14 +274,7 @@ impl<'o, W: Write> Report<'o, W> {
                 }
                 say("fjernet", "removed", told.join("\n        "))
             }
-            _ if row.outcome == "served" && row.judged_by.is_some() => say(
-                "udleveret",
-                "released",
-                lang.word(
-                    "hele svaret, uændret; tjenesten fjerner intet",
-                    "the whole answer, unchanged; the service removes nothing",
-                ),
-            ),
+            (_, _, Some(whole)) => say("udleveret", "released", whole.clone()),
             _ => say("udleveret", "released", lang.word("intet", "nothing")),
         }
     }
@@ -322,6 +325,7 @@ fn cells(row: &Row, lang: Lang) -> Vec<String> {
         row.authority.as_ref().map(|named| named.id.clone()).unwrap_or_default(),
         row.authority.as_ref().and_then(|named| named.name.clone()).unwrap_or_default(),
         row.client_system.map(|id| id.to_string()).unwrap_or_default(),
+        text(&row.client_system_name),
         text(&row.certificate),
         row.binding.unwrap_or_default().to_owned(),
         row.service.clone(),
@@ -336,7 +340,7 @@ fn cells(row: &Row, lang: Lang) -> Vec<String> {
         (row.persons + row.persons_left_out).to_string(),
         told(&row.asked),
         told(&row.decided),
-        amounts(&row.released),
+        row.released_whole.clone().unwrap_or_else(|| amounts(&row.released)),
         removed,
     ]
 }
