@@ -152,7 +152,7 @@ fn sources(folder: &std::path::Path) -> String {
 }
 
 #[test]
-fn every_test_that_the_page_of_losses_names_is_there() {
+fn every_loss_has_a_figure_and_every_test_that_the_page_of_losses_names_is_there() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let code = sources(&root.join("src")) + &sources(&root.join("tests"));
     let page = include_str!("../../docs/losses.md");
@@ -161,11 +161,15 @@ fn every_test_that_the_page_of_losses_names_is_there() {
         let rows = page.lines().skip_while(move |line| !line.starts_with(first)).skip(1);
         rows.take_while(|line| line.starts_with('|')).filter(|line| line.starts_with("| "))
     };
-    // Of the rules the last cell has the tests: others have codes and settings.
-    let of_rules = |row: &'static str| row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+    for row in table("| Loss") {
+        let figure = row.split(" | ").nth(1).unwrap();
+        assert!(figure.contains(|c: char| c.is_ascii_digit()), "{row}");
+    }
+    // The last cell has the tests: others have codes, settings and commands.
+    let tests_of = |row: &'static str| row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
     let two_nodes = table("| Away").filter(|row| row.contains("**two nodes**")).count();
     assert!(two_nodes >= 10, "rules are held with two nodes: {two_nodes}");
-    for row in table("| Loss").chain(table("| Away").map(of_rules)) {
+    for row in table("| Loss").chain(table("| Away")).map(tests_of) {
         let tests: Vec<_> = row.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "{row}");
         for test in tests {

@@ -137,7 +137,7 @@ async fn answers(stream: &mut TlsStream<TcpStream>) -> bool {
     false
 }
 
-/// As many as `HJEMMEL_IDLE` says: the figure in docs/losses.md is of 10,000.
+/// As many as `HJEMMEL_IDLE` says: docs/losses.md has the command for 10,000.
 #[test]
 fn a_caller_with_as_many_idle_connections_as_it_may_hold_leaves_others_served() {
     let count: usize = std::env::var("HJEMMEL_IDLE").map_or(400, |count| count.parse().expect("a number of connections"));

@@ -1,5 +1,6 @@
 //! What two nodes refuse and what goes on while what they share, or what they ask, is away: the rules of docs/losses.md.
 
+use hjemmel::audit::log::read_head;
 use hjemmel::audit::search::search as calls_in;
 use hjemmel::cli::demo::world::merge;
 use hjemmel::stub::sts::StsMode;
@@ -65,6 +66,36 @@ fn while_the_sts_is_away_a_node_serves_by_the_token_that_it_has_and_one_that_has
         for node in [&one, &other] {
             caller.is_served_again(node).await;
         }
+    });
+}
+
+#[test]
+fn while_the_store_is_away_calls_go_on_and_the_log_is_anchored_again_by_itself_when_it_is_back() {
+    in_runtime(async {
+        let Some(shared) = Shared::new().await else { return };
+        let file = shared.configuration("one", free_port(), "");
+        // With a memory against replay of its own, a call needs nothing of the store that is not remembered.
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace("replay_memory = \"database\"", "replay_memory = \"node\"")).unwrap();
+        let (one, caller) = (shared.launched("one", &file).await.expect("it starts"), shared.caller().await);
+        caller.is_served_again(&one).await;
+        let kept = async || anchored(&shared, "one", "one").await.0;
+        comes_to("the log is anchored", async || kept().await > 0).await;
+        let before = kept().await;
+
+        shared.cluster.stop();
+        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.told());
+        comes_to("the operator is told", async || one.told().contains("checkpoints cannot be anchored in the store")).await;
+        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.told());
+        let signed = || read_head(&shared.dir.path().join("audit-one")).unwrap().map_or(0, |head| head.covers);
+        comes_to("what was written meanwhile is signed", async || signed() > before).await;
+        let written = signed();
+
+        shared.cluster.start();
+        comes_to("and is anchored", async || kept().await >= written).await;
+        comes_to("the operator is told", async || one.told().contains("checkpoints are anchored again")).await;
+        one.gateway.tell("-TERM");
+        assert!(one.gateway.ended().await);
     });
 }
 
