@@ -1,6 +1,6 @@
 //! The mailboxes as one thing: where they keep what, and who has come in.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -68,8 +68,6 @@ pub(super) struct Inner {
     /// A judgement may be due.
     pub(super) due: Notify,
     passing: Mutex<HashMap<Uuid, usize>>,
-    /// Deliveries that are being put together of their pieces, by agreement and id.
-    pub(super) joining: Mutex<HashSet<(Uuid, Uuid)>>,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
     /// Streams whose files this node cannot judge, as far as the log has been told of them.
@@ -160,7 +158,6 @@ impl Mailboxes {
             jobs,
             due: Notify::new(),
             passing: Mutex::default(),
-            joining: Mutex::default(),
             unjudged: Mutex::default(),
             looking,
             wrong_keys: WrongKeys::default(),

@@ -15,6 +15,7 @@ pub mod counts;
 pub mod deliver;
 pub mod door;
 pub mod fetch;
+mod joining;
 pub mod pieces;
 mod receipts;
 pub mod request;

@@ -3,14 +3,14 @@
 //! are put together to one content, which is delivered as any other is, by the SHA-256 of the whole.
 
 use std::ops::Range;
-use std::sync::PoisonError;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::agreement::Number;
+use super::agreement::{Agreement, Number};
 use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, lock, nothing};
 use super::deliver::{self, Announced, Delivery, Through, differs, known};
+use super::joining::Claim;
 use super::room;
 use super::rows::File;
 use crate::files::core::drop_content;
@@ -65,18 +65,6 @@ pub struct Receiving {
 fn announced(delivery: &Delivery) -> String {
     let Delivery { stream, alias: (kind, code), name, size, sha256, .. } = delivery;
     crate::decisions::shown::sha256(&serde_json::json!([stream, kind, code, name.spelt(), size, sha256]).to_string())
-}
-
-/// A delivery that this node puts together, until it is dropped.
-struct Joining {
-    mailboxes: Mailboxes,
-    of: (Uuid, Uuid),
-}
-
-impl Drop for Joining {
-    fn drop(&mut self) {
-        self.mailboxes.0.joining.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.of);
-    }
 }
 
 /// Told where a piece is not the next one.
@@ -224,19 +212,6 @@ impl Mailboxes {
         .await
     }
 
-    /// A delivery is put together once at a time: a sender that no longer waits for the answer and sends the last piece again would have
-    /// all of it read and written beside the first.
-    ///
-    /// # Errors
-    /// [`ApiRefusal::ApiOverloaded`]: it is under way, and is there when it is asked for again.
-    fn joins(&self, mailbox: Uuid, delivery: Uuid) -> Result<Joining, MailboxError> {
-        let of = (mailbox, delivery);
-        match self.0.joining.lock().unwrap_or_else(PoisonError::into_inner).insert(of) {
-            true => Ok(Joining { mailboxes: self.clone(), of }),
-            false => Err(ApiRefusal::ApiOverloaded.into()),
-        }
-    }
-
     /// Keeps a piece, if it is the next one also now that the agreement's row is locked.
     async fn piece_kept(
         &self,
@@ -270,7 +245,11 @@ impl Mailboxes {
         Ok(Come::Part(piece.end))
     }
 
-    /// Delivers what came before `from` with the last piece.
+    /// Delivers what came before `from` with the last piece. It is done once at a time, by whichever node: a sender that no longer waits for
+    /// the answer and sends the last piece again would have all of it read and written beside the first.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiOverloaded`]: it is under way, and is there when it is asked for again.
     async fn put_together(
         &self,
         entered: Entered,
@@ -279,13 +258,28 @@ impl Mailboxes {
         last: &Object,
         passing: Passing,
     ) -> Result<File, MailboxError> {
+        let own = self.way_of(&mut self.database().session().await?, &entered, &delivery).await?.own;
+        let claim = Claim::take(self.database(), own.id, delivery.delivery).await?;
+        let claim = claim.ok_or(ApiRefusal::ApiOverloaded)?;
+        let done = self.put_together_alone(&own, entered, delivery, (from, last), passing, &claim).await;
+        claim.give_back().await;
+        done
+    }
+
+    async fn put_together_alone(
+        &self,
+        own: &Agreement,
+        entered: Entered,
+        delivery: Delivery,
+        (from, last): (u64, &Object),
+        passing: Passing,
+        claim: &Claim,
+    ) -> Result<File, MailboxError> {
         let mut session = self.database().session().await?;
-        let own = self.way_of(&mut session, &entered, &delivery).await?.own;
-        let _joining = self.joins(own.id, delivery.delivery)?;
         let mut pieces = objects(&mut session, own.id, delivery.delivery).await?;
         let come = pieces.iter().map(|piece| piece.length).sum::<u64>();
         if come != from {
-            let known = known(&mut session, &own, &delivery).await?;
+            let known = known(&mut session, own, &delivery).await?;
             return known.ok_or_else(|| misplaced(come));
         }
         let writing = self.0.parts.objects.begin(delivery.size)?;
@@ -294,7 +288,7 @@ impl Mailboxes {
         pieces.push(last.clone());
         let delivery = Delivery { through: Through::Pieces(from), ..delivery };
         let whole = deliver::Receiving::new(self.clone(), entered, delivery.clone(), writing, passing);
-        let error = match self.joined(whole, &pieces).await {
+        let error = match self.joined(whole, &pieces, claim).await {
             Ok(file) => return Ok(file),
             Err(error) => error,
         };
@@ -303,7 +297,7 @@ impl Mailboxes {
             self.pieces_gone(own.id, delivery.delivery, None).await?;
         } else if matches!(error, MailboxError::Failed(_)) {
             // Another request may have put it together meanwhile, and taken the pieces away.
-            let known = known(&mut self.database().session().await?, &own, &delivery).await?;
+            let known = known(&mut self.database().session().await?, own, &delivery).await?;
             if let Some(known) = known {
                 return Ok(known);
             }
@@ -311,10 +305,13 @@ impl Mailboxes {
         Err(error)
     }
 
-    async fn joined(&self, mut whole: deliver::Receiving, pieces: &[Object]) -> Result<File, MailboxError> {
+    async fn joined(&self, mut whole: deliver::Receiving, pieces: &[Object], claim: &Claim) -> Result<File, MailboxError> {
         for piece in pieces {
             let mut reading = self.0.parts.objects.read(piece, 0).await?;
             while let Some(bytes) = reading.next().await? {
+                if claim.is_lost() {
+                    return Err(ApiRefusal::ApiOverloaded.into());
+                }
                 whole.write(&bytes).await?;
             }
         }

@@ -13,7 +13,7 @@ use super::counts::Counts;
 use super::rows::{self, File, Transport, Validation};
 use super::silence::Heard;
 use super::validate::{Context, Remark};
-use super::{pieces, receipts, room};
+use super::{joining, pieces, receipts, room};
 use crate::clock::civil_day;
 use crate::files::codes::Code;
 use crate::files::content::{Content, Passing};
@@ -337,6 +337,7 @@ impl Mailboxes {
             drop_content(&self.0.parts, Some(content)).await;
         }
         jobs::clean(self.database(), JOBS_STAY, 1_000).await?;
+        joining::clean(self.database()).await?;
         receipts::clean(&mut self.database().session().await?, now).await?;
         Ok(left)
     }

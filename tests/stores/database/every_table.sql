@@ -101,6 +101,8 @@ VALUES ('00000000-0000-4000-8000-000000000076', '00000000-0000-4000-8000-0000000
     '101', 'fil.xml.part', 'fil.xml.part', '00000000-0000-4000-8000-000000000053', 17, 1);
 INSERT INTO mailbox_part (mailbox, delivery, at, size, content, announced, since_us)
 VALUES ('00000000-0000-4000-8000-000000000071', '00000000-0000-4000-8000-000000000079', 0, 17, '00000000-0000-4000-8000-000000000053', 'ab12', 1);
+INSERT INTO mailbox_joining (mailbox, delivery, claim, until_us)
+VALUES ('00000000-0000-4000-8000-000000000071', '00000000-0000-4000-8000-000000000079', '00000000-0000-4000-8000-00000000007a', 1);
 INSERT INTO mailbox_receipt (id, mailbox, file, name, name_key, body, written_us)
 VALUES ('00000000-0000-4000-8000-000000000077', '00000000-0000-4000-8000-000000000071', NULL, 'fil.xml.sftpreceipt', 'fil.xml.sftpreceipt', X'3c', 1);
 INSERT INTO mailbox_right (mailbox_user, mailbox, fetches, delivers)

@@ -69,6 +69,19 @@ async fn lying(post: &Post) -> (i64, i64, i64) {
     (row.get("bytes_lying").unwrap(), row.get("files_lying").unwrap(), row.get("pieces").unwrap())
 }
 
+/// Deliveries that a node has taken to put together.
+async fn claims(database: &Database) -> i64 {
+    database.first(sql("SELECT count(*) AS n FROM mailbox_joining")).await.unwrap().unwrap().get("n").unwrap()
+}
+
+/// Whoever has taken a delivery has it until then, by the database's clock.
+async fn claims_end(database: &Database, until_us: i64) {
+    database.write(sql("UPDATE mailbox_joining SET until_us = $1").bind(until_us)).await.unwrap();
+}
+
+/// In a thousand years.
+const NEVER: i64 = 32_000_000_000_000_000;
+
 fn bytes(of: usize) -> i64 {
     i64::try_from(of).unwrap()
 }
@@ -246,6 +259,72 @@ async fn a_file_is_put_together_once_at_a_time_however_often_its_last_piece_is_s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_nodes_one_puts_a_file_together_and_the_other_finds_it_there() {
+    for post in Post::all().await {
+        let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let closing = held.sends_the_last(&own, &delivery).await;
+        let lies = walk(&post.folder.join("objects")).len();
+        for _ in 0..2 {
+            let elsewhere = sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
+            assert_eq!(refusal(elsewhere), ApiRefusal::ApiOverloaded, "{}", post.kind);
+        }
+        assert_eq!(walk(&post.folder.join("objects")).len(), lies, "{}: it is written once", post.kind);
+        assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}: what came is as it was", post.kind);
+        held.go_on.send(()).unwrap();
+        let Come::Whole(file) = closing.await.unwrap().unwrap() else { panic!("{}: it is not there", post.kind) };
+        assert_eq!(claims(&post.database).await, 0, "{}: it is given back", post.kind);
+        let last = u64::try_from(FIRST).unwrap()..u64::try_from(GOOD.len()).unwrap();
+        match post.mailboxes.deliver_piece(&own, delivery.clone(), last).await.unwrap() {
+            Begun::Known(known) => assert_eq!(known.id, file.id, "{}", post.kind),
+            Begun::Take(_) => panic!("{}: it is not there", post.kind),
+        }
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_another_node_has_taken_over_is_delivered_once_though_the_first_goes_on() {
+    for post in Post::all().await {
+        let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let closing = held.sends_the_last(&own, &delivery).await;
+        let until = Instant::now() + Duration::from_secs(60);
+        let file = loop {
+            // The first node may just begin its time anew.
+            claims_end(&post.database, 0).await;
+            match sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await {
+                Ok(Come::Whole(file)) => break file,
+                other => assert_eq!(refusal(other), ApiRefusal::ApiOverloaded, "{}", post.kind),
+            }
+            assert!(Instant::now() < until, "{}: it is never taken over", post.kind);
+        };
+        held.go_on.send(()).unwrap();
+        match closing.await.unwrap().unwrap() {
+            Come::Whole(same) => assert_eq!(same.id, file.id, "{}", post.kind),
+            Come::Part(come) => panic!("{}: {come} bytes", post.kind),
+        }
+        assert_eq!(claims(&post.database).await, 0, "{}", post.kind);
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await.len(), 1, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_a_node_that_died_has_taken_is_cleaned_up_once_its_time_is_over() {
+    for post in Post::all().await {
+        let take = sql("INSERT INTO mailbox_joining (mailbox, delivery, claim, until_us) VALUES ($1, $1, $1, $2)").bind(ID);
+        post.database.write(take.bind(NEVER)).await.unwrap();
+        post.mailboxes.sweep().await.unwrap();
+        assert_eq!(claims(&post.database).await, 1, "{}: it may live", post.kind);
+        claims_end(&post.database, 1).await;
+        post.mailboxes.sweep().await.unwrap();
+        assert_eq!(claims(&post.database).await, 0, "{}", post.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_its_sender_takes_back_frees_its_room_and_is_not_delivered_also_while_it_is_put_together() {
     for post in Post::all().await {
         let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
@@ -349,6 +428,12 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
         let come = mailboxes.come(&own, number(INSTITUTION), ID).await;
         if matches!(place, None | Some(Step::Stored | Step::Admitted)) {
             assert_eq!(come.unwrap(), u64::try_from(FIRST).unwrap(), "{place:?}: what had come is there");
+            if place.is_some() {
+                claims_end(&store, NEVER).await;
+                let too_early = sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await;
+                assert_eq!(refusal(too_early), ApiRefusal::ApiOverloaded, "{place:?}: whoever died may live");
+                claims_end(&store, 0).await;
+            }
             sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
         } else {
             assert_eq!(refusal(come).code(), "ApiNotFound", "{place:?}: it is delivered");
@@ -365,10 +450,13 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
         let arrived = inbox().await;
         assert_eq!((arrived.len(), arrived[0].delivery), (1, ID), "{place:?}: once");
         assert_eq!(read(&mailboxes, &central, CENTRAL, &arrived[0], 0).await.unwrap(), GOOD, "{place:?}");
+        // Of one that died after the delivery the claim is left.
+        claims_end(&store, 0).await;
         *clock.lock().unwrap() = now().checked_add(SignedDuration::from_hours(ABANDONED)).unwrap();
         assert_eq!(mailboxes.sweep().await.unwrap(), 0, "{place:?}");
         let left = walk(&folder.join("objects"));
         assert_eq!(left.len(), 1, "{place:?}: what nobody refers to is gone: {left:?}");
+        assert_eq!(claims(&store).await, 0, "{place:?}: nobody has it");
         store.close().await;
     }
 }

@@ -1,0 +1,123 @@
+//! Which node puts a delivery together of its pieces: a row in the store, so that no two do at once, to whichever of them its sender comes.
+//!
+//! Whoever has it keeps it while it reads and writes, and gives it back. A node that dies has it until its time is over, by the database's
+//! clock. What is delivered is decided with the agreement's row locked ([`super::deliver`]): two that put together at once would deliver
+//! once too. They would read and write all of a file twice, which is what a sender that asks again and again would have every node do.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::store::{Database, Query, StoreError, by_dialect, sql};
+
+/// For how long a node that died has a delivery. One that lives begins it anew at a fourth of it.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
+macro_rules! piece {
+    (sqlite, NOW) => {
+        "CAST(unixepoch('subsec') * 1000000 AS INTEGER)"
+    };
+    (postgres, NOW) => {
+        "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+    };
+    ($dialect:ident, $text:literal) => {
+        $text
+    };
+}
+
+macro_rules! statement {
+    ($($piece:tt)+) => {
+        by_dialect(concat!($(piece!(sqlite, $piece)),+), concat!($(piece!(postgres, $piece)),+))
+    };
+}
+
+/// A delivery that this node puts together. Dropped without [`Claim::give_back`], it is another's when its time is over.
+pub(super) struct Claim {
+    database: Database,
+    of: Of,
+    lost: CancellationToken,
+    keeping: JoinHandle<()>,
+}
+
+#[derive(Clone, Copy)]
+struct Of {
+    mailbox: Uuid,
+    delivery: Uuid,
+    claim: Uuid,
+}
+
+impl Of {
+    fn bound(self, query: Query) -> Query {
+        query.bind(self.mailbox).bind(self.delivery).bind(self.claim)
+    }
+}
+
+fn lease_us() -> i64 {
+    i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+impl Claim {
+    /// Takes a delivery. `None`: it is being put together, here or elsewhere.
+    ///
+    /// # Errors
+    /// The store.
+    pub(super) async fn take(database: &Database, mailbox: Uuid, delivery: Uuid) -> Result<Option<Self>, StoreError> {
+        let of = Of { mailbox, delivery, claim: Uuid::new_v4() };
+        let take = statement!(
+            "INSERT INTO mailbox_joining AS held (mailbox, delivery, claim, until_us) VALUES ($1, $2, $3, " NOW " + $4)
+             ON CONFLICT (mailbox, delivery) DO UPDATE SET claim = excluded.claim, until_us = excluded.until_us
+             WHERE held.until_us <= " NOW " OR held.claim = excluded.claim"
+        );
+        if database.write(of.bound(take).bind(lease_us())).await? == 0 {
+            return Ok(None);
+        }
+        let lost = CancellationToken::new();
+        let keeping = tokio::spawn(kept(database.clone(), of, lost.clone()));
+        Ok(Some(Self { database: database.clone(), of, lost, keeping }))
+    }
+
+    /// Whether it is another's by now: what this node does is in vain.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_cancelled()
+    }
+
+    /// Gives it back: the next to ask for it has it at once.
+    pub(super) async fn give_back(self) {
+        self.keeping.abort();
+        let give = sql("DELETE FROM mailbox_joining WHERE mailbox = $1 AND delivery = $2 AND claim = $3");
+        if let Err(error) = self.database.write(self.of.bound(give)).await {
+            let Of { mailbox, delivery, .. } = self.of;
+            tracing::warn!(%error, %mailbox, %delivery, "a delivery in pieces is not given back; nobody puts it together for a minute");
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.keeping.abort();
+    }
+}
+
+/// Begins the time of a claim anew again and again. A store that is away meanwhile is asked again: nobody else takes it there either.
+async fn kept(database: Database, of: Of, lost: CancellationToken) {
+    loop {
+        tokio::time::sleep(LEASE / 4).await;
+        let keep = statement!(
+            "UPDATE mailbox_joining SET until_us = " NOW " + $4 WHERE mailbox = $1 AND delivery = $2 AND claim = $3"
+        );
+        if matches!(database.write(of.bound(keep).bind(lease_us())).await, Ok(0)) {
+            return lost.cancel();
+        }
+    }
+}
+
+/// Deletes what nodes that died have left.
+///
+/// # Errors
+/// The store.
+pub(super) async fn clean(database: &Database) -> Result<(), StoreError> {
+    database.execute(statement!("DELETE FROM mailbox_joining WHERE until_us <= " NOW)).await.map(drop)
+}
