@@ -189,6 +189,13 @@ pub struct Session {
     user: Uuid,
 }
 
+impl Session {
+    /// Whose it is.
+    pub fn user(&self) -> Uuid {
+        self.user
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         let mut sessions = self.doorman.sessions();

@@ -13,6 +13,7 @@ pub mod host_keys;
 mod operations;
 mod packets;
 mod place;
+mod put;
 mod queue;
 mod session;
 
@@ -34,10 +35,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::SftpLimits;
 use crate::edge::serve::Drained;
-use crate::files::home::Homes;
+use crate::files::home::{Home, Homes};
 use busy::Busy;
 use counts::{Counts, Refused};
 use doorman::Doorman;
+use put::ByUser;
 use queue::{Room, Valve};
 use session::{Session, Shared};
 
@@ -85,9 +87,10 @@ const CIPHERS: &[cipher::Name] = &[
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512];
 
 /// What every connection is served with.
-pub struct Door<D> {
+pub struct Door<D: Homes> {
     homes: D,
     doorman: Doorman,
+    put: Arc<ByUser<<D::Home as Home>::Folder>>,
     counts: Counts,
     clock: Clock,
     limits: SftpLimits,
@@ -125,7 +128,8 @@ impl<D: Homes> Door<D> {
             nodelay: true,
             ..russh::server::Config::default()
         };
-        Self { homes, doorman: Doorman::new(limits.clone()), counts, clock, limits, ssh: Arc::new(ssh) }
+        let (doorman, put) = (Doorman::new(limits.clone()), Arc::new(ByUser::new()));
+        Self { homes, doorman, put, counts, clock, limits, ssh: Arc::new(ssh) }
     }
 
     fn show(&self) {

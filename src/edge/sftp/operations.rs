@@ -1,7 +1,6 @@
 //! The requests of one channel, done one after the other on the user's home.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +14,7 @@ use super::busy::{Busy, Held};
 use super::counts::Counts;
 use super::packets::{Incoming, LONGEST_PACKET, MOST_DATA, handle_of};
 use super::place::{absolute, place};
+use super::put::Remembered;
 use crate::clock::Clock;
 use crate::files::home::{Entry, File, Home, Item, Opening, Place, Problem};
 use crate::files::name::Name;
@@ -23,8 +23,6 @@ use crate::files::name::Name;
 pub const HANDLES: usize = 128;
 /// Files in one answer to READDIR: longer answers broke clients.
 const PAGE: usize = 100;
-/// Files that a channel remembers to have put.
-const REMEMBERED: usize = 1024;
 
 /// Whether the session goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub struct Operations<H: Home> {
     since: Timestamp,
     handles: HashMap<u32, Opened<H>>,
     next: u32,
-    put: Put<H::Folder>,
+    put: Remembered<H::Folder>,
     busy: Busy,
     counts: Counts,
 }
@@ -65,44 +63,12 @@ enum Listing<F> {
     Done,
 }
 
-/// The files that this channel put, and their attributes then. A file is taken away when its trigger closes, and most clients
-/// ask for it by name afterwards: if it were gone they would report failure and send again.
-struct Put<F> {
-    entries: HashMap<(F, Name), Entry>,
-    order: VecDeque<(F, Name)>,
-}
-
-impl<F: Clone + Eq + Hash> Put<F> {
-    fn insert(&mut self, folder: F, entry: Entry) {
-        let at = (folder, entry.name.clone());
-        if self.entries.insert(at.clone(), entry).is_none() {
-            self.order.push_back(at);
-        }
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.entries.remove(&oldest);
-            }
-        }
-    }
-
-    fn remove(&mut self, folder: &F, name: &Name) {
-        let at = (folder.clone(), name.clone());
-        if self.entries.remove(&at).is_some() {
-            self.order.retain(|other| *other != at);
-        }
-    }
-
-    fn get(&self, folder: &F, name: &Name) -> Option<&Entry> {
-        self.entries.get(&(folder.clone(), name.clone()))
-    }
-}
-
 type Done = Result<Packet, Problem>;
 
 impl<H: Home> Operations<H> {
     /// Nothing open.
-    pub fn new(home: Arc<H>, clock: Clock, busy: Busy, counts: Counts) -> Self {
-        let (since, put) = (clock.now(), Put { entries: HashMap::new(), order: VecDeque::new() });
+    pub fn new(home: Arc<H>, put: Remembered<H::Folder>, clock: Clock, busy: Busy, counts: Counts) -> Self {
+        let since = clock.now();
         Self { home, clock, since, handles: HashMap::new(), next: 0, put, busy, counts }
     }
 
@@ -308,7 +274,7 @@ impl<H: Home> Operations<H> {
                 let entry = file.entry();
                 file.close().await?;
                 if let Some((folder, _)) = name {
-                    self.put.insert(folder, entry);
+                    self.put.insert(folder, entry, self.clock.now());
                 }
                 drop(held);
                 Ok(answers::done(id))
@@ -346,13 +312,13 @@ impl<H: Home> Operations<H> {
         })
     }
 
-    /// The file of a name, as this session sees it: what it writes now and what it has put is there to it.
+    /// The file of a name, as this session sees it: what it writes now and what its user has put is there to it.
     async fn there(&mut self, folder: &H::Folder, name: &Name) -> Result<Entry, Problem> {
         if let Some(file) = self.being_written(folder, name) {
             return Ok(file.entry());
         }
         match self.home.stat(folder, name).await {
-            Err(Problem::NoSuchFile) => self.put.get(folder, name).cloned().ok_or(Problem::NoSuchFile),
+            Err(Problem::NoSuchFile) => self.put.get(folder, name, self.clock.now()).ok_or(Problem::NoSuchFile),
             found => found,
         }
     }
@@ -391,7 +357,7 @@ impl<H: Home> Operations<H> {
                     file.set_size(size).await?;
                     let entry = file.entry();
                     file.close().await?;
-                    self.put.insert(folder, entry);
+                    self.put.insert(folder, entry, self.clock.now());
                 }
             }
             _ => {}
@@ -446,7 +412,7 @@ impl<H: Home> Operations<H> {
         let entry = self.home.stat(&old, &from).await?;
         self.home.rename((&old, &from), (&new, &to), replace).await?;
         self.put.remove(&old, &from);
-        self.put.insert(new, Entry { name: to, ..entry });
+        self.put.insert(new, Entry { name: to, ..entry }, self.clock.now());
         Ok(answers::done(id))
     }
 }

@@ -21,6 +21,7 @@ use super::counts::Refused;
 use super::doorman::{Caller, Place, Session as Admitted};
 use super::operations::{Operations, Then};
 use super::packets::{Incoming, Packets};
+use super::put::Remembered;
 use super::queue::{Queue, Room};
 use crate::files::home::{Fingerprint, Homes, Problem};
 
@@ -215,7 +216,7 @@ impl<D: Homes> Handler for Session<D> {
     }
 
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, ssh: &mut Ssh) -> Result<(), russh::Error> {
-        let (Some((home, _)), "sftp") = (&self.home, name) else { return self.refuse(Refused::Subsystem, channel, ssh) };
+        let (Some((home, admitted)), "sftp") = (&self.home, name) else { return self.refuse(Refused::Subsystem, channel, ssh) };
         let write = match self.channels.remove(&channel) {
             Some(OneChannel::Open(write)) => write,
             other => {
@@ -226,7 +227,8 @@ impl<D: Homes> Handler for Session<D> {
         let (gone, over) = (CancellationToken::new(), CancellationToken::new());
         let queue = Arc::new(Queue::new(self.shared.room.clone()));
         let door = &self.shared.door;
-        let operations = Operations::new(home.clone(), door.clock.clone(), self.shared.busy.clone(), door.counts.clone());
+        let put = Remembered::of(admitted.user(), door.put.clone());
+        let operations = Operations::new(home.clone(), put, door.clock.clone(), self.shared.busy.clone(), door.counts.clone());
         let worker = Worker {
             operations,
             queue: queue.clone(),

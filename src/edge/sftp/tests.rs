@@ -1,10 +1,12 @@
 //! The server over a socket, with russh's client and plain folders behind it.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::{BufMut, BytesMut};
+use jiff::SignedDuration;
 use prometheus::Registry;
 use russh::client::{self, AuthResult};
 use russh::keys::agent::AgentIdentity;
@@ -18,6 +20,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::host_keys::Kind;
+use super::put::FOR_OTHERS;
 use super::*;
 use crate::files::home::{Account, Fingerprint, Problem};
 use crate::stub::files::{PlainHome, PlainHomes};
@@ -81,6 +84,8 @@ struct World {
     refused: Arc<Mutex<Vec<Uuid>>>,
     key: Arc<PrivateKey>,
     counts: Counts,
+    /// By how many seconds the server's clock is ahead.
+    ahead: Arc<AtomicI64>,
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Drained>,
@@ -106,12 +111,16 @@ impl World {
         let counts = Counts::new(&Registry::new()).unwrap();
         let refused = Arc::<Mutex<Vec<Uuid>>>::default();
         let noting = Noting { homes: homes.clone(), refused: refused.clone() };
-        let door = Door::new(noting, vec![host_key], limits, counts.clone(), Clock::system());
+        let (ahead, system) = (Arc::<AtomicI64>::default(), Clock::system());
+        let by = ahead.clone();
+        let clock =
+            Clock::from_fn(move || system.now().checked_add(SignedDuration::from_secs(by.load(Ordering::Relaxed))).unwrap());
+        let door = Door::new(noting, vec![host_key], limits, counts.clone(), clock);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = tokio::spawn(door.serve(listener, async move { drop(stopped.await) }));
-        Self { folder, homes, refused, key: Arc::new(key), counts, address, stop: Some(stop), serving }
+        Self { folder, homes, refused, key: Arc::new(key), counts, ahead, address, stop: Some(stop), serving }
     }
 
     async fn connect(&self) -> Client {
@@ -149,16 +158,35 @@ impl World {
 
     async fn sftp(&self) -> (Client, RawSftpSession) {
         let client = self.logged_on().await;
-        let channel = client.channel_open_session().await.unwrap();
-        channel.request_subsystem(true, "sftp").await.unwrap();
-        let sftp = RawSftpSession::new(channel.into_stream());
-        assert_eq!(sftp.init().await.unwrap().version, 3);
+        let sftp = opened(&client).await;
         (client, sftp)
     }
 
     fn out(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join("homes/KY/OUT").join(name)
     }
+}
+
+/// SFTP on a channel of a connection that has logged on.
+async fn opened(client: &Client) -> RawSftpSession {
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let sftp = RawSftpSession::new(channel.into_stream());
+    assert_eq!(sftp.init().await.unwrap().version, 3);
+    sftp
+}
+
+/// Puts a file of seven bytes.
+async fn put(sftp: &RawSftpSession, name: &str) {
+    let handle = sftp.open(name, WRITE, none()).await.unwrap().handle;
+    assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(0), "while it is written");
+    sftp.write(&handle, 0, b"content".to_vec()).await.unwrap();
+    sftp.close(handle).await.unwrap();
+}
+
+/// What clients send that preserve times.
+fn times() -> FileAttributes {
+    FileAttributes { mtime: Some(1), atime: Some(1), ..none() }
 }
 
 fn status<T>(result: Result<T, Wrong>) -> StatusCode {
@@ -492,28 +520,52 @@ async fn a_client_may_ask_for_a_whole_file_before_it_reads_any_of_it() {
 async fn a_file_that_its_trigger_took_is_still_there_to_the_session_that_put_it() {
     let world = World::new(quick()).await;
     let (_client, sftp) = world.sftp().await;
-    let put = async |name: &str| {
-        let handle = sftp.open(name, WRITE, none()).await.unwrap().handle;
-        assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(0), "while it is written");
-        sftp.write(&handle, 0, b"content".to_vec()).await.unwrap();
-        sftp.close(handle).await.unwrap();
-    };
-    put("OUT/x").await;
-    put("/OUT/x.trigger.partial").await;
+    put(&sftp, "OUT/x").await;
+    put(&sftp, "/OUT/x.trigger.partial").await;
     sftp.rename("OUT/x.trigger.partial", "OUT/x.trigger").await.unwrap();
     assert!(!world.out("x").exists());
     for name in ["OUT/x", "/OUT/x.trigger"] {
         assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(7), "{name}");
         assert_eq!(sftp.lstat(name).await.unwrap().attrs.size, Some(7), "{name}");
-        let times = FileAttributes { mtime: Some(1), atime: Some(1), ..none() };
-        assert_eq!(status(sftp.setstat(name, times).await), StatusCode::Ok);
+        assert_eq!(status(sftp.setstat(name, times()).await), StatusCode::Ok);
     }
     let listing = sftp.opendir("/OUT").await.unwrap().handle;
     let names: Vec<_> = sftp.readdir(&listing).await.unwrap().files.into_iter().map(|file| file.filename).collect();
     assert_eq!(names, [".", ".."]);
     assert_eq!(status(sftp.readdir(&listing).await), StatusCode::Eof);
-    let (_other_client, other) = world.sftp().await;
-    assert_eq!(status(other.stat("OUT/x").await), StatusCode::NoSuchFile);
+}
+
+/// rclone writes over one connection of its pool, and sets the times and asks for the size over another.
+#[tokio::test]
+async fn a_file_that_its_trigger_took_is_there_for_a_while_to_every_connection_of_the_user_that_put_it_and_to_nobody_else() {
+    let world = World::new(quick()).await;
+    let key = Arc::new(new_key());
+    world.homes.allow("OPUS", vec![fingerprint(&key)]).unwrap();
+    let ((_first, first), (_second, second)) = (world.sftp().await, world.sftp().await);
+    for name in ["OUT/x", "OUT/x.trigger"] {
+        put(&first, name).await;
+    }
+    assert!(!world.out("x").exists(), "it is taken");
+    let (_later, later) = world.sftp().await;
+    let (theirs, admitted) = world.log_on("OPUS", key).await;
+    assert!(admitted.success());
+    let theirs = opened(&theirs).await;
+    for name in ["OUT/x", "OUT/x.trigger"] {
+        for sftp in [&second, &later] {
+            assert_eq!(status(sftp.setstat(name, times()).await), StatusCode::Ok, "{name}");
+            assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(7), "{name}");
+            assert_eq!(sftp.lstat(name).await.unwrap().attrs.size, Some(7), "{name}");
+        }
+        assert_eq!(status(theirs.stat(name).await), StatusCode::NoSuchFile, "{name}");
+        assert_eq!(status(theirs.setstat(name, times()).await), StatusCode::NoSuchFile, "{name}");
+    }
+    // Whoever looks later whether it was taken sees that it was.
+    world.ahead.store(FOR_OTHERS.as_secs().try_into().unwrap(), Ordering::Relaxed);
+    for sftp in [&second, &later] {
+        assert_eq!(status(sftp.stat("OUT/x").await), StatusCode::NoSuchFile);
+        assert_eq!(status(sftp.setstat("OUT/x", times()).await), StatusCode::NoSuchFile);
+    }
+    assert_eq!(first.stat("OUT/x").await.unwrap().attrs.size, Some(7), "as long as the channel that put it is open");
 }
 
 #[tokio::test]
