@@ -4,6 +4,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use xsd_schema::ids::ComplexTypeKey;
+use xsd_schema::parser::frames::{ComplexContentResult, DerivationMethod, particle_is_explicit_empty};
 use xsd_schema::validation::{SchemaValidator, ValidationFlags};
 use xsd_schema::{SchemaError, SchemaSet, SchemaSetBuilder, TypeKey, XmlTypeCode};
 
@@ -19,6 +21,8 @@ pub(super) struct Compiled {
     pub(super) names: usize,
     /// The types whose values are base64: their white space is taken out before they are judged.
     pub(super) base64: HashSet<TypeKey>,
+    /// The types in which nothing may stand, and no white space either.
+    pub(super) empty: HashSet<TypeKey>,
     /// What is certainly valid, where that can be said without the library.
     pub(super) accepted: Option<Accepted>,
 }
@@ -112,10 +116,10 @@ impl Schema {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let (names, base64) = (set.name_table.len(), base64(&set));
+        let (names, base64, empty) = (set.name_table.len(), base64(&set), empty(&set));
         let is_plain = set.arenas.identity_constraints.is_empty() && set.documents.iter().all(|one| one.redefines.is_empty());
         let accepted = is_plain.then(|| Model::of(&set).ok()).flatten().and_then(|model| Accepted::new(&model));
-        Ok(Compiled { set, names, base64, accepted })
+        Ok(Compiled { set, names, base64, empty, accepted })
     }
 }
 
@@ -173,4 +177,30 @@ fn base64(set: &SchemaSet) -> HashSet<TypeKey> {
             return found;
         }
     }
+}
+
+/// Every type whose content is empty: `<xs:sequence/>`, and what is derived from it and adds no element. The library takes its content for
+/// one of elements, of which there happen to be none, and so takes white space.
+fn empty(set: &SchemaSet) -> HashSet<TypeKey> {
+    set.arenas.complex_types.keys().filter(|key| is_empty(set, *key)).map(TypeKey::Complex).collect()
+}
+
+/// By XML Schema 1.0 Structures § 3.4.2: a group of nothing is no content, and an extension without content has that of its base.
+fn is_empty(set: &SchemaSet, key: ComplexTypeKey) -> bool {
+    let (mut next, mut seen) = (Some(key), HashSet::new());
+    while let Some(data) = next.filter(|key| seen.insert(*key)).and_then(|key| set.arenas.complex_types.get(key)) {
+        let content = match &data.content {
+            ComplexContentResult::Empty => return !data.mixed,
+            ComplexContentResult::Simple(_) => return false,
+            ComplexContentResult::Complex(content) => content,
+        };
+        if data.mixed || content.mixed || !content.particle.as_ref().is_none_or(particle_is_explicit_empty) {
+            return false;
+        }
+        next = match (content.derivation, data.resolved_base_type) {
+            (DerivationMethod::Extension, Some(TypeKey::Complex(base))) => Some(data.redefine_original.unwrap_or(base)),
+            _ => return true,
+        };
+    }
+    false
 }

@@ -201,10 +201,12 @@ impl<'c, 'v> Drive<'c, 'v> {
         if run.is_empty() {
             return;
         }
-        if run.chars().all(is_space) {
+        let is_empty = open.kind.is_some_and(|kind| self.compiled.empty.contains(&kind));
+        if run.chars().all(is_space) && !is_empty {
             self.runtime.validate_whitespace(run);
         } else if run.trim().is_empty() && (open.nil || !has_value(&self.compiled.set, open.kind)) {
-            // A no-break space is a character like any other in XML; the library takes it for none.
+            // A no-break space is a character like any other in XML, and where the content is empty white space is one too. The library takes
+            // both for none.
             self.runtime.validate_text("x");
         } else {
             self.runtime.validate_text(run);

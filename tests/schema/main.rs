@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
+mod empty;
 mod guards;
 #[path = "../support/not_run.rs"]
 mod not_run;
