@@ -1,7 +1,8 @@
 """The rules of SF1590_A Finans told a second time, from docs/services.md and docs/faults.md, over Python's own XML reader and decimals.
 
 Argument: a folder with lists/*.xml (value lists, common ones and supplements), and for each case NAME.delivery and NAME.json, which says what the
-delivery is held against: caller, system, whether a time for tests is open, what each rule does ("modes"), and whether there are value lists.
+delivery is held against: caller, system, whether a time for tests is open, what each rule does ("modes"), whether there are value lists, and in the
+environment for tests the operators' list of numbers ("test_numbers"; elsewhere null).
 For each, by name, a JSON line: [NAME, findings, how many were left out, totals], a finding being [code, severity, voucher, posting].
 """
 
@@ -15,8 +16,10 @@ from xml.etree import ElementTree
 
 FB = "{urn:hjemmel:oekonomi:finansbilag:1}"
 LIST = "{urn:hjemmel:oekonomi:sortiment:1}"
-# What a rule does where nothing is said; FB006 cannot be set.
+# What a rule does where nothing is said.
 DEFAULTS = {"FB002": "warn", "FB020": "warn", "FB021": "warn", "FB040": "warn"}
+# No setting makes these a warning, or turns them off.
+ALWAYS = ("FB006", "FB041")
 MOST = 20
 
 
@@ -70,6 +73,11 @@ def cpr_can_be(number):
     return True
 
 
+def for_tests(number, listed):
+    """A number that nobody has by birth, or one that the operators know to be nobody's."""
+    return 61 <= int(number[0:2]) <= 91 or number in listed
+
+
 def party_can_be(party):
     scheme, number = party.rsplit(":", 1)
     return cpr_can_be(number) if scheme == "urn:oio:cpr-nr" else number[0] != "0"
@@ -79,7 +87,7 @@ def judged(root, lists, case):
     found = []
 
     def tell(code, voucher=None, posting=None):
-        mode = "refuse" if code == "FB006" else case["modes"].get(code, DEFAULTS.get(code, "refuse"))
+        mode = "refuse" if code in ALWAYS else case["modes"].get(code, DEFAULTS.get(code, "refuse"))
         if mode != "off":
             found.append([code, mode, voucher, posting])
 
@@ -141,6 +149,10 @@ def judged(root, lists, case):
                 elif not any(holding and within(on, first, end) for holding, _, first, end in entries):
                     tell("FB021", of, number)
             party = text(posting, "Part")
+            # A number that cannot be anybody's is FB040's alone; companies and production units are no persons.
+            person = party is not None and party.startswith("urn:oio:cpr-nr:") and party_can_be(party)
+            if person and case["test_numbers"] is not None and not for_tests(party.rsplit(":", 1)[1], case["test_numbers"]):
+                tell("FB041", of, number)
             if (party is None and demands) or (party is not None and not party_can_be(party)):
                 tell("FB040", of, number)
         if balance != 0:
