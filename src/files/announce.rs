@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::partner::agreement::{self, Standing};
 use super::partner::users as mailbox_users;
@@ -29,6 +30,32 @@ pub struct HostKey {
     pub from: Timestamp,
     /// Whose users are told.
     pub environment: Environment,
+}
+
+/// By what decisions on a host key are found: it follows from the key's fingerprint.
+pub fn id(fingerprint: &str) -> Uuid {
+    let digest = crate::hex::decode::<32>(&sha256(fingerprint)).unwrap_or_default();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+impl HostKey {
+    /// What stands in `known_hosts`.
+    fn line(&self) -> String {
+        format!("{} {}", self.host, self.public)
+    }
+
+    /// What is announced, a line each: what whoever announces it is shown and signs.
+    pub fn text(&self) -> String {
+        format!(
+            "værtsnøgle: {}\nknown_hosts: {}\nvises fra: {}\nmiljø: {}\n",
+            self.fingerprint,
+            self.line(),
+            self.from,
+            self.environment
+        )
+    }
 }
 
 /// Who was told.
@@ -116,7 +143,7 @@ async fn tell(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp)
         environment: Some(key.environment.to_string()),
         at: Some(key.from),
         reason: None,
-        differs: vec![key.fingerprint.clone(), format!("{} {}", key.host, key.public)],
+        differs: vec![key.fingerprint.clone(), key.line()],
     };
     if !outbox::tell_mailbox(database, &mut transaction, mailbox, &notice).await? {
         return Ok(Told::Never);

@@ -1,13 +1,14 @@
 //! Decisions on users of the SFTP service, route orders and transfers: who may, and that it is written who did. As every
 //! decision, each is put into the audit's chain by a serving node.
 //!
-//! Operators make users and give them keys, and try transfers again; a transfer is delivered once more by them, or by whom its
+//! Operators make users and give them keys, announce host keys, and try transfers again; a transfer is delivered once more by them, or by whom its
 //! recipient belongs to. A route order is requested by whom the recipient belongs to (its company, or the
 //! authority itself), and approved by a signatory of the recipient's authority who did not request it.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::announce::{self, Announced, HostKey};
 use super::home::Fingerprint;
 use super::key::PublicKey;
 use super::monitoring::{self, Monitoring, MonitoringError};
@@ -233,6 +234,33 @@ async fn end_monitoring_once(store: &Store, by: Option<By<'_>>, id: Uuid, becaus
     monitoring::end(change.connection(), id, because.at).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     Ok(change.commit().await?)
+}
+
+/// Announces a host key: from then on letters go out. Announced once more it is one more decision, and tells those who were not told.
+///
+/// # Errors
+/// [`FileDecideError`].
+pub async fn announce_host_key(
+    store: &Store,
+    by: Option<By<'_>>,
+    key: &HostKey,
+    because: &Because,
+) -> Result<Announced, FileDecideError> {
+    let what = What {
+        subject: Subject::SftpHostKey,
+        id: announce::id(&key.fingerprint),
+        from: None,
+        to: "announced".to_owned(),
+        shown: Some(sha256(&key.text())),
+    };
+    let proven = operator(store, by, &what, because).await?;
+    until_it_holds(async || -> Result<(), FileDecideError> {
+        let mut change = store.change().await?;
+        change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+        Ok(change.commit().await?)
+    })
+    .await?;
+    Ok(announce::host_key(store.database(), key, because.at).await?)
 }
 
 fn on_order(order: &Order, from: Option<State>, to: State) -> What {

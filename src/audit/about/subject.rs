@@ -45,11 +45,13 @@ pub enum Subject {
     Connection,
     /// An audit log, that segments of it were removed since their time is over.
     AuditLog,
+    /// A host key of the SFTP server; its id follows from the fingerprint.
+    SftpHostKey,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -70,6 +72,7 @@ impl Subject {
         Self::System,
         Self::Connection,
         Self::AuditLog,
+        Self::SftpHostKey,
     ];
 
     /// The name in the store, in records and on screens.
@@ -95,6 +98,7 @@ impl Subject {
             Subject::System => "system",
             Subject::Connection => "connection",
             Subject::AuditLog => "audit_log",
+            Subject::SftpHostKey => "sftp_host_key",
         }
     }
 }

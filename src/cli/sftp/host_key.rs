@@ -7,12 +7,16 @@ use jiff::civil::Date;
 use russh::keys::PrivateKey;
 
 use super::CommandError;
-use crate::agreements::{Environment, Store};
+use crate::agreements::Environment;
+use crate::audit::Subject;
 use crate::cli::place::{Place, one_line, with_store};
+use crate::cli::user::Decide;
 use crate::clock::{Clock, copenhagen};
+use crate::decisions::{Because, By};
 use crate::edge::sftp::host_keys::{self, Kind};
 use crate::files::announce::{self, Announced};
-use crate::store::{Access, StoreError};
+use crate::files::decide;
+use crate::store::Access;
 
 #[derive(Debug, clap::Subcommand)]
 #[command(after_help = "\
@@ -21,11 +25,12 @@ Examples:
   hjemmel sftp host-key new --kind ecdsa /etc/hjemmel/sftp-ecdsa.key
   hjemmel sftp host-key show /etc/hjemmel/sftp-*.key
   hjemmel sftp host-key announce /etc/hjemmel/sftp-next.key --from 2027-03-01 \\
-    --host [sftp.example.dk]:2222 --config hjemmel.toml
+    --host [sftp.example.dk]:2222 --reason \"case 7\" --config hjemmel.toml
 
 [sftp] host_keys in the configuration names the files. Tell users the fingerprints by a way that they trust; before a key is
 replaced, announce the new one in good time: a client that knows the old one alone refuses to connect. Of two files of one kind
-the first is shown: put the next key behind it, and move it to the front on the day.")]
+the first is shown: put the next key behind it, and move it to the front on the day. An announcement is a decision on what `show`
+tells of the key: `hjemmel audit decisions` has it under the id that `show` tells too.")]
 pub(super) enum HostKey {
     /// Make a key in a file that is not there yet, readable by its owner alone
     New {
@@ -57,13 +62,15 @@ pub(super) enum HostKey {
         /// The environment whose users are told; that of --config unless given
         #[arg(long, value_name = "NAME", value_parser = |text: &str| text.parse::<Environment>())]
         environment: Option<Environment>,
+        #[command(flatten)]
+        decide: Decide,
     },
 }
 
 /// Carries out the command.
 ///
 /// # Errors
-/// A file that cannot be made or read, or the store.
+/// A file that cannot be made or read, whoever may not announce, or the store.
 pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mut impl Write) -> Result<(), CommandError> {
     match command {
         HostKey::New { kind, file } => {
@@ -75,19 +82,21 @@ pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mu
                 show(file, &key, &host, out)?;
             }
         }
-        HostKey::Announce { file, from, host, environment } => {
+        HostKey::Announce { file, from, host, environment, decide } => {
             let now = clock.now();
             let keys = host_keys::read(&[file]).map_err(CommandError::HostKey)?;
             let begins = copenhagen().and_then(|zone| from.to_zoned(zone).ok()).map(|begins| begins.timestamp());
             let begins = begins.filter(|begins| *begins > now).ok_or(CommandError::NotAhead(from))?;
             let (settings, environment) = (place.settings(now)?, place.environment(environment)?);
+            let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             for key in keys {
                 let (fingerprint, public) = host_keys::told(&key);
                 let (host, environment) = (host.clone(), environment.clone());
                 let key = announce::HostKey { host, fingerprint, public, from: begins, environment };
-                let tell = async |store: &Store| announce::host_key(store.database(), &key, now).await;
-                let announced: Result<Announced, StoreError> = with_store(&settings, Access::Change, tell).await;
-                announced_to(&announced?, &key.fingerprint, out)?;
+                let announced = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
+                    Ok(decide::announce_host_key(store, signer.as_ref().map(By::Key), &key, &because).await?)
+                });
+                announced_to(&announced.await?, &key.fingerprint, out)?;
             }
         }
     }
@@ -96,7 +105,8 @@ pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mu
 
 fn show(file: &Path, key: &PrivateKey, host: &str, out: &mut impl Write) -> std::io::Result<()> {
     let (fingerprint, line) = host_keys::told(key);
-    writeln!(out, "{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display())
+    writeln!(out, "{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display())?;
+    writeln!(out, "  decisions       {} {}", Subject::SftpHostKey.name(), announce::id(&fingerprint))
 }
 
 fn announced_to(announced: &Announced, fingerprint: &str, out: &mut impl Write) -> std::io::Result<()> {

@@ -8,8 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::agreements::Store;
+use crate::audit::Subject;
 use crate::cli::{as_user, sftp, transfers};
 use crate::clock::Clock;
+use crate::decisions::shown::sha256;
 use crate::files::users;
 use crate::store::{Settings, sql};
 
@@ -319,22 +321,47 @@ async fn a_transfer_is_delivered_once_more_by_whom_its_recipient_belongs_to_and_
 }
 
 #[tokio::test]
-async fn a_host_key_is_announced_from_a_day_that_is_ahead_and_told_to_the_mailboxes_of_monitoring_orders() {
+async fn a_host_key_is_announced_by_an_operator_from_a_day_that_is_ahead_and_told_to_the_mailboxes_of_monitoring_orders() {
     let house = House::with_users().await;
     house.run("sftp monitor add OPUS_SFTP --inf-ref X_1 --tell drift@example.dk --reason sag", &[], None).await.unwrap();
     let file = house.0.path().join("next.key").display().to_string();
     let made = house.run("sftp host-key new", &[&file], None).await.unwrap();
     let fingerprint = made.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned();
-    let announce = async |from: &str| {
-        let line = format!("sftp host-key announce --from {from} --host [sftp.example.dk]:2222 --environment exttest");
-        house.run(&line, &[&file], None).await
+    let known = made.lines().find_map(|line| line.trim().strip_prefix("known_hosts")).unwrap().trim().to_owned();
+    let [subject, id]: [&str; 2] =
+        made.lines().last().unwrap().split_whitespace().skip(1).collect::<Vec<_>>().try_into().unwrap();
+    let (subject, id): (Subject, Uuid) = (subject.parse().unwrap(), id.parse().unwrap());
+    let announce = async |from: &str, by: Option<&str>| {
+        let line = format!("sftp host-key announce --from {from} --host sftp.example.dk --environment exttest --reason sag");
+        let signed = by
+            .map(|by| as_user::options(house.0.path(), by))
+            .map(|[_, certificate, _, key]| ["--signed-certificate".to_owned(), certificate, "--signed-key".to_owned(), key]);
+        let more: Vec<&str> = [file.as_str()].into_iter().chain(signed.iter().flatten().map(String::as_str)).collect();
+        house.run(&line, &more, None).await
     };
-    let refused = announce("2026-11-22").await.unwrap_err();
+    let decided = async || {
+        let store = Store::open(&Settings::sqlite(&house.0.path().join("store.sqlite"))).await.unwrap();
+        let made = store.made_on(subject, id).await.unwrap();
+        let letters = store.database().all(sql("SELECT id FROM job WHERE kind = 'notice'")).await.unwrap().len();
+        (made, letters)
+    };
+    let refused = announce("2026-11-22", None).await.unwrap_err();
     assert!(refused.contains("has begun"), "{refused}");
-    let told = announce("2026-11-23").await.unwrap();
+    let refused = announce("2026-11-23", Some("A. Prøve")).await.unwrap_err();
+    assert!(refused.contains("ApiNotAllowed"), "it is the operators': {refused}");
+    assert_eq!(decided().await, (vec![], 0), "nobody is told by whoever may not");
+    let told = announce("2026-11-23", Some("O. Drift")).await.unwrap();
     for part in [fingerprint.as_str(), "letter          drift@example.dk", "NOT TOLD        KY_SFTP"] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    let again = announce("2026-11-23").await.unwrap();
+    let (made, letters) = decided().await;
+    let text = format!("værtsnøgle: {fingerprint}\nknown_hosts: {known}\nvises fra: 2026-11-22T23:00:00Z\nmiljø: exttest\n");
+    assert_eq!((made.len(), letters), (1, 1));
+    assert_eq!((made[0].what.to.as_str(), made[0].because.reason.as_str()), ("announced", "sag"));
+    assert_eq!(made[0].what.shown, Some(sha256(&text)), "of what `show` tells");
+    assert!(made[0].user.is_some() && made[0].signature.is_some());
+    let again = announce("2026-11-23", None).await.unwrap();
     assert!(again.contains("told before     drift@example.dk") && !again.contains("letter  "), "{again}");
+    let (made, letters) = decided().await;
+    assert_eq!((made.len(), letters), (2, 1), "who ran it again is recorded, and nobody is told twice");
 }
