@@ -177,6 +177,30 @@ async fn nobody_learns_from_a_receipt_who_exists() {
     }
 }
 
+/// A recipient twice, others beside the route's, and more than there may be: in as many as a trigger holds, and in more.
+#[tokio::test]
+async fn recipients_that_cannot_be_meant_are_one_receipt_with_one_reason_and_nobody_gets_the_file() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        let many = |number: usize| (0..number).map(|at| format!("MODTAGER_{at}")).collect::<Vec<String>>();
+        let few = |recipients: [&str; 2]| recipients.map(str::to_owned).to_vec();
+        for (recipients, due) in [
+            (few([RECIPIENT, RECIPIENT]), 1002),
+            (few([RECIPIENT, "ROUTING_V1_0_0"]), 1002),
+            (many(101), 1002),
+            (many(10_000), 1001),
+        ] {
+            put(&sender, NAME, CONTENT).await.unwrap();
+            let named: Vec<&str> = recipients.iter().map(String::as_str).collect();
+            let trigger = trigger_to(NAME, CONTENT.len(), SENDER, &named, "");
+            put(&sender, &format!("{NAME}.trigger"), trigger.as_bytes()).await.unwrap();
+            world.settle().await;
+            assert_eq!(world.codes(NAME).await, [due], "{}: {} recipients", world.kind, named.len());
+            assert_eq!(world.list(RECIPIENT, Folder::In).await, [""; 0], "{}: {} recipients", world.kind, named.len());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_routed_file_finds_its_recipient_by_inf_ref_and_authorities_and_only_by_an_order_that_holds() {
     for world in World::all().await {
