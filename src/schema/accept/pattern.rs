@@ -121,9 +121,16 @@ impl Pattern {
                 }
                 match most {
                     Some(most) => {
-                        for _ in *least..*most {
-                            let next = Part { nullable: true, ..self.add(part)? };
-                            whole = self.joined(&whole, &next);
+                        // Each only behind the one before it, so that few places are reachable at a time.
+                        let mut before = whole.last;
+                        for number in *least..*most {
+                            let next = self.add(part)?;
+                            self.link(&before, &next.first);
+                            if whole.nullable && number == *least {
+                                join(&mut whole.first, &next.first);
+                            }
+                            join(&mut whole.last, &next.last);
+                            before = next.last;
                         }
                     }
                     None => {
@@ -378,6 +385,12 @@ mod tests {
             (r"\S([^\n\r\t]{0,62}\S)?", "a b", "a "),
             (r"\S([^\n\r\t]{0,62}\S)?", "æ", ""),
             ("a|b+|", "bbb", "ab"),
+            ("(ab?){1,3}c", "abaabc", "aaaac"),
+            ("(a?){1,3}b", "aab", "aaaab"),
+            ("(a|bc){0,2}", "bca", "bcb"),
+            ("a{2,4}", "aaaa", "aaaaa"),
+            ("a{2,4}b", "aab", "ab"),
+            ("x(a{0,2}b){0,2}", "xaabb", "xaaab"),
             ("(ab)*c", "ababc", "abac"),
             ("a{2,}", "aaaa", "a"),
             (r"-?\d+(\.\d+)?", "-12.50", "-12."),
