@@ -222,7 +222,7 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn change(&self) -> Result<Change, StoreError> {
-        Ok(Change(self.database.begin().await?))
+        Ok(Change(self.database.begin().await?, None))
     }
 
     /// Brings authorities and agreements in, all or none, and again without effect: an agreement with the terms that it
@@ -244,7 +244,7 @@ impl Store {
 
 /// One change of the store, under its write lock: what is read through it stays so until it is written. Dropped without
 /// [`Change::commit`], it leaves nothing behind.
-pub struct Change(Transaction);
+pub struct Change(Transaction, Option<String>);
 
 impl Change {
     /// Writes all of it.
@@ -258,6 +258,16 @@ impl Change {
     /// What statements of other tables of the store run on, so that they are written with the rest.
     pub(crate) fn connection(&mut self) -> &mut Session {
         &mut self.0
+    }
+
+    /// Notes who decides, where that is somebody for another: the letters of what was decided name both.
+    pub(crate) fn is_decided_for(&mut self, both: Option<String>) {
+        self.1 = both;
+    }
+
+    /// Who decides, where that is somebody for another.
+    pub(crate) fn decided_for(&self) -> Option<&str> {
+        self.1.as_deref()
     }
 
     /// The same, for jobs that are done once it is committed.

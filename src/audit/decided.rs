@@ -46,6 +46,9 @@ pub struct Decided {
     /// The session of the console in which it was decided, where no certificate was shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<Uuid>,
+    /// The delegation by which the user decided for another; none: in their own right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Uuid>,
     /// SHA-256 of the signature that the user's key made of the decision, in hexadecimal; none where TLS proved the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_sha256: Option<String>,

@@ -8,7 +8,8 @@ use crate::users::User;
 /// A line for each decision.
 pub(super) fn told(made: &[Made], users: &[User], out: &mut impl Write) -> io::Result<()> {
     for made in made {
-        let who = users.iter().find(|user| Some(user.id) == made.user).map_or("-", |user| user.name.as_str());
+        let name = |id| users.iter().find(|user| user.id == id).map(|user| user.name.clone());
+        let who = made.by(name).unwrap_or_else(|| "-".to_owned());
         let role = made.role.map_or_else(|| "-".to_owned(), |role| role.to_string());
         writeln!(out, "    {}: {} at {}, by {who} as {role}", made.because.reason, made.what.to, made.because.at)?;
     }

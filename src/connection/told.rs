@@ -257,6 +257,7 @@ fn of_connection(kind: Kind, connection: &Connection, da: String, en: String) ->
         reason: None,
         differs: Vec::new(),
         english: Some(en),
+        by: None,
     }
 }
 

@@ -429,7 +429,7 @@ async fn lift_once(
 }
 
 /// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two, nor may two be of whom
-/// nobody has said so ([`User::may_be`](crate::users::User::may_be)).
+/// nobody has said so ([`User::may_be`](crate::users::User::may_be)). A substitute and whom they stand for are one.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -445,8 +445,8 @@ pub async fn wrote(
         None => Vec::new(),
     };
     let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
-    for user in asked.chain(&header).filter_map(|made| made.user) {
-        if known(session, user).await?.may_be(actor.user(), at) {
+    for made in asked.chain(&header) {
+        if actor.is_among(&record::behind(session, made).await?, at) {
             return Ok(true);
         }
     }
@@ -454,10 +454,11 @@ pub async fn wrote(
 }
 
 /// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the
-/// operators: each of them stands for what another did.
+/// operators: each of them stands for what another did. What a substitute decided is the own of whom they stood for, and of theirs no longer
+/// than they stand for them: it was that person's right.
 async fn stands_for(session: &mut Session, made: &Made, actor: &Actor, role: Role) -> Result<bool, DecideError> {
-    if let Some(user) = made.user
-        && known(session, user).await?.person == actor.user().person
+    if let Some(user) = made.right_of()
+        && known(session, user).await?.person == actor.right_of().person
     {
         return Ok(true);
     }

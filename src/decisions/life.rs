@@ -397,6 +397,7 @@ async fn tell_of_certificate(
         reason: None,
         differs: Vec::new(),
         english: None,
+        by: None,
     };
     let audience = [Audience::Holders(system.party), Audience::Operators];
     change.tell(store.database(), &notice, &audience, now).await?;

@@ -8,6 +8,7 @@ pub mod agreement;
 mod along;
 pub mod approval;
 pub mod closing;
+pub mod delegation;
 pub mod ending;
 pub mod endpoint;
 mod ends;
@@ -184,7 +185,7 @@ impl By<'_> {
     pub(crate) fn also(self, actor: &Actor, what: &What, because: &Because) -> Result<Actor, DecideError> {
         match self {
             By::User(_) => Ok(actor.clone()),
-            By::Key(signer) => Ok(actor.signing(signer.signature(what, because)?)),
+            By::Key(signer) => Ok(actor.signing(signer.signature(what, because, actor.by_delegation())?)),
         }
     }
 
@@ -192,7 +193,7 @@ impl By<'_> {
     pub(crate) async fn who(self, store: &Store, now: Timestamp) -> Result<Actor, DecideError> {
         match self {
             By::User(actor) => Ok(actor.clone()),
-            By::Key(signer) => Ok(store.actor(signer.thumbprint(), None, now).await?),
+            By::Key(signer) => Ok(signer.actor(store, now).await?),
         }
     }
 }

@@ -47,10 +47,14 @@ impl Store {
         }
         let waiting = by_dialect(
             "SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
-                 decided_at, recorded_at, claimed_by, session FROM decision
+                 decided_at, recorded_at, claimed_by, session, delegation,
+         (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
+         FROM decision
              WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) ORDER BY id LIMIT $3",
             "SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
-                 decided_at, recorded_at, claimed_by, session FROM decision
+                 decided_at, recorded_at, claimed_by, session, delegation,
+         (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
+         FROM decision
              WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) ORDER BY id LIMIT $3
              FOR UPDATE SKIP LOCKED",
         );
@@ -94,6 +98,7 @@ pub fn decided(made: Made) -> Decided {
         role: made.role.map(|role| Cow::Borrowed(role.name())),
         certificate: made.certificate,
         session: made.session,
+        delegation: made.by_delegation.map(|by| by.delegation),
         signature_sha256: made.signature.as_deref().map(sha256),
         shown_sha256: made.what.shown,
         reason_sha256: sha256(&made.because.reason),

@@ -3,13 +3,18 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Because;
+use super::{Because, DecideError};
 use crate::{
     agreements::{Change, Store, Thumbprint},
     audit::Subject,
     id::cvr::Cvr,
     store::{Query, Row, Session, StoreError, sql},
-    users::{Actor, rights::Role},
+    users::{
+        Actor, User,
+        delegation::{ByDelegation, named},
+        rights::Role,
+        store::known,
+    },
 };
 
 /// What was decided.
@@ -42,12 +47,48 @@ pub struct Made {
     pub certificate: Option<Thumbprint>,
     /// The session of the console in which it was made, where no certificate was shown.
     pub session: Option<Uuid>,
+    /// The delegation by which the user made it for another, and that user; none: in their own right.
+    pub by_delegation: Option<ByDelegation>,
     /// The signature of the statement, base64, where the command line made one.
     pub signature: Option<String>,
     /// Why, and when.
     pub because: Because,
     /// When a node put it in its audit chain.
     pub recorded_at: Option<Timestamp>,
+}
+
+impl Made {
+    /// Who made it, by the names of users, with whom they stood for. None: whoever holds the store.
+    pub fn by(&self, name: impl Fn(Uuid) -> Option<String>) -> Option<String> {
+        let name = |user: Uuid| name(user).unwrap_or_else(|| user.to_string());
+        let user = name(self.user?);
+        Some(match self.by_delegation {
+            Some(by) => named(&user, &name(by.principal), by.delegation),
+            None => user,
+        })
+    }
+
+    /// The users whose names it takes to say who made it.
+    pub fn users(&self) -> impl Iterator<Item = Uuid> + use<> {
+        self.user.into_iter().chain(self.by_delegation.map(|by| by.principal))
+    }
+
+    /// The user in whose right it was made; none: whoever holds the store.
+    pub fn right_of(&self) -> Option<Uuid> {
+        self.by_delegation.map_or(self.user, |by| Some(by.principal))
+    }
+}
+
+/// The users who stand behind a decision: whoever made it, and whom they stood for. None: whoever holds the store.
+///
+/// # Errors
+/// A store that does not answer, or holds what the model does not have.
+pub(crate) async fn behind(session: &mut Session, made: &Made) -> Result<Vec<User>, DecideError> {
+    let mut found = Vec::new();
+    for user in made.users() {
+        found.push(known(session, user).await?);
+    }
+    Ok(found)
 }
 
 impl Change {
@@ -65,8 +106,8 @@ impl Change {
         let actor = by.map(|(actor, _)| actor);
         let made = sql(
             "INSERT INTO decision (id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature,
-                 shown, reason, decided_at, session)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                 shown, reason, decided_at, session, delegation)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(id)
         .bind(what.subject.name())
@@ -81,8 +122,10 @@ impl Change {
         .bind(&what.shown)
         .bind(&because.reason)
         .bind(because.at)
-        .bind(actor.and_then(Actor::session));
+        .bind(actor.and_then(Actor::session))
+        .bind(actor.and_then(Actor::by_delegation).map(|by| by.delegation));
         self.connection().execute(made).await?;
+        self.is_decided_for(actor.filter(|actor| actor.by_delegation().is_some()).map(|actor| actor.user().name.clone()));
         Ok(id)
     }
 
@@ -99,7 +142,9 @@ pub(super) async fn on(session: &mut Session, subject: Subject, id: Uuid) -> Res
 
 fn made_on(subject: Subject, id: Uuid) -> Query {
     sql("SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
-         decided_at, recorded_at, claimed_by, session FROM decision WHERE subject = $1 AND subject_id = $2 ORDER BY id")
+         decided_at, recorded_at, claimed_by, session, delegation,
+         (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
+         FROM decision WHERE subject = $1 AND subject_id = $2 ORDER BY id")
     .bind(subject.name())
     .bind(id)
 }
@@ -112,7 +157,9 @@ impl Store {
     pub async fn every_decision(&self) -> Result<Vec<Made>, StoreError> {
         let query =
             sql("SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown,
-             reason, decided_at, recorded_at, claimed_by, session FROM decision ORDER BY id");
+             reason, decided_at, recorded_at, claimed_by, session, delegation,
+         (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
+         FROM decision ORDER BY id");
         self.database().all(query).await?.iter().map(read).collect()
     }
 
@@ -141,6 +188,11 @@ pub(super) fn read(row: &Row) -> Result<Made, StoreError> {
         role: row.maybe_parsed("role")?,
         certificate: row.maybe_parsed("certificate")?,
         session: row.maybe("session")?,
+        by_delegation: match row.maybe("delegation")? {
+            // Whose right it was is never left open.
+            Some(delegation) => Some(ByDelegation { delegation, principal: row.get("stood_for")? }),
+            None => None,
+        },
         signature: row.maybe("signature")?,
         because: Because { reason: row.get("reason")?, at: row.get("decided_at")? },
         recorded_at: row.maybe("recorded_at")?,

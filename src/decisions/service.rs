@@ -86,6 +86,11 @@ impl Deciding<'_> {
         self.actor.user()
     }
 
+    /// The same with whom it stands for.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// What follows from it on something else, which the same person signs too.
     ///
     /// # Errors

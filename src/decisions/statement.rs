@@ -1,6 +1,7 @@
 //! What a person signs at the command line: a decision, word for word, so that the signature is of nothing else.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::{Because, DecideError, record::What};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
         credentials::Credentials,
         key::{Certificate, KeyError, SigningKey},
     },
-    users::Actor,
+    users::{Actor, delegation::ByDelegation, store::ActorError},
 };
 
 /// Why a person's key and certificate cannot sign.
@@ -37,6 +38,7 @@ pub enum SignError {
 pub struct Signer {
     certificate: Certificate,
     key: SigningKey,
+    delegation: Option<Uuid>,
 }
 
 impl Signer {
@@ -47,7 +49,25 @@ impl Signer {
     pub fn new(credentials: &Credentials) -> Result<Self, SignError> {
         let certificate = Certificate::from_der(credentials.leaf())?;
         let key = SigningKey::from_der(credentials.key())?;
-        if key.belongs_to(&certificate) { Ok(Self { certificate, key }) } else { Err(SignError::NotAPair) }
+        if key.belongs_to(&certificate) { Ok(Self { certificate, key, delegation: None }) } else { Err(SignError::NotAPair) }
+    }
+
+    /// The same person, who acts for another by this delegation; none: in their own right.
+    #[must_use]
+    pub fn by_delegation(self, delegation: Option<Uuid>) -> Self {
+        Self { delegation, ..self }
+    }
+
+    /// The user to whom the certificate belongs, as they act: nothing is signed.
+    ///
+    /// # Errors
+    /// [`ActorError`].
+    pub async fn actor(&self, store: &Store, now: Timestamp) -> Result<Actor, ActorError> {
+        let actor = store.actor(self.thumbprint(), None, now).await?;
+        match self.delegation {
+            None => Ok(actor),
+            Some(delegation) => store.acting(actor, delegation, now).await,
+        }
     }
 
     /// The certificate's thumbprint, by which the store knows whose it is.
@@ -81,21 +101,23 @@ impl Signer {
     /// [`SignError`].
     pub async fn sign(&self, store: &Store, what: &What, because: &Because) -> Result<Actor, DecideError> {
         self.holds(because.at)?;
-        let signature = self.signature(what, because)?;
-        Ok(store.actor(self.thumbprint(), Some(signature), because.at).await?)
+        let actor = self.actor(store, because.at).await?;
+        let signature = self.signature(what, because, actor.by_delegation())?;
+        Ok(actor.signing(signature))
     }
 
     /// The signature of a decision, in base64.
-    pub(super) fn signature(&self, what: &What, because: &Because) -> Result<String, SignError> {
-        Ok(base64::encode(&self.key.sign(text(self.thumbprint(), what, because).as_bytes())?))
+    pub(super) fn signature(&self, what: &What, because: &Because, by: Option<ByDelegation>) -> Result<String, SignError> {
+        Ok(base64::encode(&self.key.sign(text(self.thumbprint(), what, because, by).as_bytes())?))
     }
 }
 
-/// The statement, as it is signed.
-pub fn text(certificate: Thumbprint, what: &What, because: &Because) -> String {
+/// The statement, as it is signed: by whom, and where they act for another, for whom and by which delegation.
+pub fn text(certificate: Thumbprint, what: &What, because: &Because, by: Option<ByDelegation>) -> String {
     let none = "-".to_owned();
+    let stands_for = by.map_or_else(String::new, |by| format!("for {} by delegation {}\n", by.principal, by.delegation));
     format!(
-        "hjemmel decision v1\n{} {}\nfrom {}\nto {}\nshown {}\nreason {}\nat {}\nby {certificate}\n",
+        "hjemmel decision v1\n{} {}\nfrom {}\nto {}\nshown {}\nreason {}\nat {}\nby {certificate}\n{stands_for}",
         what.subject.name(),
         what.id,
         what.from.as_ref().unwrap_or(&none),
@@ -106,11 +128,22 @@ pub fn text(certificate: Thumbprint, what: &What, because: &Because) -> String {
     )
 }
 
-/// Whether `signature` (base64) is that certificate's of this decision.
+/// Whether `signature` (base64) is that certificate's of this decision, made in its user's own right.
 pub fn is_signed(certificate: &Certificate, signature: &str, what: &What, because: &Because) -> bool {
+    is_signed_by(certificate, signature, what, because, None)
+}
+
+/// The same of one that was made for another by delegation.
+pub fn is_signed_by(
+    certificate: &Certificate,
+    signature: &str,
+    what: &What,
+    because: &Because,
+    by: Option<ByDelegation>,
+) -> bool {
     let own = Thumbprint::from(*certificate.thumbprint());
     let key = certificate.key();
-    let statement = text(own, what, because);
+    let statement = text(own, what, because, by);
     let signature = base64::decode(signature);
     signature.is_some_and(|signature| key.verifies(SignatureAlgorithm::RsaSha256, statement.as_bytes(), &signature))
 }

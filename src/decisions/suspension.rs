@@ -51,8 +51,8 @@ pub(super) async fn standing(session: &mut Session, made: &[Made]) -> Result<Opt
 
 /// Whether whoever made a later decision might have lifted the suspension. Time lifts none.
 async fn might_lift(session: &mut Session, suspended: &Made, later: &Made) -> Result<bool, DecideError> {
-    let (Some(user), Some(role)) = (later.user, later.role) else { return Ok(false) };
-    if let Some(by) = suspended.user
+    let (Some(user), Some(role)) = (later.right_of(), later.role) else { return Ok(false) };
+    if let Some(by) = suspended.right_of()
         && known(session, by).await?.person == known(session, user).await?.person
     {
         return Ok(true);

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Because, By, DecideError, record::What, shown};
+use super::{Because, By, DecideError, delegation, record::What, shown};
 use crate::{
     agreements::{Store, Thumbprint},
     audit::Subject,
@@ -236,7 +236,7 @@ async fn tell_at_once(
 }
 
 /// Ends a user from now on, and with it the same person's other users for the party that an identity provider's roles made: with any of
-/// them over, the person is not logged on by one again.
+/// them over, the person is not logged on by one again. What either gave to a substitute, or was given as one, ends too.
 ///
 /// # Errors
 /// [`DecideError`].
@@ -251,6 +251,11 @@ async fn end_once(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because
     let mut change = store.change().await?;
     let user = change.end_user(id, because.at).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &first, because).await?;
+    let ends = match (by, &proven) {
+        (Some(by), Some((actor, role))) => Some((by, actor, *role)),
+        _ => None,
+    };
+    delegation::end_with_user(&mut change, store.database(), user.id, ends, because).await?;
     for other in change.users_of(user.person).await? {
         let is_made = other.id != user.id && other.party == user.party && other.certificates.is_empty();
         if !is_made || other.valid_to.is_some_and(|to| to <= because.at) {
@@ -263,6 +268,7 @@ async fn end_once(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because
         };
         change.end_user(other.id, because.at).await?;
         change.made_by(also.as_ref().map(|(actor, role)| (actor, *role)), &follows, because).await?;
+        delegation::end_with_user(&mut change, store.database(), other.id, ends, because).await?;
     }
     change.commit().await?;
     Ok(user)

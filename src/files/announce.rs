@@ -136,6 +136,7 @@ async fn tell(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp)
         kind: Kind::HostKeyChanges,
         name: key.host.clone(),
         english: None,
+        by: None,
         page: "/".to_owned(),
         authority: None,
         service: None,

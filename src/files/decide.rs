@@ -20,13 +20,12 @@ use crate::agreements::{Change, State, Store};
 use crate::audit::Subject;
 use crate::clock::Clock;
 use crate::decisions::agreement::may_lift;
-use crate::decisions::record::What;
+use crate::decisions::record::{What, behind};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError};
 use crate::refusal::{Detail, api::ApiRefusal};
 use crate::store::{StoreError, until_it_holds};
 use crate::users::rights::{Action, Role};
-use crate::users::store::known;
 use crate::users::{Actor, Whose};
 
 /// Why it was not decided. Nothing was written.
@@ -345,10 +344,9 @@ async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, becaus
     match action {
         Action::ApproveAgreement => {
             let created = made.iter().find(|made| made.what.to == State::Requested.wire_name());
-            let creator = created.and_then(|created| created.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            // By person: one with two users is not two.
-            let creator = known(change.connection(), creator).await.map_err(DecideError::from)?;
-            if creator.may_be(actor.user(), because.at) {
+            let created = created.filter(|created| created.user.is_some()).ok_or(ApiRefusal::ApiCreatorUnknown)?;
+            // By person: one with two users is not two, nor are a substitute and whom they stand for.
+            if actor.is_among(&behind(change.connection(), created).await?, because.at) {
                 return Err(ApiRefusal::ApiCreatorApproves.into());
             }
         }

@@ -492,6 +492,7 @@ fn notice_of(kind: Told, user: &users::User, at: Timestamp, cause: Cause) -> Not
         reason: Some(cause.told().da().to_owned()),
         differs: Vec::new(),
         english: None,
+        by: None,
     }
 }
 

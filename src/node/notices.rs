@@ -56,6 +56,7 @@ async fn tell_failing(store: &Store, failing: &[String], before: &[String], now:
                 reason: None,
                 differs: Vec::new(),
                 english: None,
+                by: None,
             };
             change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
             change.commit().await?;
@@ -93,6 +94,7 @@ async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: 
         reason: None,
         differs: Vec::new(),
         english: None,
+        by: None,
     };
     let party = registered.and_then(|system| system.party);
     let audience = [Audience::Holders(party), Audience::Holders(receiver), Audience::Operators];

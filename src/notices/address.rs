@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
-use crate::store::{Session, StoreError, sql};
+use crate::store::{Row, Session, StoreError, sql};
+use crate::users::delegation::{common, services};
 use crate::users::rights::Role;
 
 /// The language of a letter.
@@ -68,7 +69,7 @@ pub struct Told {
     pub language: Language,
 }
 
-/// Everybody who has an address and may act at `now`.
+/// Everybody who has an address and may act at `now`; whoever stands for somebody else by delegation also as that.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -77,30 +78,50 @@ pub(super) async fn everybody(session: &mut Session, now: Timestamp) -> Result<V
              a.language AS language FROM notice_address AS a JOIN api_user AS u ON u.id = a.api_user
          WHERE u.valid_from <= $1 AND (u.valid_to IS NULL OR u.valid_to > $1) ORDER BY u.id")
     .bind(now);
-    let texts = |text: String, column| -> Result<Vec<String>, StoreError> {
-        serde_json::from_str(&text).map_err(|_| StoreError::Unreadable { column })
-    };
     let rows = session.all(query).await?;
-    rows.iter()
+    let mut told: Vec<Told> = rows
+        .iter()
         .map(|row| {
-            let roles = texts(row.get("roles")?, "roles")?;
-            let services = texts(row.get("services")?, "services")?;
-            Ok(Told {
-                user: row.get("id")?,
-                party: row.maybe_parsed("party")?,
-                roles: roles
-                    .iter()
-                    .map(|role| role.parse().map_err(|_| StoreError::Unreadable { column: "roles" }))
-                    .collect::<Result<_, _>>()?,
-                services: services
-                    .iter()
-                    .map(|service| service.parse().map_err(|_| StoreError::Unreadable { column: "services" }))
-                    .collect::<Result<_, _>>()?,
-                address: row.get("address")?,
-                language: row.get::<String>("language")?.parse().map_err(|_| StoreError::Unreadable { column: "language" })?,
-            })
+            let roles = roles(&row.get::<String>("roles")?)?;
+            let services = services(&row.get::<String>("services")?)?;
+            to(row, roles, services)
         })
-        .collect()
+        .collect::<Result<_, StoreError>>()?;
+    let query = sql("SELECT s.id AS id, s.party AS party, d.role AS role, d.services AS services, p.roles AS principal_roles,
+             p.services AS principal_services, a.address AS address, a.language AS language
+         FROM delegation AS d JOIN api_user AS s ON s.id = d.substitute JOIN api_user AS p ON p.id = d.principal
+             JOIN notice_address AS a ON a.api_user = s.id
+         WHERE d.ended_at IS NULL AND d.valid_from <= $1 AND d.valid_to > $1 AND s.party = p.party
+             AND s.valid_from <= $1 AND (s.valid_to IS NULL OR s.valid_to > $1)
+             AND p.valid_from <= $1 AND (p.valid_to IS NULL OR p.valid_to > $1) ORDER BY d.id")
+    .bind(now);
+    for row in session.all(query).await? {
+        let role: Role = row.parsed("role")?;
+        let services = common(&services(&row.get::<String>("services")?)?, &services(&row.get::<String>("principal_services")?)?);
+        if let Some(services) = services.filter(|_| role.is_delegable())
+            && roles(&row.get::<String>("principal_roles")?)?.contains(&role)
+        {
+            told.push(to(&row, vec![role], services)?);
+        }
+    }
+    Ok(told)
+}
+
+fn roles(text: &str) -> Result<Vec<Role>, StoreError> {
+    let unreadable = || StoreError::Unreadable { column: "roles" };
+    let texts: Vec<String> = serde_json::from_str(text).map_err(|_| unreadable())?;
+    texts.iter().map(|role| role.parse().map_err(|_| unreadable())).collect()
+}
+
+fn to(row: &Row, roles: Vec<Role>, services: Vec<Uuid>) -> Result<Told, StoreError> {
+    Ok(Told {
+        user: row.get("id")?,
+        party: row.maybe_parsed("party")?,
+        roles,
+        services,
+        address: row.get("address")?,
+        language: row.get::<String>("language")?.parse().map_err(|_| StoreError::Unreadable { column: "language" })?,
+    })
 }
 
 impl Store {

@@ -161,6 +161,18 @@ fn danish(kind: Kind) -> Words {
             "En klient, der kun kender den hidtidige nøgle, afviser fra da af at forbinde.",
             "Tilføj nøglen i klientens known_hosts inden tidspunktet, og lad den hidtidige blive stående, til den nye vises. Er I i tvivl om brevet, så spørg platformens drift ad en anden vej.",
         ),
+        Kind::DelegationGiven => words(
+            "Rolle delegeret",
+            "En person i jeres myndighed har ladet en kollega handle i en af sine roller i en periode.",
+            "Kollegaen kan fra det tidspunkt, der står her, beslutte i rollen, som personen selv kan. Begge navne står ved det, der besluttes.",
+            "Kender I ikke delegeringen, så træk den straks tilbage på siden, og sig det til gatewayens drift.",
+        ),
+        Kind::DelegationEnded => words(
+            "Delegering ophørt",
+            "En delegering af en rolle er ophørt før tiden.",
+            "Kollegaen kan ikke længere handle i rollen. Det, der er besluttet efter den, står ved magt.",
+            "Find en anden stedfortræder, hvis der fortsat skal være en.",
+        ),
     }
 }
 
@@ -298,6 +310,18 @@ fn english(kind: Kind) -> Words {
             "A client that knows the present key alone refuses to connect from then on.",
             "Add the key to the client's known_hosts before that instant, and let the present one stand until the new one is shown. If in doubt about the letter, ask the platform's operators by another way.",
         ),
+        Kind::DelegationGiven => words(
+            "Role delegated",
+            "A person of your authority lets a colleague act in one of their roles for a time.",
+            "From the instant named here the colleague can decide in the role as the person can. Both names stand by what is decided.",
+            "If you do not know the delegation, take it back on its page at once, and tell the gateway's operators.",
+        ),
+        Kind::DelegationEnded => words(
+            "Delegation ended",
+            "A delegation of a role has ended before its time.",
+            "The colleague can act in the role no longer. What was decided by it stands.",
+            "Find another substitute if there is to be one.",
+        ),
     }
 }
 
@@ -340,6 +364,9 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
     if let Some(at) = notice.at {
         line("Tidspunkt", "When", day(at, language));
     }
+    if let Some(by) = &notice.by {
+        line("Besluttet af", "Decided by", by.clone());
+    }
     if let Some(reason) = &notice.reason {
         match notice.kind {
             // Nobody decided it.
@@ -353,6 +380,8 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
         body += match (notice.kind, da) {
             (Kind::HostKeyChanges, true) => "\nDen nye nøgles fingeraftryk, og dens linje i known_hosts:\n",
             (Kind::HostKeyChanges, false) => "\nThe new key's fingerprint, and its line in known_hosts:\n",
+            (Kind::DelegationGiven | Kind::DelegationEnded, true) => "\nDelegeringen:\n",
+            (Kind::DelegationGiven | Kind::DelegationEnded, false) => "\nThe delegation:\n",
             (Kind::NoticeTakenBack, true) => "\nSammen med aftalen:\n",
             (Kind::NoticeTakenBack, false) => "\nWith the agreement:\n",
             (_, true) => "\nDet er ændret i forhold til det, der er godkendt:\n",
@@ -386,6 +415,7 @@ mod tests {
             reason: Some("sag 7".to_owned()),
             differs: vec!["+ formål: andet".to_owned()],
             english: None,
+            by: Some("A for B (delegation 7)".to_owned()),
         }
     }
 
@@ -397,7 +427,14 @@ mod tests {
             for text in ["Konsekvens: ", "Det skal du gøre: ", "Se: https://k.example/agreements/1\n", "29.11.2026 kl. 13.00"] {
                 assert!(da.body.contains(text), "{kind:?} {text}");
             }
-            for text in ["Consequence: ", "What to do: ", "See: /agreements/1\n", "2026-11-29 13:00", "+ formål: andet"] {
+            for text in [
+                "Consequence: ",
+                "What to do: ",
+                "See: /agreements/1\n",
+                "2026-11-29 13:00",
+                "+ formål: andet",
+                "Decided by: A for B",
+            ] {
                 assert!(en.body.contains(text), "{kind:?} {text}");
             }
             assert_ne!(da.subject, en.subject);

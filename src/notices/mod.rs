@@ -3,7 +3,7 @@
 //! A notice is put in the outbox in the transaction of what it tells ([`outbox`]), so that it is there exactly when that is. The
 //! worker ([`work`]) writes each letter ([`letter`]) and hands it to the post ([`post`]): a folder, or an SMTP server. Whom a notice
 //! goes to is decided by role ([`audience`]). A notice holds nothing of a person that a service is about, and names nobody who
-//! decided.
+//! decided, but for a substitute and whom they stand for ([`crate::users::delegation`]): each of the two reads what was done in their name.
 
 pub mod address;
 pub mod audience;
@@ -66,11 +66,15 @@ pub enum Kind {
     LogOnName,
     /// The SFTP server gets another host key.
     HostKeyChanges,
+    /// A person lets a colleague act in their role for a time.
+    DelegationGiven,
+    /// That is over before its time.
+    DelegationEnded,
 }
 
 impl Kind {
     /// Each.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -93,6 +97,8 @@ impl Kind {
         Self::Silence,
         Self::LogOnName,
         Self::HostKeyChanges,
+        Self::DelegationGiven,
+        Self::DelegationEnded,
     ];
 }
 
@@ -130,6 +136,9 @@ pub struct Notice {
     /// The name in English, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub english: Option<String>,
+    /// Who decided, where that was somebody for another by delegation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Notice {
@@ -148,6 +157,7 @@ impl Notice {
             reason: None,
             differs: Vec::new(),
             english: None,
+            by: None,
         }
     }
 

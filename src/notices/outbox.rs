@@ -65,6 +65,7 @@ impl Change {
             tracing::warn!(kind = ?notice.kind, page = notice.page, "nobody who is to be told has an e-mail address; `hjemmel user mail` gives one");
         }
         let jobs = jobs(database);
+        let notice = Notice { by: self.decided_for().map(str::to_owned), ..notice.clone() };
         for told in &told {
             let waiting =
                 Waiting { id: Uuid::new_v4(), to: told.address.clone(), language: told.language, notice: notice.clone() };

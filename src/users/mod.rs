@@ -4,6 +4,7 @@
 //! certificate or by a session of the console ([`sessions`]): nothing is decided without one, but for what the holder of the
 //! store does to begin with.
 
+pub mod delegation;
 pub mod keys;
 pub mod rights;
 pub mod sessions;
@@ -196,11 +197,21 @@ impl Scope {
     }
 }
 
-/// A user who has been proven. Only [`store`] and [`sessions`] make one.
+/// A user who has been proven. Only [`store`] and [`sessions`] make one, and [`delegation`] one that acts for another.
 #[derive(Debug, Clone)]
 pub struct Actor {
     user: User,
     proof: Proof,
+    /// Where it acts by a delegation: `user` has the role and the services of that alone.
+    stands_for: Option<Box<StandsFor>>,
+}
+
+/// Who acts by a delegation, and for whom.
+#[derive(Debug, Clone)]
+struct StandsFor {
+    delegation: Uuid,
+    substitute: User,
+    principal: User,
 }
 
 /// By what a user was proven.
@@ -248,7 +259,7 @@ impl Actor {
             Proof::Certificate(certificate, _) => Proof::Certificate(certificate, Some(signature)),
             Proof::Session(id) => Proof::Session(id),
         };
-        Self { user: self.user.clone(), proof }
+        Self { user: self.user.clone(), proof, stands_for: self.stands_for.clone() }
     }
 
     /// The role in which it may do this.
@@ -257,6 +268,8 @@ impl Actor {
     /// [`ApiRefusal::ApiNotAllowed`], [`ApiRefusal::ApiPersonRequired`].
     pub fn may(&self, action: Action) -> Result<Role, ApiRefusal> {
         let role = self.user.roles.iter().copied().filter(|role| role.may(action)).max_by_key(|role| role.rank());
+        // A delegated right is not delegated on.
+        let role = role.filter(|_| self.stands_for.is_none() || action != Action::Delegate);
         match role {
             None => Err(ApiRefusal::ApiNotAllowed { action: action.told() }),
             Some(_) if action.needs_a_person() && self.user.kind != Kind::Person => {

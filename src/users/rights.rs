@@ -89,6 +89,28 @@ impl Role {
         }
     }
 
+    /// Whether a person lets a colleague act in it. An auditor asks about persons, and does so in person.
+    pub fn is_delegable(self) -> bool {
+        self.side() == Side::Authority && self != Auditor
+    }
+
+    /// As it stands in a sentence.
+    pub fn told(self) -> Detail {
+        let (da, en) = match self {
+            Operator => ("drift", "operator"),
+            OperatorReadOnly => ("drift, kun læsning", "operator, read only"),
+            SupplierAdministrator => ("forvaltningsansvarlig hos leverandør", "supplier's administrator"),
+            SystemOwner => ("systemejer", "system owner"),
+            SystemResponsible => ("systemansvarlig", "system responsible"),
+            SystemAdministrator => ("systemadministrator", "system administrator"),
+            InfrastructureResponsible => ("infrastrukturansvarlig", "infrastructure responsible"),
+            SortimentAdministrator => ("sortimentsadministrator", "value list administrator"),
+            Signatory => ("underskriver", "signatory"),
+            Auditor => ("revisor", "auditor"),
+        };
+        Detail::new(da, en)
+    }
+
     /// Whether a user in this role may do it. What is not said here may not be done.
     pub fn may(self, action: Action) -> bool {
         let allowed: &[Role] = match action {
@@ -138,6 +160,14 @@ impl Role {
             AssignTask => {
                 &[Operator, SupplierAdministrator, SystemOwner, SystemResponsible, SystemAdministrator, InfrastructureResponsible]
             }
+            Delegate => &[
+                SystemOwner,
+                SystemResponsible,
+                SystemAdministrator,
+                InfrastructureResponsible,
+                SortimentAdministrator,
+                Signatory,
+            ],
         };
         allowed.contains(&self)
     }
@@ -244,11 +274,13 @@ pub enum Action {
     StateTask,
     /// Give a task to a person, with a day and a wave.
     AssignTask,
+    /// Let a colleague act in one's role for a time.
+    Delegate,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 34] = [
+    pub const ALL: [Action; 35] = [
         SeeAgreements,
         RequestAgreement,
         ApproveAgreement,
@@ -283,6 +315,7 @@ impl Action {
         AddConnection,
         StateTask,
         AssignTask,
+        Delegate,
     ];
 
     /// The action that takes an agreement from one state to another.
@@ -306,7 +339,7 @@ impl Action {
         match self {
             RequestAgreement | ApproveAgreement | ResumeAgreement | AddRoute | ManageUsers | AcceptStore | RetireAudit
             | ManageAuthorities | ImportSortiment | PublishSortiment | OpenTrials | ExceptFile | ErasePerson | AskAudit
-            | ManageSystems | AddConnection | StateTask | AssignTask => true,
+            | ManageSystems | AddConnection | StateTask | AssignTask | Delegate => true,
             SeeAgreements | RejectAgreement | WithdrawAgreement | SuspendAgreement | EndAgreement | SeeAuthorities
             | SeeRoutes | EndRoute | SeeSortiment | SeeSubscriptions | SubscribeSortiment | SeeTrials | EndTrials | SeeCalls
             | SeeSystems | SeeConnections => false,
@@ -350,6 +383,7 @@ impl Action {
             AddConnection => ("oprette og afslutte forbindelser", "add and end connections"),
             StateTask => ("oplyse, at opgaver er udført", "state that tasks are done"),
             AssignTask => ("fordele opgaver", "give tasks to persons"),
+            Delegate => ("delegere en rolle", "delegate a role"),
         };
         Detail::new(da, en)
     }
@@ -361,7 +395,7 @@ mod tests {
 
     /// Written by hand from who the public sources say requests, signs and runs: a column a role in the order of
     /// [`Role::ALL`], `x` where it may.
-    const TABLE: [(Action, &str); 34] = [
+    const TABLE: [(Action, &str); 35] = [
         //                   op ro su ow re ad in so si au
         (SeeAgreements, "     x  x  x  x  x  x  x  x  x  x"),
         (RequestAgreement, "  x  .  x  .  x  x  .  .  .  ."),
@@ -397,6 +431,7 @@ mod tests {
         (AddConnection, "     x  .  x  .  x  x  .  .  .  ."),
         (StateTask, "         x  .  x  x  x  x  x  x  x  ."),
         (AssignTask, "        x  .  x  x  x  x  x  .  .  ."),
+        (Delegate, "          .  .  .  x  x  x  x  x  x  ."),
     ];
 
     #[test]
@@ -408,6 +443,13 @@ mod tests {
             for (role, cell) in Role::ALL.into_iter().zip(cells) {
                 assert_eq!(role.may(action), cell == "x", "{role} {action:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_role_is_delegated_by_whoever_has_it_and_an_auditors_by_nobody() {
+        for role in Role::ALL {
+            assert_eq!(role.is_delegable(), role.may(Delegate), "{role}");
         }
     }
 

@@ -13,9 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::rights::{Role, Side};
-use super::store::UserError;
+use super::store::{ActorError, UserError};
 use super::{Actor, Kind, Proof, User};
 use crate::agreements::Store;
+use crate::refusal::api::ApiRefusal;
 use crate::store::value::to_microsecond;
 use crate::store::{Row, StoreError, sql, until_it_holds};
 
@@ -217,7 +218,7 @@ impl Store {
         .bind(now)
         .bind(to_microsecond(ends_at));
         self.database().write(open).await?;
-        let actor = Actor { user, proof: Proof::Session(id) };
+        let actor = Actor { user, proof: Proof::Session(id), stands_for: None };
         Ok((secret, Session { id, means: proven.means, began_at: now, ends_at, actor }))
     }
 
@@ -226,7 +227,8 @@ impl Store {
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
     pub async fn session(&self, secret: &Secret, limits: Limits, now: Timestamp) -> Result<Option<Session>, StoreError> {
-        let known = sql("SELECT s.id AS session, s.means, s.roles AS given, s.began_at, s.seen_at, s.ends_at, s.api_user
+        let known =
+            sql("SELECT s.id AS session, s.means, s.roles AS given, s.began_at, s.seen_at, s.ends_at, s.api_user, s.delegation
              FROM console_session AS s WHERE s.secret = $1 AND s.ended_at IS NULL AND s.ends_at > $2");
         let Some(row) = self.database().first(known.bind(secret.digest()).bind(now)).await? else { return Ok(None) };
         let seen_at: Timestamp = row.get("seen_at")?;
@@ -243,8 +245,59 @@ impl Store {
             self.database().execute(seen.bind(to_microsecond(now)).bind(id)).await?;
         }
         let means = row.parsed("means")?;
-        let actor = Actor { user, proof: Proof::Session(id) };
+        let actor = Actor { user, proof: Proof::Session(id), stands_for: None };
+        let actor = match row.maybe("delegation")? {
+            None => actor,
+            // It goes on no longer than the delegation, and does not become the person's own.
+            Some(delegation) => match self.acting(actor, delegation, now).await {
+                Ok(actor) => actor,
+                Err(ActorError::Refused(_)) => return Ok(None),
+                Err(ActorError::Store(error)) => return Err(error),
+            },
+        };
         Ok(Some(Session { id, means, began_at: row.get("began_at")?, ends_at: row.get("ends_at")?, actor }))
+    }
+
+    /// Begins a session of the same person and proof that acts for a colleague by this delegation, or in the person's own right again. The one
+    /// before ends, and its forms with it: what was written as the one is not sent as the other.
+    ///
+    /// # Errors
+    /// [`ActorError`]: a delegation that is not in force, a session that is over.
+    pub async fn exchange_session(
+        &self,
+        before: &Session,
+        delegation: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<(Secret, Session), ActorError> {
+        let (id, secret, now) = (Uuid::now_v7(), Secret::new()?, to_microsecond(now));
+        let own = Actor { user: before.actor.own().clone(), proof: Proof::Session(id), stands_for: None };
+        let actor = match delegation {
+            None => own,
+            Some(delegation) => self.acting(own, delegation, now).await?,
+        };
+        let begin = sql("INSERT INTO console_session
+                 (id, secret, api_user, means, roles, subject, session_index, began_at, seen_at, ends_at, delegation)
+             SELECT $1, $2, api_user, means, roles, subject, session_index, $3, $3, ends_at, $4 FROM console_session
+             WHERE id = $5 AND ended_at IS NULL AND ends_at > $3")
+        .bind(id)
+        .bind(secret.digest())
+        .bind(now)
+        .bind(delegation)
+        .bind(before.id);
+        let end = sql("UPDATE console_session SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL").bind(now).bind(before.id);
+        let begun = until_it_holds(async || {
+            let mut transaction = self.database().begin_beside_others().await?;
+            let begun = transaction.execute(begin.clone()).await? == 1 && transaction.execute(end.clone()).await? == 1;
+            if begun {
+                transaction.commit().await?;
+            }
+            Ok::<_, StoreError>(begun)
+        })
+        .await?;
+        match begun {
+            true => Ok((secret, Session { id, means: before.means, began_at: now, ends_at: before.ends_at, actor })),
+            false => Err(ApiRefusal::ApiUserNotActive.into()),
+        }
     }
 
     /// How many sessions go on.

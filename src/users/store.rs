@@ -160,7 +160,7 @@ impl Store {
             let what = Detail::new("det er afsluttet for brugeren", "it was ended for the user");
             return Err(ApiRefusal::ApiCertificateRefused { what }.into());
         }
-        Ok(Actor { user, proof: Proof::Certificate(certificate, signature) })
+        Ok(Actor { user, proof: Proof::Certificate(certificate, signature), stands_for: None })
     }
 }
 

@@ -16,6 +16,7 @@ mod database;
 mod decided;
 #[path = "../support/decides.rs"]
 mod decides;
+mod delegations;
 mod deliveries;
 mod endings;
 mod eyes;

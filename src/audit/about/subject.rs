@@ -47,11 +47,13 @@ pub enum Subject {
     AuditLog,
     /// A host key of the SFTP server; its id follows from the fingerprint.
     SftpHostKey,
+    /// That a person lets a colleague act in their role for a time.
+    Delegation,
 }
 
 impl Subject {
     /// Every subject.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Agreement,
         Self::Route,
         Self::User,
@@ -73,6 +75,7 @@ impl Subject {
         Self::Connection,
         Self::AuditLog,
         Self::SftpHostKey,
+        Self::Delegation,
     ];
 
     /// The name in the store, in records and on screens.
@@ -99,6 +102,7 @@ impl Subject {
             Subject::Connection => "connection",
             Subject::AuditLog => "audit_log",
             Subject::SftpHostKey => "sftp_host_key",
+            Subject::Delegation => "delegation",
         }
     }
 }

@@ -287,7 +287,7 @@ pub async fn run(
         Command::Remind { id, person } => {
             let signer = person.signer()?;
             let told = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
-                let who = store.actor(signer.thumbprint(), None, now).await.map_err(DecideError::from)?;
+                let who = signer.actor(store, now).await.map_err(DecideError::from)?;
                 Ok(decisions::agreement::remind(store, &who, id, now).await?)
             })
             .await?;
@@ -480,7 +480,7 @@ async fn decide_to_open(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
-    let who = store.actor(signer.thumbprint(), None, because.at).await.map_err(DecideError::from)?;
+    let who = signer.actor(store, because.at).await.map_err(DecideError::from)?;
     let shown = store.get(decide.id).await?;
     let over = from.contains(&State::Suspended) && decisions::agreement::is_over(&shown, now);
     if !from.contains(&shown.state) || !(over || shown.may_become(State::Approved, now)) {

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use self::given::wait;
 use super::person::PersonError;
 use crate::clock::Clock;
-use crate::decisions::statement::is_signed;
+use crate::decisions::statement::is_signed_by;
 use crate::decisions::{DecideError, outbox};
 use crate::objects::settings::OpenError;
 use crate::services::Service;
@@ -439,7 +439,8 @@ fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let from = decided.from.as_deref().unwrap_or("(new)");
     writeln!(out, "{}  {} {}  {from} -> {}", decided.decided_at, decided.subject.name(), decided.id, decided.to)?;
-    let who = decided.user.map_or_else(|| "whoever holds the store".to_owned(), |user| format!("user {user}"));
+    let by = decided.delegation.map_or_else(String::new, |delegation| format!(" by delegation {delegation}"));
+    let who = decided.user.map_or_else(|| "whoever holds the store".to_owned(), |user| format!("user {user}{by}"));
     let (role, certificate) =
         (dash(decided.role.as_deref().map(str::to_owned)), dash(decided.certificate.map(|c| c.to_string())));
     writeln!(out, "    decision {}, {who}, role {role}, certificate {certificate}", decided.decision)
@@ -512,7 +513,9 @@ async fn compare(settings: &crate::store::Settings, found: &[(Decided, u64)]) ->
         compared.alike += 1;
         if let (Some(signature), Some(thumbprint)) = (&made.signature, made.certificate) {
             let certificate = store.certificate(thumbprint).await?;
-            match certificate.is_some_and(|certificate| is_signed(&certificate, signature, &made.what, &made.because)) {
+            match certificate
+                .is_some_and(|certificate| is_signed_by(&certificate, signature, &made.what, &made.because, made.by_delegation))
+            {
                 true => compared.signed += 1,
                 false => compared.wrong.push(format!("decision {id}: its signature is not that user's of this decision")),
             }

@@ -174,7 +174,7 @@ pub(super) async fn run(
     let signer = decided.who.person.signer()?;
     let because = Because::new(decided.who.reason, now);
     with_store::<_, CommandError>(&settings, Access::Change, async |store| {
-        let who = store.actor(signer.thumbprint(), None, now).await.map_err(DecideError::from)?;
+        let who = signer.actor(store, now).await.map_err(DecideError::from)?;
         let (shown, users) = with_users(store, decided.id).await?;
         let digest = told(&shown, &users, out)?;
         if decided.shown.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {

@@ -19,7 +19,7 @@ use super::validate::Validator;
 use crate::agreements::rules::Rules;
 use crate::agreements::{Change, Environment, Store, Thumbprint};
 use crate::audit::Subject;
-use crate::decisions::record::{Made, What};
+use crate::decisions::record::{Made, What, behind};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::files::home::Fingerprint;
@@ -30,7 +30,6 @@ use crate::refusal::api::ApiRefusal;
 use crate::store::value::assembled_for;
 use crate::store::{Row, Session, StoreError, sql, until_it_holds};
 use crate::users::rights::{Action, Side};
-use crate::users::store::known;
 use crate::users::{Actor, Scope, Whose};
 
 /// What is asked for.
@@ -591,9 +590,12 @@ async fn decide_once(
         return Err(ApiRefusal::ApiPreconditionFailed.into());
     }
     let asked = change.made_on(Subject::MailboxRequest, held.id).await?;
-    let asker = asked.first().and_then(|made| made.user).ok_or(ApiRefusal::ApiCreatorUnknown)?;
-    let asker = known(change.connection(), asker).await.map_err(DecideError::from)?;
-    if to == State::Approved && asker.may_be(actor.user(), because.at) {
+    let askers = match asked.first() {
+        Some(made) => behind(change.connection(), made).await?,
+        None => Vec::new(),
+    };
+    let asker = askers.first().ok_or(ApiRefusal::ApiCreatorUnknown)?;
+    if to == State::Approved && actor.is_among(&askers, because.at) {
         return Err(ApiRefusal::ApiCreatorApproves.into());
     }
     if to == State::Withdrawn && matches!(actor.scope().whose, Whose::Supplier(own) if asker.party != Some(own)) {
@@ -634,13 +636,12 @@ async fn decide_once(
 /// Whoever blocked a user does not let it in again.
 async fn not_who_blocked(change: &mut Change, user: &User, actor: &Actor) -> Result<(), RequestError> {
     let made = change.made_on(Subject::MailboxUser, user.id).await?;
-    let blocker = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()).and_then(|made| made.user);
-    if let Some(blocker) = blocker
-        && known(change.connection(), blocker).await.map_err(DecideError::from)?.person == actor.user().person
-    {
-        return Err(ApiRefusal::ApiCreatorApproves.into());
+    let Some(blocked) = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()) else { return Ok(()) };
+    let blockers = behind(change.connection(), blocked).await?;
+    match blockers.iter().any(|blocker| actor.behind().any(|now| now.person == blocker.person)) {
+        true => Err(ApiRefusal::ApiCreatorApproves.into()),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Suspends an agreement, or closes it.

@@ -273,6 +273,7 @@ fn notice(kind: Kind, held: &Agreement, name: String, at: Timestamp, cause: Caus
         kind,
         name,
         english: None,
+        by: None,
         page: "/".to_owned(),
         authority: Some(held.terms.owner),
         service: None,

@@ -21,6 +21,7 @@ fn notice(kind: Kind, own: &Agreement, at: Timestamp, reason: &str) -> Notice {
         kind,
         name: own.terms.number.to_string(),
         english: None,
+        by: None,
         page: "/".to_owned(),
         authority: Some(own.terms.owner),
         service: None,

@@ -92,6 +92,7 @@ pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError
         reason: None,
         differs: Vec::new(),
         english: None,
+        by: None,
     };
     change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
     change.commit().await?;

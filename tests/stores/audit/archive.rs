@@ -576,6 +576,7 @@ async fn an_erasure_whose_segment_left_the_node_is_read_in_the_archive_after_a_s
         role: None,
         certificate: None,
         session: None,
+        delegation: None,
         signature_sha256: None,
         shown_sha256: None,
         reason_sha256: "00".repeat(32),

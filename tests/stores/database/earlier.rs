@@ -54,6 +54,8 @@ const REFUSES_NOTHING_OF_BEFORE: &[(i64, &str, &str)] = &[
     (61, "client_system_certificate_moves", "it moves none: it was refused that"),
     (61, "client_system_certificate_ends_once", "wider: one that goes to another system is open again"),
     (68, "mailbox_quota_bytes_check", "of a column that it leaves empty"),
+    (87, "decision_delegation_stays", "of a column that it does not know"),
+    (87, "console_session_delegation_stays", "of a column that it does not know"),
 ];
 
 /// A database that is migrated step by step.

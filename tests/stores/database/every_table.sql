@@ -18,6 +18,12 @@ VALUES ('aa11', '00000000-0000-4000-8000-000000000011', 'MIIB', '2026-06-01T00:0
 INSERT INTO decision (id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason, decided_at, claimed_by, claimed_at, recorded_at)
 VALUES ('00000000-0000-4000-8000-000000000013', 'agreement', '00000000-0000-4000-8000-000000000001', 'ANMODET', 'GODKENDT',
     '00000000-0000-4000-8000-000000000011', '99999981', 'signatory', 'aa11', NULL, 'bb22', 'sag 7', '2026-01-02T03:04:05Z', NULL, NULL, NULL);
+INSERT INTO api_user (id, name, kind, party, roles, services, valid_from, valid_to, person)
+VALUES ('00000000-0000-4000-8000-000000000014', 'S. Stedfortræder', 'person', '99999981', '["system-owner"]', '[]',
+    '2026-01-01T00:00:00Z', NULL, NULL);
+INSERT INTO delegation (id, principal, substitute, role, services, valid_from, valid_to, given_at, ended_at)
+VALUES ('00000000-0000-4000-8000-000000000015', '00000000-0000-4000-8000-000000000011', '00000000-0000-4000-8000-000000000014', 'signatory',
+    '["00000000-0000-4000-8000-000000000003"]', '2026-01-01T00:00:00.000001Z', '2026-02-01T00:00:00Z', '2026-01-01T00:00:00Z', NULL);
 INSERT INTO idempotency (api_user, key, digest, answer, at)
 VALUES ('00000000-0000-4000-8000-000000000011', 'en-gang', 'cc33', '{"b":1,"a":"æ"}', '2026-01-02T03:04:05Z');
 INSERT INTO route (id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id, security, roots, signing_certificates)

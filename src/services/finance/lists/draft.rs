@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::kept::{Head, held, read, sha256};
 use crate::agreements::Store;
 use crate::audit::Subject;
-use crate::decisions::record::What;
+use crate::decisions::record::{Made, What};
 use crate::decisions::service::{Deciding, Decision, For};
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::services::finance::rules::sortiment::List;
@@ -151,9 +151,9 @@ async fn import_once(
 }
 
 /// The user who brought a draft in.
-pub(super) async fn importer(deciding: &mut Deciding<'_>, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+pub(super) async fn importer(deciding: &mut Deciding<'_>, id: Uuid) -> Result<Option<Made>, StoreError> {
     let made = deciding.change.made_on(Subject::Sortiment, id).await?;
-    Ok(made.iter().find(|made| made.what.to == DRAFT).and_then(|made| made.user))
+    Ok(made.into_iter().find(|made| made.what.to == DRAFT).filter(|made| made.user.is_some()))
 }
 
 /// Removes a draft.

@@ -13,7 +13,7 @@ use super::subscription::{self, Subscription};
 use crate::agreements::Store;
 use crate::audit::Subject;
 use crate::clock::civil_day;
-use crate::decisions::record::What;
+use crate::decisions::record::{What, behind};
 use crate::decisions::service::{Decision, For};
 use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
@@ -23,7 +23,6 @@ use crate::services::finance::rules::sortiment::{List, told, xml};
 use crate::store::jobs::JobError;
 use crate::store::{StoreError, until_it_holds};
 use crate::users::rights::Action;
-use crate::users::store::known;
 
 /// How many days ahead a version is published, where no setting says so.
 pub const DAYS: u16 = 30;
@@ -248,9 +247,9 @@ impl Proposal {
         }
         let importer = draft::importer(&mut deciding, self.head.id).await?;
         let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
-        // By person: one with two users is not two.
-        let importer = known(deciding.change.connection(), importer).await.map_err(DecideError::from)?;
-        if importer.may_be(deciding.user(), because.at) {
+        // By person: one with two users is not two, nor are a substitute and whom they stand for.
+        let importers = behind(deciding.change.connection(), &importer).await?;
+        if deciding.actor().is_among(&importers, because.at) {
             return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes).into());
         }
         if !deciding.change.publish_sortiment(&self.head, because.at).await? {
