@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::delegations::FIELD;
 use super::input::Object;
 use super::{Api, Chain, problem::of_store, unread};
 use crate::agreements::Thumbprint;
@@ -35,10 +36,20 @@ impl FromRequestParts<Api> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiRefusal> {
         let certificate = client_certificate(parts, api)?;
-        match api.store.actor(certificate, None, api.clock.now()).await {
-            Ok(actor) => Ok(Self(actor)),
-            Err(ActorError::Refused(refusal)) => Err(refusal),
-            Err(ActorError::Store(error)) => Err(of_store(error)),
+        let of = |error| match error {
+            ActorError::Refused(refusal) => refusal,
+            ActorError::Store(error) => of_store(error),
+        };
+        let now = api.clock.now();
+        let actor = api.store.actor(certificate, None, now).await.map_err(of)?;
+        // What is no delegation must not be done in the user's own right.
+        let invalid = || ApiRefusal::ApiHeaderInvalid { field: "Hjemmel-Delegation".to_owned() };
+        match one(&parts.headers, FIELD, invalid)? {
+            None => Ok(Self(actor)),
+            Some(id) => {
+                let id = crate::text::uuid(id).ok_or_else(invalid)?;
+                api.store.acting(actor, id, now).await.map(Self).map_err(of)
+            }
         }
     }
 }

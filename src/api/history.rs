@@ -13,7 +13,7 @@ use super::problem::{ReadProblems, of_decision, of_store};
 use super::{connections, trials, value_lists};
 use crate::audit::Subject;
 use crate::decisions::record::Made;
-use crate::decisions::{agreement, route};
+use crate::decisions::{agreement, delegation, route};
 use crate::refusal::api::ApiRefusal;
 
 /// One decision.
@@ -44,6 +44,10 @@ pub struct Proof {
     pub decision: Uuid,
     /// The user, by id.
     pub user: Option<Uuid>,
+    /// The delegation by which the user decided for another; null: in their own right.
+    pub delegation: Option<Uuid>,
+    /// The user in whose right it was decided; null: the user's own.
+    pub stood_for: Option<Uuid>,
     /// The role in which it was decided.
     #[schema(max_length = 40)]
     pub role: Option<&'static str>,
@@ -62,6 +66,8 @@ impl Proof {
         Self {
             decision: made.id,
             user: made.user,
+            delegation: made.by_delegation.map(|by| by.delegation),
+            stood_for: made.by_delegation.map(|by| by.principal),
             role: made.role.map(|role| role.name()),
             certificate: made.certificate.map(|certificate| certificate.to_string()),
             shown: made.what.shown.clone(),
@@ -161,16 +167,24 @@ pub async fn of_connection(State(api): State<Api>, caller: Caller, Id(id): Id) -
     of(&api, Subject::Connection, id).await
 }
 
+/// What was decided on a delegation: who gave it, and who took it back or with what it ended.
+#[utoipa::path(get, operation_id = "listDelegationDecisions", path = "/api/v1/delegations/{id}/decisions", tag = "delegations", params(("id" = Uuid, Path, description = "The delegation.")),
+    responses((status = 200, description = "The decisions, oldest first.", body = History), ReadProblems))]
+pub async fn of_delegation(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Response, ApiRefusal> {
+    delegation::seen(&api.store, &caller, id).await.map_err(of_decision)?;
+    of(&api, Subject::Delegation, id).await
+}
+
 pub(super) async fn of(api: &Api, subject: Subject, id: Uuid) -> Result<Response, ApiRefusal> {
     let made = api.store.made_on(subject, id).await.map_err(of_store)?;
     let users = api.store.users().await.map_err(of_store)?;
-    let name = |made: &Made| users.iter().find(|user| Some(user.id) == made.user).map(|user| user.name.clone());
+    let name = |id: Uuid| users.iter().find(|user| user.id == id).map(|user| user.name.clone());
     let items = made
         .iter()
         .map(|made| DecisionView {
             from: made.what.from.clone(),
             to: made.what.to.clone(),
-            by: name(made),
+            by: made.by(name),
             decided_at: Some(made.because.at),
             reason: Some(made.because.reason.clone()),
             proof: Some(Proof::of(made)),

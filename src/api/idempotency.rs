@@ -87,6 +87,11 @@ pub async fn once<F>(
 where
     F: Future<Output = Result<Answer, ApiRefusal>> + Send + 'static,
 {
+    // The same bytes by a delegation are another request.
+    let digest = match actor.by_delegation() {
+        Some(by) => sha256(&format!("{digest} by {}", by.delegation)),
+        None => digest,
+    };
     let Some(name) = name(headers)? else { return done(tokio::spawn(work(None)).await) };
     let key = Key { user: actor.user().id, name, digest, at: to_microsecond(api.clock.now()) };
     if let Some(answer) = answered(api, &key).await? {

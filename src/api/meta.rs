@@ -40,6 +40,7 @@ use crate::refusal::api::ApiRefusal;
         (name = "value lists", description = "Versions of value lists: import a draft, publish it, say who gets it."),
         (name = "trials", description = "The times within which an authority's deliveries may be tests."),
         (name = "connections", description = "What must be done before a system may use a service, and what is done of it."),
+        (name = "delegations", description = "That a colleague acts in one's role for a time. Whoever does names the delegation in the header field Hjemmel-Delegation of any request."),
         (name = "meta", description = "The API itself.")
     ),
     components(schemas(Problem, SideName, StateName, FormatName, PublishedName)),
@@ -67,8 +68,8 @@ impl Modify for MutualTls {
 pub struct WhoAmI {
     /// The user's id.
     pub id: Uuid,
-    /// Its name.
-    #[schema(max_length = 200)]
+    /// Its name; by delegation also whom it stands for, and by which.
+    #[schema(max_length = 500)]
     pub name: String,
     /// `person` or `system`.
     #[schema(max_length = 6)]
@@ -82,6 +83,8 @@ pub struct WhoAmI {
     /// The services that its roles are for; empty: all.
     #[schema(max_items = 1000)]
     pub services: Vec<Uuid>,
+    /// The delegation by which it acts, where the request names one: then the roles and services are those of that alone.
+    pub delegation: Option<Uuid>,
     /// SHA-256 of the certificate that was shown.
     #[schema(max_length = 64)]
     pub certificate: String,
@@ -101,6 +104,7 @@ pub async fn whoami(caller: Caller) -> Response {
         party: user.party.map(|cvr| cvr.to_string()),
         roles: user.roles.iter().map(|role| role.name()).collect(),
         services: user.services.clone(),
+        delegation: caller.by_delegation().map(|by| by.delegation),
         certificate: caller.certificate().map(|shown| shown.to_string()).unwrap_or_default(),
         valid_to: user.valid_to,
     };

@@ -8,6 +8,7 @@
 pub mod agreements;
 pub mod authorities;
 pub mod connections;
+pub mod delegations;
 pub mod extract;
 pub mod files;
 pub mod history;
@@ -196,6 +197,10 @@ fn router() -> OpenApiRouter<Api> {
         .routes(routes!(connections::withdraw))
         .routes(routes!(connections::assign))
         .routes(routes!(history::of_connection))
+        .routes(routes!(delegations::list, delegations::give))
+        .routes(routes!(delegations::get))
+        .routes(routes!(delegations::end))
+        .routes(routes!(history::of_delegation))
         .routes(routes!(partners::list, partners::ask))
         .routes(routes!(partners::get))
         .routes(routes!(partners::decisions, partners::decide))

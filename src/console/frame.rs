@@ -43,6 +43,8 @@ pub struct Who {
     pub roles: String,
     /// The authority or company.
     pub party: Option<String>,
+    /// Whether they act for a colleague, by delegation.
+    pub acts: bool,
 }
 
 /// What stands around a page. Every template has one by the name `frame`.
@@ -86,6 +88,7 @@ impl Frame {
             name: actor.user().name.clone(),
             roles: actor.user().roles.iter().map(|role| role_name(*role, english)).collect::<Vec<_>>().join(", "),
             party: actor.user().party.map(|cvr| cvr.to_string()),
+            acts: actor.by_delegation().is_some(),
         });
         Self {
             language: asked.language,

@@ -23,7 +23,7 @@ use super::session::{self, AtProvider, Means, Proven, Visit};
 use super::stop::Stop;
 use super::{Asked, Console, guard};
 use crate::config;
-use crate::decisions::{Because, user};
+use crate::decisions::{Because, delegation, user};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
@@ -239,6 +239,8 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
     // The session before does not come with a form of another site: one with other roles is ended here, so that what the
     // provider took away does not live on.
     console.store.end_other_sessions(&user, now).await?;
+    delegation::end_lost(&console.store, &user, &because).await?;
+    console.decided.notify_one();
     let mut response = session::open(&console, &asked, &proven, local_path(&fields.text("RelayState"))).await?;
     if let Some(pending) = pending {
         set_cookie(&mut response, &format!("{pending}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=None"))?;

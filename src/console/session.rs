@@ -16,12 +16,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
+use uuid::Uuid;
 
 use super::form::{Fields, Form};
 use super::frame::{Frame, page};
 use super::stop::{Kept, Stop};
 use super::{Asked, Console, saml};
 use crate::config::OneTimeLinks;
+use crate::decisions::DecideError;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::signon::request::local_path;
@@ -188,11 +190,29 @@ pub async fn open(console: &Console, asked: &Asked, proven: &Proven, next: &str)
     console.metrics.logged_on(proven.means.name());
     tracing::info!(session = %session.id, user = %session.actor.user().id, means = proven.means.name(), "logged on to the console");
     let next = asked.next.as_deref().filter(|_| next == "/").unwrap_or(next);
+    let mut response = leads(&secret, next)?;
+    forget_next(&mut response, asked);
+    Ok(response)
+}
+
+/// Goes on in a session that acts for a colleague by this delegation, or in one's own right again; the one before ends.
+///
+/// # Errors
+/// A delegation that is not in force, a store that does not answer.
+pub async fn exchange(console: &Console, visit: &Visit, delegation: Option<Uuid>, next: &str) -> Result<Response, Stop> {
+    let now = console.clock.now();
+    let exchanged = console.store.exchange_session(&visit.session, delegation, now).await;
+    let (secret, session) = exchanged.map_err(DecideError::from)?;
+    tracing::info!(session = %session.id, before = %visit.session.id, acts = delegation.is_some(), "a session of the console gave way to another");
+    leads(&secret, next)
+}
+
+/// Leads to a page of ours, with the cookie of a session that has begun.
+fn leads(secret: &Secret, next: &str) -> Result<Response, Stop> {
     let mut response = Redirect::to(next_page(next)).into_response();
     let cookie = format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", secret.reveal());
     let cookie = HeaderValue::from_str(&cookie).map_err(|_| ApiRefusal::ApiInternal)?;
     response.headers_mut().append(SET_COOKIE, cookie);
-    forget_next(&mut response, asked);
     Ok(response)
 }
 

@@ -174,7 +174,7 @@ pub fn token(page: &Answer) -> String {
 }
 
 /// The cookie that an answer sets.
-fn set_cookie(answer: &Answer) -> String {
+pub fn set_cookie(answer: &Answer) -> String {
     let all = answer.headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned());
     all.into_iter().find(|value| value.starts_with(COOKIE)).unwrap_or_else(|| panic!("no cookie: {:?}", answer.headers))
 }

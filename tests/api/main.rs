@@ -32,6 +32,7 @@ mod connections;
 mod console;
 mod console_changes;
 mod contract;
+mod delegations;
 mod http;
 mod log_on;
 mod mailboxes;

@@ -103,6 +103,12 @@ const API: &[(&str, &str, &str, &str)] = &[
     ("POST /api/v1/connections/{id}/statements", "connection", "x . . x c c c c c .", "n n n n n n n n"),
     ("POST /api/v1/connections/{id}/withdrawals", "stated", "x . . x c c c c c .", "n n n n n n n n"),
     ("POST /api/v1/connections/{id}/assignments", "connection", "x . . x x x x . . .", "n n n n n n n n"),
+    // Each delegates a role of its own to a colleague. One that was given is seen by the two, the authority's auditor and the operators.
+    ("GET /api/v1/delegations", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("GET /api/v1/delegations/{id}", "delegation", "x  x  .  n  n  n  n  n  n  x", ".  n  n  n  n  n  n  n"),
+    ("GET /api/v1/delegations/{id}/decisions", "delegation", "x x . n n n n n n x", ". n n n n n n n"),
+    ("POST /api/v1/delegations", "", ".  .  .  x  x  x  x  x  x  .", ".  x  x  x  x  x  x  ."),
+    ("POST /api/v1/delegations/{id}/end", "delegation", "x . . n n n n n n .", ". n n n n n n n"),
     // Partner agreements: any company asks an authority; a company sees what it asked for, and no agreement, which is the authority's.
     ("GET /api/v1/partner-requests", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
     ("GET /api/v1/partner-requests/{id}", "partner-request", "x x x x x x x x x x", "n n n n n n n n"),
@@ -169,6 +175,12 @@ const CONSOLE: &[(&str, &str, &str, &str)] = &[
     ("POST /connections/{id}/state", "connection", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/withdraw", "stated", "x  .  .  x  c  c  c  c  c  .", "n  n  n  n  n  n  n  n"),
     ("POST /connections/{id}/assign", "connection", "x . . x x x x . . .", "n n n n n n n n"),
+    ("GET /delegations", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
+    ("POST /delegations", "", ".  .  .  x  x  x  x  x  x  .", ".  x  x  x  x  x  x  ."),
+    // To whom it was given alone acts by it.
+    ("POST /delegations/{id}/act", "delegation", "n  n  n  n  n  n  n  n  n  n", "n  n  n  n  n  n  n  n"),
+    ("POST /delegations/{id}/end", "delegation", "x  .  .  n  n  n  n  n  n  .", ".  n  n  n  n  n  n  n"),
+    ("POST /delegations/own", "", "x  x  x  x  x  x  x  x  x  x", "x  x  x  x  x  x  x  x"),
     ("GET /calls", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
     ("GET /calls/{id}", "nothing", "n  n  .  n  n  n  n  n  n  n", ".  n  n  n  n  n  n  n"),
     ("GET /errors", "", "x  x  .  x  x  x  x  x  x  x", ".  x  x  x  x  x  x  x"),
@@ -348,6 +360,10 @@ impl World {
             }
             "subscription" => self.made(&house.operator, "/api/v1/value-list-subscriptions", &subscription()).await,
             "trial" => self.made(&house.operator, "/api/v1/trials", &trial()).await,
+            "delegation" => {
+                let body = delegation(house.responsible.id, Role::Signatory);
+                self.made(&house.signatory, "/api/v1/delegations", &body).await
+            }
             "partner-request" => self.made(&house.supplier, "/api/v1/partner-requests", &partner(&number())).await,
             "partner" => self.partner().await,
             "file" => {
@@ -541,6 +557,7 @@ impl World {
             }
             ("POST", "/api/v1/value-list-subscriptions") => Some(subscription()),
             ("POST", "/api/v1/trials") => Some(trial()),
+            ("POST", "/api/v1/delegations") => Some(delegation(self.colleague_of(tries), tries.role)),
             ("POST", "/api/v1/connections") => Some(self.connected(variant, on, tries).await),
             ("POST", "/api/v1/partner-requests") => Some(partner(&number())),
             ("POST", "/api/v1/partner-requests/{id}/decisions") => Some(decided_on(variant, on)),
@@ -611,6 +628,11 @@ impl World {
             }
             "/connections/{id}/consent" => and(&[("side", "receiver")]),
             "/connections/{id}/assign" => and(&[("task", TASK), ("wave", "2")]),
+            "/delegations" => {
+                let substitute = self.colleague_of(tries).to_string();
+                let last = in_days(30);
+                and(&[("id", &new), ("substitute", &substitute), ("role", tries.role.name()), ("valid_to", &last)]);
+            }
             "/persons/{row}/decide" => and(&[("what", "retry")]),
             "/value-lists" => and(&[("service", SERVICE), ("format", "xml"), ("content", text(&supplement(), "content"))]),
             "/value-lists/{id}/publish" | "/value-lists/{id}/remove" => {
@@ -627,6 +649,11 @@ impl World {
         }
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.konsol.post(&tries.cookie, &place, &body).await
+    }
+
+    /// Somebody of the same authority.
+    fn colleague_of(&self, tries: &Tries) -> Uuid {
+        if tries.party == Some(OTHER) { self.neighbour.id } else { self.house().responsible.id }
     }
 
     async fn supplier_cookie(&self) -> String {
@@ -719,6 +746,11 @@ fn subscription() -> Value {
 fn trial() -> Value {
     let closes = (Clock::system().now() + SignedDuration::from_hours(8)).to_string();
     json!({"service": Uuid::new_v4(), "authority": OWN, "opens_at": null, "closes_at": closes, "reason": "sag 7"})
+}
+
+fn delegation(substitute: Uuid, role: Role) -> Value {
+    let until = (Clock::system().now() + SignedDuration::from_hours(8)).to_string();
+    json!({"substitute": substitute, "role": role.name(), "valid_to": until, "reason": "sag 7"})
 }
 
 fn connection() -> Value {

@@ -26,7 +26,7 @@ const assets = join(root, 'node_modules/dkfds/dist');
 const PAGES = {
   operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/value-lists/new', '/value-lists/subscriptions', '/routes/new', '/connections/new', '/persons', '/law', '/law/*', '/nowhere'],
   'supplier-administrator': ['/', '/agreements', '/requests', '/requests/new', '/systems', '/value-lists', '/calls'],
-  signatory: ['/', '/agreements', '/agreements/5a9e0000-0000-4000-8000-0000000000c0', '/calls'],
+  signatory: ['/', '/agreements', '/agreements/5a9e0000-0000-4000-8000-0000000000c0', '/calls', '/delegations'],
   auditor: ['/', '/auditor', '/calls', '/agreements'],
 };
 const DEMO_AGREEMENT = '/agreements/5a9e0000-0000-4000-8000-0000000000c0';

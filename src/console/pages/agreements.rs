@@ -24,6 +24,7 @@ use crate::console::frame::{Frame, Place, page};
 use crate::console::session::Visit;
 use crate::console::stop::Stop;
 use crate::decisions::agreement as decisions;
+use crate::decisions::record::Made;
 use crate::decisions::{Because, By, approval, ending, life, shown};
 use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
@@ -195,7 +196,7 @@ async fn drawn(
     let frame = visit.frame(console, "En serviceaftale", "A service agreement");
     let made = console.store.made_on(Subject::Agreement, agreement.id).await?;
     let mut users = BTreeMap::new();
-    for user in made.iter().filter_map(|made| made.user) {
+    for user in made.iter().flat_map(Made::users) {
         if let Entry::Vacant(place) = users.entry(user) {
             place.insert(console.store.user(user).await.ok());
         }
@@ -229,12 +230,9 @@ async fn drawn(
     let may_remind = agreement.state == Stands::Requested && actor.may(Action::RequestAgreement).is_ok();
     let past = made.iter().map(|made| Past {
         to: made.what.to.clone(),
-        by: match made.user {
-            Some(user) => {
-                users.get(&user).and_then(|user| user.as_ref()).map_or_else(|| user.to_string(), |user| user.name.clone())
-            }
-            None => frame.t("Driften, ved lageret", "The operators, at the store").to_owned(),
-        },
+        by: made
+            .by(|user| users.get(&user).and_then(|user| user.as_ref()).map(|user| user.name.clone()))
+            .unwrap_or_else(|| frame.t("Driften, ved lageret", "The operators, at the store").to_owned()),
         at: made.because.at,
         reason: made.because.reason.clone(),
         shown: made.what.shown.clone(),

@@ -5,6 +5,7 @@ pub mod auditor;
 pub mod calls;
 pub mod connection;
 pub mod connections;
+pub mod delegations;
 pub mod errors;
 pub mod files;
 pub mod history;
@@ -48,6 +49,7 @@ pub const MENU: &[Place] = &[
     services::PLACE,
     value_lists::PLACE,
     law::PLACE,
+    delegations::PLACE,
     auditor::PLACE,
 ];
 
@@ -61,6 +63,7 @@ pub(super) fn router() -> Router<Console> {
         .merge(route::router())
         .merge(connections::router())
         .merge(connection::router())
+        .merge(delegations::router())
         .merge(calls::router())
         .merge(errors::router())
         .merge(files::router())
