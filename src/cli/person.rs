@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
 use crate::decisions::statement::{SignError, Signer};
 use crate::signature::credentials::{Credentials, CredentialsError};
 
@@ -14,6 +16,9 @@ pub(super) struct Person {
     /// Its key (PEM), which signs the decision
     #[arg(long, value_name = "FILE", required_unless_present = "by")]
     key: Option<PathBuf>,
+    /// The delegation by which the person decides for a colleague (`hjemmel user delegations`); left out: in their own right
+    #[arg(long, value_name = "UUID", conflicts_with = "by")]
+    delegation: Option<Uuid>,
     /// Gone: a name proves nobody
     #[arg(long, value_name = "NAME", hide = true)]
     by: Option<String>,
@@ -38,13 +43,16 @@ pub enum PersonError {
 impl Person {
     /// Whoever holds these, where a command has options of its own for them.
     pub(super) fn of(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Self {
-        Self { certificate: certificate.clone(), key: key.clone(), by: None }
+        Self { certificate: certificate.clone(), key: key.clone(), delegation: None, by: None }
     }
 
     /// Reads the key and its certificate.
     pub(super) fn signer(&self) -> Result<Signer, PersonError> {
         match (&self.by, &self.certificate, &self.key) {
-            (None, Some(certificate), Some(key)) => Ok(Signer::new(&Credentials::from_pem_files(certificate, key)?)?),
+            (None, Some(certificate), Some(key)) => {
+                let signer = Signer::new(&Credentials::from_pem_files(certificate, key)?)?;
+                Ok(signer.by_delegation(self.delegation))
+            }
             _ => Err(PersonError::ByIsGone),
         }
     }

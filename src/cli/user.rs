@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::person::PersonError;
+use super::person::{Person, PersonError};
 use super::place::{Place, PlaceError, one_line, with_store};
 use crate::agreements::{Store, Thumbprint};
 use crate::clock::Clock;
 use crate::decisions::statement::Signer;
-use crate::decisions::{Because, By, DecideError, user};
+use crate::decisions::{Because, By, DecideError, delegation, user};
 use crate::id::cvr::Cvr;
 use crate::notices::address::{self, Language};
 use crate::signature::credentials::{Credentials, CredentialsError, certificates_from_pem_file};
 use crate::signature::key::{Certificate, KeyError};
 use crate::store::{Access, StoreError, value::to_microsecond};
+use crate::users::delegation::{Told, Wanted};
 use crate::users::rights::Role;
 use crate::users::store::UserError;
 use crate::users::{Kind, NoUser, User};
@@ -36,6 +37,8 @@ Examples:
     --reason \"first operator\" --config hjemmel.toml
   hjemmel user add-certificate ID --certificate new.pem --reason \"renewed\" \\
     --signed-certificate drift.pem --signed-key drift.key.pem --config hjemmel.toml
+  hjemmel user delegate --to ID --role signatory --until 2027-01-05T00:00:00+01:00 \\
+    --reason \"leave\" --certificate jensen.pem --key jensen.key.pem --config hjemmel.toml
   hjemmel user end ID --reason \"has left\" --config hjemmel.toml
 
 Roles: operator, operator-read-only; supplier-administrator (of a company);
@@ -51,6 +54,24 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Let a colleague act in one's role for a time; both are told by mail
+    Delegate(Box<Delegate>),
+    /// List delegations: who acts for whom, in which role, from when to when
+    Delegations {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a delegation back, at once: by whoever gave it, whoever may act by it, or an operator
+    EndDelegation {
+        /// The delegation's id
+        id: Uuid,
+        /// Why, in a sentence
+        #[arg(long, value_name = "TEXT", value_parser = one_line)]
+        reason: String,
+        #[command(flatten)]
+        person: Person,
+    },
     /// Add a user
     Add(Box<Add>),
     /// List users: roles, whom they act for, and until when
@@ -142,6 +163,30 @@ struct Add {
     person: Option<Uuid>,
     #[command(flatten)]
     decide: Decide,
+}
+
+#[derive(Debug, clap::Args)]
+struct Delegate {
+    /// The user who may act, of the same authority
+    #[arg(long, value_name = "UUID")]
+    to: Uuid,
+    /// The role, one of one's own; an auditor's is not delegated
+    #[arg(long, value_name = "ROLE")]
+    role: Role,
+    /// A service that the role is for, by UUID or with --config by name; may be given again; left out: all of them
+    #[arg(long, value_name = "NAME|UUID")]
+    service: Vec<String>,
+    /// The first instant at which it holds; now unless given
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<Timestamp>,
+    /// The first instant at which it no longer does; 366 days from now at most
+    #[arg(long, value_name = "INSTANT")]
+    until: Timestamp,
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT", value_parser = one_line)]
+    reason: String,
+    #[command(flatten)]
+    person: Person,
 }
 
 /// Why, and by whom.
@@ -299,6 +344,44 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 None => writeln!(out, "user {id} is told nowhere")?,
             }
         }
+        Command::Delegate(given) => {
+            let services = given.service.iter().map(|named| args.place.service(named, now)).collect::<Result<_, _>>()?;
+            let (signer, because) = (given.person.signer()?, Because::new(given.reason, now));
+            let (from, to) = (given.from.map(to_microsecond), to_microsecond(given.until));
+            let new = delegation::New { id: Uuid::now_v7(), substitute: given.to, role: given.role, services, from, to };
+            let told = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
+                Ok(delegation::give(store, By::Key(&signer), &new, &because, None).await?)
+            })
+            .await?;
+            line(&told, now, out)?;
+        }
+        Command::Delegations { json } => {
+            let mut wanted = Wanted { limit: 1000, ..Wanted::default() };
+            let all = with_store::<_, CommandError>(&settings, Access::Look, async |store| {
+                let mut all = Vec::new();
+                loop {
+                    let found = store.delegations(&wanted).await?;
+                    wanted.after = found.last().map(|told| told.delegation.id);
+                    all.extend(found);
+                    if wanted.after.is_none() {
+                        return Ok(all);
+                    }
+                }
+            })
+            .await?;
+            if json {
+                as_json(&all.iter().map(|told| ShownDelegation::of(told, now)).collect::<Vec<_>>(), out)?;
+            } else if all.is_empty() {
+                writeln!(out, "There are no delegations. Give one with `hjemmel user delegate`.")?;
+            } else {
+                all.iter().try_for_each(|told| line(told, now, out))?;
+            }
+        }
+        Command::EndDelegation { id, reason, person } => {
+            let (signer, because) = (person.signer()?, Because::new(reason, now));
+            let ended = async |store: &Store| Ok(delegation::take_back(store, By::Key(&signer), id, &because, None).await?);
+            line(&with_store::<_, CommandError>(&settings, Access::Change, ended).await?, now, out)?;
+        }
         Command::End { id, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             let ended = async |store: &Store| Ok(user::end(store, signer.as_ref().map(By::Key), id, &because).await?);
@@ -349,6 +432,55 @@ fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out, "from          {}", user.valid_from)?;
     writeln!(out, "to            {}", user.valid_to.map_or("no end".to_owned(), |to| format!("{to} (not included)")))
+}
+
+fn line(told: &Told, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    let Told { delegation, principal, substitute, reason } = told;
+    let services = match delegation.services.as_slice() {
+        [] => "all services".to_owned(),
+        services => services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let (id, role, stands) = (delegation.id, delegation.role, delegation.stands(now));
+    let (from, to) = (delegation.valid_from, delegation.valid_to);
+    writeln!(
+        out,
+        "{id}  {stands:8}  {substitute} for {principal} as {role} ({services}), {from} to {to} (not included): {reason}"
+    )
+}
+
+/// A delegation for a program.
+#[derive(Serialize)]
+struct ShownDelegation<'a> {
+    id: Uuid,
+    principal: Uuid,
+    substitute: Uuid,
+    role: &'static str,
+    services: &'a [Uuid],
+    valid_from: Timestamp,
+    valid_to: Timestamp,
+    stands: &'static str,
+    given_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    reason: &'a str,
+}
+
+impl<'a> ShownDelegation<'a> {
+    fn of(told: &'a Told, now: Timestamp) -> Self {
+        let delegation = &told.delegation;
+        Self {
+            id: delegation.id,
+            principal: delegation.principal,
+            substitute: delegation.substitute,
+            role: delegation.role.name(),
+            services: &delegation.services,
+            valid_from: delegation.valid_from,
+            valid_to: delegation.valid_to,
+            stands: delegation.stands(now),
+            given_at: delegation.given_at,
+            ended_at: delegation.ended_at,
+            reason: &told.reason,
+        }
+    }
 }
 
 /// A user for a program.
