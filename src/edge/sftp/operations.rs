@@ -312,7 +312,7 @@ impl<H: Home> Operations<H> {
         })
     }
 
-    /// The file of a name, as this session sees it: what it writes now and what its user has put is there to it.
+    /// The file of a name, as this session sees it: what it writes now and what it has put is there to it.
     async fn there(&mut self, folder: &H::Folder, name: &Name) -> Result<Entry, Problem> {
         if let Some(file) = self.being_written(folder, name) {
             return Ok(file.entry());
@@ -343,6 +343,12 @@ impl<H: Home> Operations<H> {
             Place::File(folder, name) => (folder, name),
             Place::NoName(_) | Place::Elsewhere => return Err(Problem::NoSuchFile),
         };
+        if attrs.size.is_none() && self.being_written(&folder, &name).is_none() {
+            return match self.home.stat(&folder, &name).await {
+                Err(Problem::NoSuchFile) if self.put.times_set(&folder, &name, self.clock.now()) => Ok(answers::done(id)),
+                found => found.map(|_| answers::done(id)),
+            };
+        }
         let there = self.there(&folder, &name).await?;
         match attrs.size {
             Some(size) if size != there.size => {

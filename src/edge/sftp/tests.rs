@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::host_keys::Kind;
-use super::put::FOR_OTHERS;
+use super::put::{SHOWN, TAKES_TIMES};
 use super::*;
 use crate::files::home::{Account, Fingerprint, Problem};
 use crate::stub::files::{PlainHome, PlainHomes};
@@ -535,9 +535,9 @@ async fn a_file_that_its_trigger_took_is_still_there_to_the_session_that_put_it(
     assert_eq!(status(sftp.readdir(&listing).await), StatusCode::Eof);
 }
 
-/// rclone writes over one connection of its pool, and sets the times and asks for the size over another.
+/// rclone writes over one connection of its pool, sets the times over another, and asks for the size over a third.
 #[tokio::test]
-async fn a_file_that_its_trigger_took_is_there_for_a_while_to_every_connection_of_the_user_that_put_it_and_to_nobody_else() {
+async fn the_times_of_a_file_that_was_taken_are_set_over_any_connection_of_its_user_which_then_finds_it_and_nobody_else() {
     let world = World::new(quick()).await;
     let key = Arc::new(new_key());
     world.homes.allow("OPUS", vec![fingerprint(&key)]).unwrap();
@@ -546,26 +546,29 @@ async fn a_file_that_its_trigger_took_is_there_for_a_while_to_every_connection_o
         put(&first, name).await;
     }
     assert!(!world.out("x").exists(), "it is taken");
-    let (_later, later) = world.sftp().await;
+    let (_third, third) = world.sftp().await;
     let (theirs, admitted) = world.log_on("OPUS", key).await;
     assert!(admitted.success());
     let theirs = opened(&theirs).await;
     for name in ["OUT/x", "OUT/x.trigger"] {
-        for sftp in [&second, &later] {
-            assert_eq!(status(sftp.setstat(name, times()).await), StatusCode::Ok, "{name}");
+        assert_eq!(status(third.stat(name).await), StatusCode::NoSuchFile, "{name}: nothing is there to go on with");
+        assert_eq!(status(theirs.setstat(name, times()).await), StatusCode::NoSuchFile, "{name}");
+        assert_eq!(status(second.setstat(name, times()).await), StatusCode::Ok, "{name}");
+        for sftp in [&second, &third] {
             assert_eq!(sftp.stat(name).await.unwrap().attrs.size, Some(7), "{name}");
             assert_eq!(sftp.lstat(name).await.unwrap().attrs.size, Some(7), "{name}");
         }
         assert_eq!(status(theirs.stat(name).await), StatusCode::NoSuchFile, "{name}");
-        assert_eq!(status(theirs.setstat(name, times()).await), StatusCode::NoSuchFile, "{name}");
     }
-    // Whoever looks later whether it was taken sees that it was.
-    world.ahead.store(FOR_OTHERS.as_secs().try_into().unwrap(), Ordering::Relaxed);
-    for sftp in [&second, &later] {
-        assert_eq!(status(sftp.stat("OUT/x").await), StatusCode::NoSuchFile);
-        assert_eq!(status(sftp.setstat("OUT/x", times()).await), StatusCode::NoSuchFile);
-    }
+    assert_eq!(status(third.setstat("OUT/y", times()).await), StatusCode::NoSuchFile, "nobody put it");
+    let pass = |time: Duration| world.ahead.fetch_add(time.as_secs().try_into().unwrap(), Ordering::Relaxed);
+    pass(SHOWN);
+    assert_eq!(status(third.stat("OUT/x").await), StatusCode::NoSuchFile, "whoever looks whether it was taken sees that it was");
+    assert_eq!(status(third.setstat("OUT/x", times()).await), StatusCode::Ok);
+    pass(TAKES_TIMES);
+    assert_eq!(status(third.setstat("OUT/x", times()).await), StatusCode::NoSuchFile);
     assert_eq!(first.stat("OUT/x").await.unwrap().attrs.size, Some(7), "as long as the channel that put it is open");
+    assert_eq!(status(first.setstat("OUT/x", times()).await), StatusCode::Ok);
 }
 
 #[tokio::test]
