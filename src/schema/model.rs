@@ -146,6 +146,8 @@ pub struct Attribute {
     pub required: bool,
     /// Its only value, if it has one.
     pub fixed: Option<String>,
+    /// Whether it has a value where it is not there: its fixed one, or a default.
+    pub supplied: bool,
 }
 
 /// A simple type.
@@ -532,8 +534,10 @@ impl Builder<'_> {
                 let Some(kind) = kind else { continue };
                 let fixed =
                     used.attribute.fixed_value.clone().or_else(|| declared.and_then(|declared| declared.fixed_value.clone()));
+                let defaults =
+                    used.attribute.default_value.is_some() || declared.is_some_and(|declared| declared.default_value.is_some());
                 let (kind, required) = (self.simple(kind), used.use_kind == AttributeUseKind::Required);
-                found.push(Attribute { name, kind, required, fixed });
+                found.push(Attribute { name, kind, required, supplied: fixed.is_some() || defaults, fixed });
             }
             settled.extend(prohibited);
             next = match data.resolved_base_type {

@@ -75,9 +75,13 @@ impl Accepted {
     /// What is accepted of a schema without identity constraints; `None` where its model is too large.
     pub(super) fn new(model: &Model) -> Option<Self> {
         let mut left = PARTS;
+        let simple = value::checks(model);
+        // What it supplies may refer to what stands elsewhere, as an IDREF does.
+        let supplies =
+            |attribute: &super::model::Attribute| attribute.supplied && simple.get(attribute.kind).is_none_or(Option::is_none);
         let complex = model.complex.iter().map(|complex| {
             let holds = match &complex.content {
-                _ if complex.is_abstract => Holds::Left,
+                _ if complex.is_abstract || complex.attributes.iter().any(supplies) => Holds::Left,
                 Content::Simple(at) => Holds::Value(*at),
                 Content::Elements(_, true) => Holds::Left,
                 Content::Elements(parts, false) => match parts_of(model, parts, &mut left, 0) {
@@ -88,14 +92,13 @@ impl Accepted {
             };
             Complex { holds, attributes: complex.attributes.clone() }
         });
-        let complex = complex.collect();
+        let complex: Vec<_> = complex.collect();
         let elements = model.elements.iter().map(|element| Declared {
             name: element.name.clone(),
             kind: element.kind,
             is_left: element.is_abstract || element.fixed.is_some(),
         });
-        Some(Self { elements: elements.collect(), complex, simple: value::checks(model), globals: model.globals.clone() })
-            .filter(|_| left > 0)
+        Some(Self { elements: elements.collect(), complex, simple, globals: model.globals.clone() }).filter(|_| left > 0)
     }
 
     /// Whether it is certain that the element, of this name, is valid.

@@ -177,3 +177,16 @@ fn base64_with_facets_or_in_an_attribute_is_judged_as_the_library_does() {
     let document = Document::parse(Bytes::from_static(b"<b:Bilag xmlns:b='urn:b' a='QUJD RA=='/>"), &Limits::default()).unwrap();
     assert!(!compiled.accepted.as_ref().unwrap().accepts(document.root(), ("urn:b", "Bilag")));
 }
+
+#[test]
+fn a_reference_that_is_supplied_where_none_is_written_is_judged_by_the_library() {
+    for (supplied, valid) in
+        [(r#"type="xs:IDREFS" default="abc""#, false), (r#"type="xs:IDREF" fixed="abc""#, false), (r#"type="xs:IDREF""#, true)]
+    {
+        let compiled = of_one(&format!(
+            r#"<xs:element name="Bilag"><xs:complexType><xs:attribute name="a" {supplied}/></xs:complexType></xs:element>"#
+        ));
+        let document = Document::parse(Bytes::from_static(b"<b:Bilag xmlns:b='urn:b'/>"), &Limits::default()).unwrap();
+        assert_eq!(compiled.accepted.as_ref().unwrap().accepts(document.root(), ("urn:b", "Bilag")), valid, "{supplied}");
+    }
+}
