@@ -40,32 +40,32 @@ enum Kind {
 struct Node {
     kind: Kind,
     uri: Uri,
+    prefix_bytes: u16,
     parent: Option<NodeId>,
     next: Option<NodeId>,
     first_child: Option<NodeId>,
-    last_child: Option<NodeId>,
     /// Elements: the local name, in front of which the prefix stands. Texts: the text.
     local: Range<u32>,
-    prefix_bytes: u32,
-    attributes: Range<u32>,
-    declarations: Range<u32>,
+    /// The first of its attributes and of its declarations; those of the next node begin where these end.
+    attributes: u32,
+    declarations: u32,
     source: Place,
 }
 
 /// Where a node stands in the source, in bytes. A file's nodes begin before 2⁴⁰; what is longer than 2³² goes on to the end.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    high: u8,
     low: u32,
     length: u32,
+    high: u8,
 }
 
 impl Place {
-    const NOWHERE: Self = Self { high: 0, low: 0, length: 0 };
+    const NOWHERE: Self = Self { low: 0, length: 0, high: 0 };
 
     fn new(range: &Range<usize>) -> Result<Self, Refusal> {
         let high = u8::try_from(range.start >> 32).map_err(|_| Refusal::BodyTooLarge { limit: 1 << 40 })?;
-        let mut place = Self { high, low: range.start as u32, length: 0 };
+        let mut place = Self { low: range.start as u32, length: 0, high };
         place.ends(range.end);
         Ok(place)
     }
@@ -189,9 +189,48 @@ pub struct DocumentBuilder {
     nodes: Vec<Node>,
     attributes: Vec<AttributeNode>,
     declarations: Vec<(Range<u32>, Uri)>,
-    open: Vec<NodeId>,
+    names: Names,
+    open: Vec<Open>,
     root: Option<NodeId>,
     comments: bool,
+}
+
+/// An element that has not ended, and the last of its children so far.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    id: NodeId,
+    last: Option<NodeId>,
+}
+
+/// Where names stand that were read before: a large message has few, and each of them often.
+#[derive(Debug, Default, Clone)]
+struct Names(Vec<(Range<u32>, u16)>);
+
+impl Names {
+    /// A power of two.
+    const ROOM: usize = 64;
+
+    /// Where a name belongs, by its length and its last letters.
+    fn slot(local: &[u8]) -> usize {
+        let of = |back: usize| local.len().checked_sub(back).and_then(|at| local.get(at)).copied().map_or(0, usize::from);
+        (local.len() + 7 * of(1) + 31 * of(4) + 3 * of(8)) % Self::ROOM
+    }
+
+    fn get(&self, text: &[u8], prefix: &[u8], local: &[u8]) -> Option<(Range<u32>, u16)> {
+        let (range, prefix_bytes) = self.0.get(Self::slot(local))?;
+        let whole = text.get((range.start as usize).checked_sub(usize::from(*prefix_bytes))?..range.end as usize)?;
+        (usize::from(*prefix_bytes) == prefix.len() && whole.starts_with(prefix) && whole.get(prefix.len()..) == Some(local))
+            .then(|| (range.clone(), *prefix_bytes))
+    }
+
+    fn keep(&mut self, local: &[u8], found: (Range<u32>, u16)) {
+        if self.0.is_empty() {
+            self.0.resize(Self::ROOM, (0..0, 0));
+        }
+        if let Some(kept) = self.0.get_mut(Self::slot(local)) {
+            *kept = found;
+        }
+    }
 }
 
 impl DocumentBuilder {
@@ -208,7 +247,7 @@ impl DocumentBuilder {
 
     /// Closes what is open and gives the document. `source` may be empty where the bytes were not kept.
     pub fn finish(mut self, source: Bytes, uris: Uris) -> Result<Document, Refusal> {
-        for id in std::mem::take(&mut self.open) {
+        for Open { id, .. } in std::mem::take(&mut self.open) {
             if let Some(node) = self.nodes.get_mut(id.index()) {
                 node.source.ends(usize::MAX);
             }
@@ -225,11 +264,11 @@ impl DocumentBuilder {
             Token::Start | Token::Empty => {
                 let id = self.start(read, source)?;
                 if token == Token::Start {
-                    self.open.push(id);
+                    self.open.push(Open { id, last: None });
                 }
             }
             Token::End => {
-                if let Some(node) = self.open.pop().and_then(|id| self.nodes.get_mut(id.index())) {
+                if let Some(node) = self.open.pop().and_then(|open| self.nodes.get_mut(open.id.index())) {
                     node.source.ends(source.end);
                 }
             }
@@ -237,7 +276,7 @@ impl DocumentBuilder {
             Token::Comment => {
                 self.comments = true;
                 if !self.open.is_empty() {
-                    let node = Node { source: Place::new(&source)?, ..Node::of(Kind::Comment) };
+                    let node = Node { source: Place::new(&source)?, ..self.without_attributes(Kind::Comment)? };
                     self.push(node)?;
                 }
             }
@@ -248,10 +287,10 @@ impl DocumentBuilder {
         Ok(())
     }
 
-    /// Whether the last child of the root is an element of this name.
+    /// Whether the last child of the root, which has not ended, is an element of this name.
     pub fn ends_with(&self, (namespace, local): (&str, &str), uris: &Uris) -> bool {
-        let node = |id: Option<NodeId>| id.and_then(|id| self.nodes.get(id.index()));
-        node(node(self.root).and_then(|root| root.last_child)).is_some_and(|node| {
+        let last = self.open.first().and_then(|root| self.nodes.get(root.last?.index()));
+        last.is_some_and(|node| {
             node.kind == Kind::Element
                 && self.text.get(node.local.start as usize..node.local.end as usize) == Some(local.as_bytes())
                 && uris.get(node.uri) == namespace
@@ -267,44 +306,62 @@ impl DocumentBuilder {
         }
     }
 
+    /// The place of a name, in front of which its prefix stands, and the prefix's bytes.
+    fn name(&mut self, prefix: &str, local: &str) -> Result<(Range<u32>, u16), Refusal> {
+        if let Some(found) = self.names.get(&self.text, prefix.as_bytes(), local.as_bytes()) {
+            return Ok(found);
+        }
+        let before = self.store(prefix.as_bytes())?;
+        let range = self.store(local.as_bytes())?;
+        let bytes = u16::try_from(before.len()).map_err(|_| Refusal::BodyTooLarge { limit: usize::from(u16::MAX) })?;
+        self.names.keep(local.as_bytes(), (range.clone(), bytes));
+        Ok((range, bytes))
+    }
+
     fn push(&mut self, mut node: Node) -> Result<NodeId, Refusal> {
         let id = NodeId::at(self.nodes.len()).ok_or(Refusal::BodyTooLarge { limit: u32::MAX as usize })?;
-        node.parent = self.open.last().copied();
-        let parent = node.parent;
+        let (mut parent, mut previous) = (None, None);
+        if let Some(open) = self.open.last_mut() {
+            (parent, previous) = (Some(open.id), open.last.replace(id));
+        }
+        node.parent = parent;
         self.nodes.push(node);
-        if let Some(parent) = parent.and_then(|parent| self.nodes.get_mut(parent.index())) {
-            let previous = parent.last_child.replace(id);
-            if parent.first_child.is_none() {
-                parent.first_child = Some(id);
+        match (previous, parent) {
+            (Some(previous), _) => {
+                if let Some(previous) = self.nodes.get_mut(previous.index()) {
+                    previous.next = Some(id);
+                }
             }
-            if let Some(previous) = previous.and_then(|previous| self.nodes.get_mut(previous.index())) {
-                previous.next = Some(id);
+            (None, Some(parent)) => {
+                if let Some(parent) = self.nodes.get_mut(parent.index()) {
+                    parent.first_child = Some(id);
+                }
             }
+            (None, None) => {}
         }
         Ok(id)
     }
 
     fn start(&mut self, read: &impl Reading, source: Range<usize>) -> Result<NodeId, Refusal> {
-        let prefix = self.store(read.prefix().as_bytes())?;
-        let local = self.store(read.local().as_bytes())?;
-        let first_attribute = count(self.attributes.len())?;
+        let (local, prefix_bytes) = self.name(read.prefix(), read.local())?;
+        let attributes = count(self.attributes.len())?;
         for attribute in read.attributes() {
             let prefix = self.store(attribute.prefix.as_bytes())?;
             let local = self.store(attribute.local.as_bytes())?;
             let value = self.store(attribute.value.as_bytes())?;
             self.attributes.push(AttributeNode { prefix, local, value, uri: attribute.uri });
         }
-        let first_declaration = count(self.declarations.len())?;
+        let declarations = count(self.declarations.len())?;
         for (prefix, uri) in read.declarations() {
             let prefix = self.store(prefix.as_bytes())?;
             self.declarations.push((prefix, uri));
         }
         let id = self.push(Node {
             local,
-            prefix_bytes: prefix.end - prefix.start,
+            prefix_bytes,
             uri: read.uri(),
-            attributes: first_attribute..count(self.attributes.len())?,
-            declarations: first_declaration..count(self.declarations.len())?,
+            attributes,
+            declarations,
             source: Place::new(&source)?,
             ..Node::of(Kind::Element)
         })?;
@@ -314,9 +371,14 @@ impl DocumentBuilder {
         Ok(id)
     }
 
+    /// A node that has none: the next one's begin where the last one's end.
+    fn without_attributes(&self, kind: Kind) -> Result<Node, Refusal> {
+        Ok(Node { attributes: count(self.attributes.len())?, declarations: count(self.declarations.len())?, ..Node::of(kind) })
+    }
+
     /// Adjacent pieces of text become one node, so that nobody judges half a value. CDATA stays apart, to be seen.
     fn text(&mut self, text: &[u8], cdata: bool, source: Range<usize>) -> Result<(), Refusal> {
-        let last = self.open.last().and_then(|id| self.nodes.get(id.index())).and_then(|parent| parent.last_child);
+        let last = self.open.last().and_then(|parent| parent.last);
         let range = self.store(text)?;
         if !cdata && let Some(node) = last.and_then(|id| self.nodes.get_mut(id.index()))
             // Only when nothing else was stored in between can the two pieces be one range.
@@ -326,7 +388,8 @@ impl DocumentBuilder {
             node.source.ends(source.end);
             return Ok(());
         }
-        self.push(Node { local: range, source: Place::new(&source)?, ..Node::of(Kind::Text { cdata }) }).map(|_| ())
+        let node = Node { local: range, source: Place::new(&source)?, ..self.without_attributes(Kind::Text { cdata })? };
+        self.push(node).map(|_| ())
     }
 }
 
@@ -341,12 +404,11 @@ impl Node {
             parent: None,
             next: None,
             first_child: None,
-            last_child: None,
             uri: Uri::NONE,
             local: 0..0,
             prefix_bytes: 0,
-            attributes: 0..0,
-            declarations: 0..0,
+            attributes: 0,
+            declarations: 0,
             source: Place::NOWHERE,
         }
     }
@@ -437,7 +499,7 @@ impl<'d> Element<'d> {
     }
     /// The prefix as written, empty for none.
     pub fn prefix(&self) -> &'d str {
-        self.node().map_or("", |node| self.document.str(&(node.local.start - node.prefix_bytes..node.local.start)))
+        self.node().map_or("", |node| self.document.str(&(node.local.start - u32::from(node.prefix_bytes)..node.local.start)))
     }
     /// The local name.
     pub fn local(&self) -> &'d str {
@@ -455,10 +517,15 @@ impl<'d> Element<'d> {
     pub fn parent(&self) -> Option<Element<'d>> {
         self.node()?.parent.map(|id| Element { document: self.document, id })
     }
+    /// Those of all attributes or declarations that are its own; there are `all`.
+    fn run(&self, all: usize, first: impl Fn(&Node) -> u32) -> Range<usize> {
+        let after = self.document.nodes.get(self.id.index() + 1).map_or(all, |next| first(next) as usize);
+        self.node().map_or(0..0, |node| first(node) as usize..after)
+    }
     /// The attributes, in document order.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'d>> + use<'d> {
         let document = self.document;
-        let range = self.node().map_or(0..0, |node| node.attributes.start as usize..node.attributes.end as usize);
+        let range = self.run(document.attributes.len(), |node| node.attributes);
         document.attributes.get(range).unwrap_or(&[]).iter().map(move |a| Attribute {
             prefix: document.str(&a.prefix),
             local: document.str(&a.local),
@@ -473,7 +540,7 @@ impl<'d> Element<'d> {
     /// The namespace declarations of this very element: prefix (empty for the default) and name (empty to undeclare).
     pub fn declarations(&self) -> impl Iterator<Item = (&'d str, &'d str)> + use<'d> {
         let document = self.document;
-        let range = self.node().map_or(0..0, |node| node.declarations.start as usize..node.declarations.end as usize);
+        let range = self.run(document.declarations.len(), |node| node.declarations);
         document
             .declarations
             .get(range)
