@@ -15,12 +15,18 @@
 //!
 //! Short of overload nobody is refused, and a caller with many calls would still make the others' late: the processors take
 //! turns among all that they are given. So once as many calls are worked on as keep the processors busy, a call that was taken
-//! waits while its caller has its part of that number under way already, and each place that comes free goes to the caller
-//! who has the fewest. A processor is never left idle by this: below that number nobody waits.
+//! waits while its caller has its part of that number under way already, unless the caller asks for no more than its share. Each
+//! place that comes free goes to the caller who asked for the fewest calls: how long a caller's back end takes, and so how many
+//! calls it has under way, says nothing of what it wants of the processors. A processor is never left idle by this: below that
+//! number nobody waits.
+//!
+//! A call has its place as long as anybody works on it, also where its client is gone. So what it waits for can be taken off the
+//! count only from a place that is held: [`Work::away`] does nothing for a task without one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,10 +92,14 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Calls that came back from the index are let in whatever the limit: they are almost done.
+    /// Calls that came back from what they waited for are let in whatever the limit: they are not refused so late.
     working: i64,
-    /// Calls that were taken and wait for their turn, in the order in which they came. Bounded as those worked on are.
-    waiting: Vec<Waits>,
+    /// Calls that wait for what all of them get in one moment.
+    together: i64,
+    /// Calls that were taken and wait for their turn, each caller's in the order in which they came. Bounded as those worked on are.
+    waiting: HashMap<Who, VecDeque<Waits>>,
+    /// How many those are.
+    waits: i64,
     /// What the next call that waits is known by.
     turn: u64,
     /// How many places each caller has, those of calls that wait for the index among them.
@@ -117,14 +127,13 @@ struct Window {
 #[derive(Debug)]
 struct Waits {
     turn: u64,
-    who: Who,
     go: oneshot::Sender<()>,
 }
 
 impl State {
     /// Calls that were taken and want a processor, whether it is their turn or not.
     fn load(&self) -> i64 {
-        self.working.saturating_add(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX))
+        self.working.saturating_add(self.waits)
     }
 
     fn held(&self, who: Who) -> i64 {
@@ -143,17 +152,41 @@ impl State {
         }
     }
 
-    fn position(&self, turn: u64) -> Option<usize> {
-        self.waiting.iter().position(|waits| waits.turn == turn)
+    fn wait(&mut self, who: Who, waits: Waits) {
+        self.waits += 1;
+        self.waiting.entry(who).or_default().push_back(waits);
+    }
+
+    fn position(&self, who: Who, turn: u64) -> Option<usize> {
+        self.waiting.get(&who)?.iter().position(|waits| waits.turn == turn)
+    }
+
+    /// A call waits no longer.
+    fn leaves(&mut self, who: Who, at: usize) -> Option<Waits> {
+        let own = self.waiting.get_mut(&who)?;
+        let left = own.remove(at)?;
+        if own.is_empty() {
+            self.waiting.remove(&who);
+        }
+        self.waits -= 1;
+        Some(left)
     }
 
     /// A call that waited is worked on.
-    fn lets_go(&mut self, at: usize) {
-        let first = self.waiting.remove(at);
-        self.working += 1;
-        self.hold(first.who);
-        // Where nobody hears of it any more the turn is being dropped, and gives the place back: see `Turn`.
-        let _ = first.go.send(());
+    fn lets_go(&mut self, who: Who, at: usize) {
+        if let Some(first) = self.leaves(who, at) {
+            self.working += 1;
+            self.hold(who);
+            // Where nobody hears of it any more the turn is being dropped, and gives the place back: see `Turn`.
+            let _ = first.go.send(());
+        }
+    }
+
+    /// Whose turn is next: of those who wait the caller who asked for the fewest calls, then who has the fewest places, then who came
+    /// first. Whoever is not told apart from others is last.
+    fn first_in_line(&self) -> Option<Who> {
+        let firsts = self.waiting.iter().filter_map(|(who, own)| Some((*who, own.front()?.turn)));
+        firsts.min_by_key(|(who, turn)| (self.asked(*who).unwrap_or(u32::MAX), self.held(*who), *turn)).map(|(who, _)| who)
     }
 
     /// Of how many callers it is known that they made a call in this second or the one before.
@@ -180,12 +213,15 @@ impl State {
         }
     }
 
+    /// How many calls a caller made in this second or in the one before, whichever are more; `None`: it is not known.
+    fn asked(&self, who: Who) -> Option<u32> {
+        self.now.asked.get(&who).max(self.before.asked.get(&who)).copied()
+    }
+
     /// Whether a caller asks for no more than its share.
     fn is_within_its_share(&self, who: Who) -> bool {
-        let Some(asks) = self.now.asked.get(&who) else { return false };
-        let asked = (*asks).max(self.before.asked.get(&who).copied().unwrap_or(0));
         let callers = self.before.asked.len().max(1) as u64;
-        u64::from(asked) <= (self.before.taken / callers).max(1)
+        self.asked(who).is_some_and(|asked| u64::from(asked) <= (self.before.taken / callers).max(1))
     }
 }
 
@@ -198,10 +234,23 @@ pub struct Stats {
     pub refused: u64,
 }
 
-/// One call's place. Given back when dropped.
-#[derive(Debug)]
+tokio::task_local! {
+    /// The place of the call that a task works on.
+    static PLACE: Place;
+}
+
+/// One call's place. A clone is the same one; it is given back when the last of them is dropped.
+#[derive(Debug, Clone)]
 #[must_use = "the call counts as worked on while this is held"]
-pub struct Place(Work, Who);
+pub struct Place(Arc<Own>);
+
+#[derive(Debug)]
+struct Own {
+    work: Work,
+    who: Who,
+    /// For how much its call waits at once. Changes with the state locked.
+    aways: AtomicU32,
+}
 
 /// What a call has that is not refused.
 #[derive(Debug)]
@@ -221,10 +270,14 @@ struct Turn {
     over: bool,
 }
 
-/// A call waits for somebody else. It is worked on again when this is dropped.
+/// A call waits for somebody else. It is worked on again when this, and all other waits of the same call, are dropped.
 #[derive(Debug)]
 #[must_use = "the call counts as waiting while this is held"]
-pub struct Away(Work);
+pub struct Away {
+    /// `None`: whoever waits has no place.
+    place: Option<Place>,
+    together: bool,
+}
 
 impl Work {
     /// So many calls are always taken where there is no overload, and so many (no more than that) where there is.
@@ -262,12 +315,12 @@ impl Work {
         let taken = if self.may_go(&state, who) {
             state.working += 1;
             state.hold(who);
-            Taken::Place(Place(self.clone(), who))
+            Taken::Place(Place::new(self.clone(), who))
         } else {
             let (go, come) = oneshot::channel();
             state.turn += 1;
             let turn = state.turn;
-            state.waiting.push(Waits { turn, who, go });
+            state.wait(who, Waits { turn, go });
             Taken::Turn(Turn { work: self.clone(), who, turn, come, over: false })
         };
         self.fuller(&mut state, now);
@@ -291,13 +344,23 @@ impl Work {
         self.state().refused += 1;
     }
 
-    /// For a call that has a place: it waits for somebody else.
+    /// The call that this task works on waits for somebody else: see [`Place::given_to`]. A task that works on none takes nothing off the
+    /// count.
     pub fn away(&self) -> Away {
-        let mut state = self.state();
-        state.working -= 1;
-        self.emptier(&mut state);
-        drop(state);
-        Away(self.clone())
+        self.away_for(false)
+    }
+
+    /// The same, for what all who wait for it get in one moment. So many calls come back at once, each with most of its work ahead; so no
+    /// more are let in to wait than a burst may have, but of callers within their share.
+    pub fn away_together(&self) -> Away {
+        self.away_for(true)
+    }
+
+    fn away_for(&self, together: bool) -> Away {
+        match Place::current().filter(|place| Arc::ptr_eq(&place.0.work.0, &self.0)) {
+            Some(place) => place.leaves(together),
+            None => Away { place: None, together },
+        }
     }
 
     /// What was done so far.
@@ -308,16 +371,21 @@ impl Work {
 
     fn takes(&self, state: &mut State, who: Who, now: Instant) -> bool {
         let load = state.load();
+        let burst = self.0.usual.saturating_mul(BURST_OF);
+        if state.together > 0 && load.saturating_add(state.together) >= burst && !state.is_within_its_share(who) {
+            state.refused += 1;
+            return false;
+        }
         if load < self.0.overloaded {
             return true;
         }
         let within = |since: Option<Instant>, long| since.is_some_and(|since| now.duration_since(since) < long);
-        let most = if within(state.full_since, BURST) { self.0.usual.saturating_mul(BURST_OF) } else { self.0.usual };
+        let most = if within(state.full_since, BURST) { burst } else { self.0.usual };
         if load < most && !within(state.last_refused, CALM) {
             return true;
         }
         state.last_refused = Some(now);
-        if load < self.0.usual.saturating_mul(BURST_OF) && state.is_within_its_share(who) {
+        if load < burst && state.is_within_its_share(who) {
             return true;
         }
         state.refused += 1;
@@ -327,17 +395,16 @@ impl Work {
     /// Whether a call of this caller is worked on at once. A caller who is alone makes nobody late.
     fn may_go(&self, state: &State, who: Who) -> bool {
         let callers = i64::try_from(state.callers()).unwrap_or(i64::MAX);
-        callers < 2 || state.working < self.0.overloaded || state.held(who) < (self.0.overloaded / callers).max(1)
+        callers < 2
+            || state.working < self.0.overloaded
+            || state.is_within_its_share(who)
+            || state.held(who) < (self.0.overloaded / callers).max(1)
     }
 
-    /// Lets those go whose turn has come: whoever's caller has the fewest places first, and of these who came first.
+    /// Lets those go whose turn has come.
     fn let_go(&self, state: &mut State) {
-        while let Some((at, _)) = (state.waiting.iter().enumerate())
-            .map(|(at, waits)| (at, waits.who))
-            .min_by_key(|(_, who)| state.held(*who))
-            .filter(|(_, who)| self.may_go(state, *who))
-        {
-            state.lets_go(at);
+        while let Some(who) = state.first_in_line().filter(|who| self.may_go(state, *who)) {
+            state.lets_go(who, 0);
         }
     }
 
@@ -365,17 +432,49 @@ impl Work {
     }
 }
 
-impl Drop for Place {
+impl Place {
+    fn new(work: Work, who: Who) -> Self {
+        Self(Arc::new(Own { work, who, aways: AtomicU32::new(0) }))
+    }
+
+    /// The place of the call that this task works on. Whoever goes on with the call on a task of its own takes it along.
+    pub fn current() -> Option<Self> {
+        PLACE.try_with(Self::clone).ok()
+    }
+
+    /// Gives the place to what works on the call, until that ends or is dropped.
+    pub async fn given_to<F: Future>(self, works: F) -> F::Output {
+        PLACE.scope(self, works).await
+    }
+
+    fn leaves(self, together: bool) -> Away {
+        let work = &self.0.work;
+        let mut state = work.state();
+        if self.0.aways.fetch_add(1, Ordering::Relaxed) == 0 {
+            state.working -= 1;
+        }
+        state.together += i64::from(together);
+        work.emptier(&mut state);
+        drop(state);
+        Away { place: Some(self), together }
+    }
+}
+
+impl Drop for Own {
     fn drop(&mut self) {
-        self.0.give_back(&mut self.0.state(), self.1);
+        self.work.give_back(&mut self.work.state(), self.who);
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.working += 1;
-        self.0.fuller(&mut state, Instant::now());
+        let Some(Place(own)) = &self.place else { return };
+        let mut state = own.work.state();
+        state.together -= i64::from(self.together);
+        if own.aways.fetch_sub(1, Ordering::Relaxed) == 1 {
+            state.working += 1;
+            own.work.fuller(&mut state, Instant::now());
+        }
     }
 }
 
@@ -384,12 +483,12 @@ impl Turn {
         if timeout(PATIENCE, &mut self.come).await.is_err() {
             let mut state = self.work.state();
             // Unless it came just now.
-            if let Some(at) = state.position(self.turn) {
-                state.lets_go(at);
+            if let Some(at) = state.position(self.who, self.turn) {
+                state.lets_go(self.who, at);
             }
         }
         self.over = true;
-        Place(self.work.clone(), self.who)
+        Place::new(self.work.clone(), self.who)
     }
 }
 
@@ -399,9 +498,9 @@ impl Drop for Turn {
             return;
         }
         let mut state = self.work.state();
-        match state.position(self.turn) {
+        match state.position(self.who, self.turn) {
             Some(at) => {
-                state.waiting.remove(at);
+                state.leaves(self.who, at);
                 self.work.emptier(&mut state);
             }
             // It came, and nobody is there to use it.
@@ -467,6 +566,13 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn away(taken: &Taken) -> Away {
+        match taken {
+            Taken::Place(place) => place.clone().leaves(false),
+            Taken::Turn(_) => panic!("it waits for its turn"),
+        }
+    }
 
     fn enter(work: &Work, calls: usize, now: Instant) -> Vec<Taken> {
         (0..calls).map_while(|_| work.enter_at(Who::Anybody, now)).collect()
@@ -680,7 +786,7 @@ mod tests {
         let mut waiting = Vec::new();
         for _ in 0..300 {
             let place = work.enter_at(Who::Anybody, now).expect("an index that takes its time must not fill the gateway");
-            waiting.push((work.away(), place));
+            waiting.push((away(&place), place));
         }
         // All answers come at once: none of these calls is refused so late, and new ones are until they are done.
         let back: Vec<_> = waiting.into_iter().map(|(away, place)| (drop(away), place)).collect();
@@ -691,14 +797,17 @@ mod tests {
         assert!(work.enter_at(Who::Anybody, now).is_some());
     }
 
-    /// What a busy caller and two others have, once their calls are known of and as many are worked on as keep the processors
-    /// busy, which is `overloaded`.
+    /// A busy caller and two others, whose calls are known of; as many worked on as `overloaded` keep the processors busy.
     fn beside_others(overloaded: usize, now: Instant) -> Work {
         let work = Work::new(4 * overloaded, overloaded);
-        for number in 0..3 {
-            assert!(work.has_room_at(who(number), now));
+        for (number, calls) in [(0, 20), (1, 1), (2, 1)] {
+            asks(&work, number, calls, now);
         }
         work
+    }
+
+    fn asks(work: &Work, number: u8, calls: usize, now: Instant) {
+        assert!((0..calls).all(|_| work.has_room_at(who(number), now)));
     }
 
     fn taken(work: &Work, number: u8, now: Instant) -> Taken {
@@ -747,6 +856,8 @@ mod tests {
     fn of_those_who_wait_the_caller_with_the_fewest_calls_under_way_goes_first_and_of_one_caller_who_came_first() {
         let now = Instant::now();
         let work = beside_others(4, now);
+        // As many as the busy one asked for.
+        asks(&work, 1, 19, now);
         let mut busy: Vec<_> = (0..3).map(|_| at_once(&work, 0, now)).collect();
         let quiet = at_once(&work, 1, now);
         let [mut first, mut second, mut late] = [in_line(&work, 0, now), in_line(&work, 0, now), in_line(&work, 1, now)];
@@ -784,7 +895,7 @@ mod tests {
         let work = beside_others(2, now);
         let busy = [at_once(&work, 0, now), at_once(&work, 0, now)];
         let mut next = in_line(&work, 0, now);
-        let away = work.away();
+        let away = busy[0].clone().leaves(false);
         assert!(next.has_come());
         drop(away);
         assert_eq!(work.stats().working, 3);
@@ -806,9 +917,9 @@ mod tests {
         let work = beside_others(2, now);
         let all: Vec<_> = (0..1000).map_while(|_| work.enter_at(who(0), now)).collect();
         assert_eq!(all.len(), 32, "four times as many as usual, which are eight");
-        assert_eq!(work.state().waiting.len(), 30);
+        assert_eq!(work.state().waits, 30);
         drop(all);
-        assert_eq!((work.stats().working, work.state().waiting.len()), (0, 0));
+        assert_eq!((work.stats().working, work.state().waits), (0, 0));
     }
 
     #[tokio::test]
@@ -820,7 +931,7 @@ mod tests {
         let turn = in_line(&work, 0, now);
         // Nobody gives a place back meanwhile.
         let place = timeout(Duration::from_secs(60), turn.comes()).await.expect("it goes by itself");
-        assert_eq!((work.stats().working, work.state().waiting.len()), (3, 0));
+        assert_eq!((work.stats().working, work.state().waits), (3, 0));
         drop((place, own, other));
         assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
         assert!(work.state().held.is_empty());
@@ -839,12 +950,100 @@ mod tests {
             _ = &mut gives_up => panic!("nor its"),
             () = std::future::ready(()) => {}
         }
-        assert_eq!(work.state().waiting.len(), 2);
+        assert_eq!(work.state().waits, 2);
         drop(gives_up);
-        assert_eq!(work.state().waiting.len(), 1);
+        assert_eq!(work.state().waits, 1);
         drop(own);
         drop(timeout(Duration::from_secs(60), entering).await.expect("its turn comes").unwrap());
         assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+    }
+
+    #[test]
+    fn a_caller_within_its_share_does_not_wait_however_many_calls_it_has_at_a_slow_back_end() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        let slow: Vec<_> = (0..20).map(|_| taken(&work, 1, now)).map(|call| (away(&call), call)).collect();
+        let busy = [at_once(&work, 0, now), at_once(&work, 0, now)];
+        let next = in_line(&work, 0, now);
+        let quiet = at_once(&work, 1, now);
+        assert_eq!(work.stats(), Stats { working: 4, refused: 0 });
+        drop((slow, busy, next, quiet));
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+        assert!(work.state().held.is_empty() && work.state().waiting.is_empty());
+    }
+
+    #[test]
+    fn of_those_who_wait_the_caller_who_asked_for_fewer_goes_first_although_more_of_its_calls_wait_for_its_back_end() {
+        let now = Instant::now();
+        let work = beside_others(2, now);
+        asks(&work, 1, 4, now);
+        let slow: Vec<_> = (0..5).map(|_| taken(&work, 1, now)).map(|call| (away(&call), call)).collect();
+        let mut busy = vec![at_once(&work, 0, now), at_once(&work, 0, now)];
+        let [mut next, mut fewer] = [0, 1].map(|number| in_line(&work, number, now));
+        drop(busy.pop());
+        assert!(fewer.has_come() && !next.has_come());
+        drop((slow, busy, next, fewer));
+        assert_eq!(work.stats(), Stats { working: 0, refused: 0 });
+    }
+
+    #[tokio::test]
+    async fn work_that_outlives_its_client_keeps_its_place_and_waits_without_taking_off_more_than_that() {
+        let work = Work::new(4, 1);
+        let place = work.enter(who(0)).await.unwrap();
+        let (answers, answer) = oneshot::channel::<()>();
+        let of_call = work.clone();
+        let (waits, waited) = oneshot::channel();
+        let lasts = tokio::spawn(place.clone().given_to(async move {
+            let _away = of_call.away();
+            waits.send(()).unwrap();
+            answer.await
+        }));
+        drop(place);
+        waited.await.unwrap();
+        assert_eq!((work.stats().working, work.state().held(who(0))), (0, 1));
+        answers.send(()).unwrap();
+        lasts.await.unwrap().unwrap();
+        assert_eq!(work.stats().working, 0);
+        assert!(work.state().held.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waits_for_two_at_once_has_one_place_and_who_has_none_takes_nothing_off() {
+        let work = Work::new(4, 1);
+        let nobody = work.away();
+        assert_eq!(work.stats().working, 0);
+        let place = work.enter(who(0)).await.unwrap();
+        let elsewhere = Work::new(4, 1);
+        let counts = || (work.stats().working, elsewhere.stats().working);
+        let within = async {
+            let [one, other] = [work.away(), work.away()];
+            let _not_its_own = elsewhere.away();
+            assert_eq!(counts(), (0, 0));
+            drop(one);
+            assert_eq!(counts(), (0, 0), "it still waits for the other");
+            drop(other);
+            assert_eq!(counts(), (1, 0));
+        };
+        place.given_to(within).await;
+        drop(nobody);
+        assert_eq!(counts(), (0, 0));
+    }
+
+    #[test]
+    fn no_more_calls_wait_for_what_comes_to_all_of_them_at_once_than_a_burst_but_of_callers_within_their_share() {
+        let now = Instant::now();
+        let work = beside_others(1, now);
+        let mut stalled = Vec::new();
+        while let Some(Taken::Place(place)) = work.enter_at(who(0), now) {
+            stalled.push((place.clone().leaves(true), place));
+            assert!(stalled.len() < 1000, "they would all come back in one moment");
+        }
+        assert_eq!(stalled.len(), 16, "four times as many as usual, which are four");
+        assert!(!work.has_room_at(who(0), now));
+        assert!(work.has_room_at(who(2), now + WINDOW), "a quiet caller waits with them");
+        drop(stalled);
+        assert!(work.has_room_at(who(0), now + WINDOW), "whoever is refused for them is not once they are back");
+        assert_eq!(work.stats().working, 0);
     }
 
     #[test]

@@ -150,7 +150,8 @@ impl OpenLayer {
             // Only now, with the whole request here: see `crate::work`. While it waits for its turn its record is open already, and a
             // client that leaves meanwhile has one that says so.
             Ok(received) => match self.work.enter(who).await {
-                Some(_place) => match inner.call(received).await {
+                // What works on the call has its place, also where it goes on without the client.
+                Some(place) => match place.given_to(async { inner.call(received).await }).await {
                     Ok(sealed) => sealed,
                     Err(never) => match never {},
                 },
@@ -262,7 +263,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let work = Work::new(8, 1);
         let [busy, other] = [Who::Certificate([1; 32]), Who::Certificate([2; 32])];
-        assert!(work.has_room(busy) && work.has_room(other));
+        assert!((0..9).all(|_| work.has_room(busy)) && work.has_room(other));
         let under_way = work.enter(busy).await.unwrap();
         let layer = layer(dir.path(), &work);
         let body = Full::new(Bytes::from_static(b"<a/>")).map_err(|never: Infallible| -> Refusal { match never {} });

@@ -52,8 +52,9 @@ impl Check for Replay {
         // Mutual TLS keeps a recorded AuthorityContext call from being sent again by anyone but the system itself.
         if let Some(Message { id, created }) = authenticated.caller().message() {
             let message = Seen::new(authenticated.caller().system(), id, *created);
-            // While the database is waited for the call is not worked on; a memory of the node's own answers at once.
-            let away = matches!(*self.memory, ReplayMemory::Database(_)).then(|| self.work.away());
+            // While the database is waited for the call is not worked on; a memory of the node's own answers at once. After a pause of the
+            // database all who waited come back in one moment.
+            let away = matches!(*self.memory, ReplayMemory::Database(_)).then(|| self.work.away_together());
             self.memory.remember(message, self.clock.now()).await?;
             drop(away);
         }

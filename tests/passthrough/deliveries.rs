@@ -97,6 +97,14 @@ async fn a_fault_of_the_contract_leaves_the_id_free_and_a_caller_who_hangs_up_he
             () = seen => {}
         }
     }
+    // The gateway goes on with the call, which has its place until then: it waits for the receiver, and nothing else is taken off.
+    let until = std::time::Instant::now() + Duration::from_secs(60);
+    while !passing.metrics().await.contains("hjemmel_inflight_requests 0\n") {
+        assert!(std::time::Instant::now() < until, "the caller is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let metrics = passing.metrics().await;
+    assert!(metrics.contains("hjemmel_working_requests 0\n"), "{metrics}");
     let again = passing.by_token(&[], &body).await;
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(passing.by_token.received.get().count, 2);

@@ -43,7 +43,7 @@ use crate::services::concerns::{self, Concern, Concerns};
 use crate::signature::c14n::{self, Exclusive, canonicalise};
 use crate::soap::document::NodeId;
 use crate::store::{Database, StoreError};
-use crate::work::Work;
+use crate::work::{Place, Work};
 
 /// A keyed digest.
 pub type Mark = [u8; 32];
@@ -553,7 +553,13 @@ impl Deliveries {
             }
             outcome.map(|(release, _)| release)
         };
-        tokio::spawn(whole.in_current_span()).await.unwrap_or(Err(Refusal::Internal))
+        let whole = whole.in_current_span();
+        // With its place: the processors work on it whether its caller is there or not.
+        let whole = match Place::current() {
+            Some(place) => tokio::spawn(place.given_to(whole)),
+            None => tokio::spawn(whole),
+        };
+        whole.await.unwrap_or(Err(Refusal::Internal))
     }
 
     /// Gives a claim back of which nothing is to be passed on.
