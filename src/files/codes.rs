@@ -40,8 +40,8 @@ refusals! { []
         en: "Another data file or trigger of the same name was sent while the first was being handled; the new one was not taken.", "Wait for the receipt of the first, and then send the new one.";
     /// An upload to a mailbox kept a name that clients give to unfinished files.
     FIL1013 { hours: i64 = 24 }, Caller, AfterChange, Administrator,
-        da: "Filen er lagt under et navn, som klienter giver ufærdige filer (begynder med punktum eller ender på .tmp, .part, .partial eller .filepart), og er ikke omdøbt inden for {hours} timer. Den er slettet og ikke afleveret.", "Læg filen igen, og omdøb den til dens endelige navn, når hele filen er sendt; har filen et sådant navn i sig selv, så giv den et andet.",
-        en: "The file was put under a name that clients give to unfinished files (it begins with a dot or ends in .tmp, .part, .partial or .filepart), and was not renamed within {hours} hours. It is deleted, and was not delivered.", "Put the file again, and rename it to its final name once all of it is sent; if that is its own name, give it another.";
+        da: "Filen er lagt under et navn, som klienter giver ufærdige filer (begynder med punktum eller ender på .tmp, .part, .partial, .filepart eller .writing), og er ikke omdøbt inden for {hours} timer. Den er slettet og ikke afleveret.", "Læg filen igen, og omdøb den til dens endelige navn, når hele filen er sendt; har filen et sådant navn i sig selv, så giv den et andet.",
+        en: "The file was put under a name that clients give to unfinished files (it begins with a dot or ends in .tmp, .part, .partial, .filepart or .writing), and was not renamed within {hours} hours. It is deleted, and was not delivered.", "Put the file again, and rename it to its final name once all of it is sent; if that is its own name, give it another.";
     /// Sender is not who logged on.
     FIL1020, Caller, AfterChange, Administrator,
         da: "Sender i triggerfilen er ikke den bruger, der er logget på.", "Skriv jeres eget SFTP-brugernavn i Sender, med store og små bogstaver som oprettet.",

@@ -27,7 +27,7 @@ const PIECE: usize = 256 * 1024;
 /// Uploads of one user that wait for their names.
 const WAITING: u64 = 64;
 /// What clients put behind a name until all of the file is there: rclone, WinSCP, others.
-const NOT_FINAL: [&str; 4] = [".partial", ".filepart", ".part", ".tmp"];
+const NOT_FINAL: [&str; 5] = [".partial", ".filepart", ".part", ".tmp", ".writing"];
 
 /// Whether a client will rename the file: it begins with a dot, as lftp has it, or ends as one that is being written.
 pub(super) fn is_waiting(name: &Name) -> bool {
@@ -501,7 +501,9 @@ mod tests {
     #[test]
     fn names_that_clients_give_to_unfinished_files_wait_and_others_do_not() {
         let waits = |name| is_waiting(&Name::new(name).unwrap());
-        for name in ["loen.txt.5c1f2a3b.partial", "loen.txt.filepart", ".in.loen.txt", "loen.txt.PART", "x.tmp"] {
+        for name in
+            ["loen.txt.5c1f2a3b.partial", "loen.txt.filepart", ".in.loen.txt", "loen.txt.PART", "x.tmp", "loen.txt.writing"]
+        {
             assert!(waits(name), "{name}");
         }
         for name in ["loen.txt", "partial", "loen.partial.txt", "tmp"] {
