@@ -68,6 +68,7 @@ pub async fn add_all(path: &Path) {
             certificates: vec![(*certificate.thumbprint()).into()],
             valid_from: now(),
             valid_to: None,
+            known: crate::users::Known::default(),
         };
         let because = Because::new("prøve".to_owned(), now());
         user::add(&store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();

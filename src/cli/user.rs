@@ -21,7 +21,7 @@ use crate::store::{Access, StoreError, value::to_microsecond};
 use crate::users::delegation::{Told, Wanted};
 use crate::users::rights::Role;
 use crate::users::store::UserError;
-use crate::users::{Kind, NoUser, User};
+use crate::users::{Kind, Known, NoUser, User};
 
 /// Users: the persons and systems who decide on agreements and routes, over the API or at this command line.
 ///
@@ -39,6 +39,8 @@ Examples:
     --signed-certificate drift.pem --signed-key drift.key.pem --config hjemmel.toml
   hjemmel user delegate --to ID --role signatory --until 2027-01-05T00:00:00+01:00 \\
     --reason \"leave\" --certificate jensen.pem --key jensen.key.pem --config hjemmel.toml
+  hjemmel user distinct ID OTHER --reason \"two persons, case 9\" \
+    --certificate drift.pem --key drift.key.pem --config hjemmel.toml
   hjemmel user end ID --reason \"has left\" --config hjemmel.toml
 
 Roles: operator, operator-read-only; supplier-administrator (of a company);
@@ -119,6 +121,19 @@ enum Command {
         language: Language,
         #[command(flatten)]
         decide: Decide,
+    },
+    /// Say that two users of one name are two persons, so that the one may approve what the other asked for; decided by an operator who is
+    /// neither, for good: also of what waits, and of their other users
+    Distinct {
+        /// The one user's id
+        id: Uuid,
+        /// The other's
+        other: Uuid,
+        /// Why, in a sentence: how it is known
+        #[arg(long, value_name = "TEXT", value_parser = one_line)]
+        reason: String,
+        #[command(flatten)]
+        person: Person,
     },
     /// End a user from now on; what it decided stays. No identity provider logs its person on for the party again
     End {
@@ -279,6 +294,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 certificates: certificates.iter().map(|certificate| (*certificate.thumbprint()).into()).collect(),
                 valid_from: to_microsecond(add.from.unwrap_or(now)),
                 valid_to: add.to.map(to_microsecond),
+                known: Known::default(),
             };
             let user = user.sound()?;
             let (signer, because) = (add.decide.signer()?, Because::new(add.decide.reason, now));
@@ -382,6 +398,12 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let ended = async |store: &Store| Ok(delegation::take_back(store, By::Key(&signer), id, &because, None).await?);
             line(&with_store::<_, CommandError>(&settings, Access::Change, ended).await?, now, out)?;
         }
+        Command::Distinct { id, other, reason, person } => {
+            let (signer, because) = (person.signer()?, Because::new(reason, now));
+            let said = async |store: &Store| Ok(user::distinct(store, By::Key(&signer), (id, other), &because).await?);
+            with_store::<_, CommandError>(&settings, Access::Change, said).await?;
+            writeln!(out, "users {id} and {other} are two persons: the one may approve what the other asked for")?;
+        }
         Command::End { id, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             let ended = async |store: &Store| Ok(user::end(store, signer.as_ref().map(By::Key), id, &because).await?);
@@ -430,6 +452,7 @@ fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
     for certificate in &user.certificates {
         writeln!(out, "certificate   {certificate} (SHA-256)")?;
     }
+    user.known.distinct_from.iter().try_for_each(|person| writeln!(out, "another than  {person} (person)"))?;
     writeln!(out, "from          {}", user.valid_from)?;
     writeln!(out, "to            {}", user.valid_to.map_or("no end".to_owned(), |to| format!("{to} (not included)")))
 }

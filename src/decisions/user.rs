@@ -1,4 +1,4 @@
-//! Decisions on users: to add one or a further certificate, and to end either.
+//! Decisions on users: to add one or a further certificate, to end either, and to say that two are two persons.
 //!
 //! Whoever holds the store may do both without a certificate, as the first user has to come from somewhere, and whoever holds
 //! the store could write to it by other means. That it was so is recorded.
@@ -17,9 +17,9 @@ use crate::{
     signon::person::Person,
     store::until_it_holds,
     users::{
-        Actor, Kind, User,
+        Actor, Kind, Known, KnownBy, User,
         rights::{Action, Role},
-        store::UserError,
+        store::{UserError, known},
     },
 };
 
@@ -92,7 +92,7 @@ async fn add_once(
 /// # Errors
 /// [`DecideError`].
 pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> Result<User, DecideError> {
-    let known = async |id| match store.user(id).await {
+    let found = async |id| match store.user(id).await {
         Ok(user) => Ok(Some(user)),
         Err(UserError::NoSuchUser(_)) => Ok(None),
         Err(error) => Err(DecideError::from(error)),
@@ -101,19 +101,19 @@ pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> R
         return Ok(over);
     }
     let same = |user: &User| user.party == person.party() && user.roles == person.roles();
-    let first = known(person.id()).await?;
+    let first = found(person.id()).await?;
     let id = match first {
         Some(user) if same(&user) => return Ok(user),
         Some(_) => person.id_in_roles(),
         None => person.id(),
     };
-    if let Some(user) = known(id).await? {
+    if let Some(user) = found(id).await? {
         return Ok(user);
     }
     let user = User {
         id,
         person: person.id(),
-        name: person.name().map_or_else(|| format!("Person {}", person.id().simple()), str::to_owned),
+        name: person.name().map_or_else(|| User::unnamed(person.id()), str::to_owned),
         kind: Kind::Person,
         party: person.party(),
         roles: person.roles().to_vec(),
@@ -121,6 +121,7 @@ pub async fn at_provider(store: &Store, person: &Person, because: &Because) -> R
         certificates: Vec::new(),
         valid_from: because.at,
         valid_to: None,
+        known: Known { by: person.name().map_or(KnownBy::Nothing, |_| KnownBy::Name), ..Known::default() },
     };
     match add(store, None, &user, &[], because).await {
         Ok(()) => Ok(user),
@@ -165,7 +166,8 @@ async fn add_certificate_once(
         return Err(UserError::OwnCertificate.into());
     }
     let mut change = store.change().await?;
-    change.user(id, because.at).await?;
+    let held = change.user(id, because.at).await?;
+    change.keep_known_by(&held).await?;
     change.add_certificates(id, &[certificate]).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     change.commit().await?;
@@ -203,6 +205,61 @@ async fn end_certificate_once(
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     change.commit().await?;
     Ok(user)
+}
+
+/// What is said of two users, a line each: that they are two persons. It is one text for both.
+fn apart(user: &User, [one, other]: [&User; 2]) -> What {
+    let text = format!(
+        "user: {}\nperson: {}\nis another person than\nuser: {}\nperson: {}\n",
+        one.id, one.person, other.id, other.person
+    );
+    let shown = Some(shown::sha256(&text));
+    What { subject: Subject::User, id: user.id, from: Some("added".to_owned()), to: "told apart".to_owned(), shown }
+}
+
+/// Says that two users are two persons, whatever both are called, so that the one may approve what the other asked for
+/// ([`User::may_be`]): by an operator who may be neither. It is of the persons, also where either is over or gets another user, and is not
+/// unsaid: where it was wrong, one of them is ended.
+///
+/// # Errors
+/// [`DecideError`]: users of one person, or of no common authority or company, and an operator who may be one of them.
+pub async fn distinct(
+    store: &Store,
+    by: By<'_>,
+    (one, other): (Uuid, Uuid),
+    because: &Because,
+) -> Result<[User; 2], DecideError> {
+    until_it_holds(async || distinct_once(store, by, (one, other), because).await).await
+}
+
+async fn distinct_once(
+    store: &Store,
+    by: By<'_>,
+    (one, other): (Uuid, Uuid),
+    because: &Because,
+) -> Result<[User; 2], DecideError> {
+    let (one, other) = (store.user(one).await?, store.user(other).await?);
+    let (first, second) = (apart(&one, [&one, &other]), apart(&other, [&one, &other]));
+    let actor = by.of(store, &first, because).await?;
+    let role = actor.may(Action::ManageUsers)?;
+    let mut change = store.change().await?;
+    let one = known(change.connection(), one.id).await?;
+    let other = known(change.connection(), other.id).await?;
+    let are_persons = one.kind == Kind::Person && other.kind == Kind::Person;
+    match () {
+        () if one.person == other.person => return Err(UserError::OnePerson(one.id, other.id).into()),
+        () if !are_persons || one.party != other.party => return Err(UserError::NotColleagues(one.id, other.id).into()),
+        () if one.known.distinct_from.contains(&other.person) => return Err(UserError::SaidBefore(one.id, other.id).into()),
+        () if actor.behind().any(|now| one.may_be(now, because.at) || other.may_be(now, because.at)) => {
+            return Err(UserError::OwnPerson.into());
+        }
+        () => {}
+    }
+    change.add_distinct(one.person, other.person).await?;
+    change.made_by(Some((&actor, role)), &first, because).await?;
+    change.made_by(Some((&by.also(&actor, &second, because)?, role)), &second, because).await?;
+    change.commit().await?;
+    Ok([one, other])
 }
 
 /// Says where a user is told by mail from now on; none: nowhere. The chain has that it was said, and not the address.
@@ -257,7 +314,7 @@ async fn end_once(store: &Store, by: Option<By<'_>>, id: Uuid, because: &Because
     };
     delegation::end_with_user(&mut change, store.database(), user.id, ends, because).await?;
     for other in change.users_of(user.person).await? {
-        let is_made = other.id != user.id && other.party == user.party && other.certificates.is_empty();
+        let is_made = other.id != user.id && other.party == user.party && other.is_by_provider();
         if !is_made || other.valid_to.is_some_and(|to| to <= because.at) {
             continue;
         }

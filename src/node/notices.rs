@@ -182,6 +182,7 @@ mod tests {
             certificates: Vec::new(),
             valid_from: now,
             valid_to: None,
+            known: crate::users::Known::default(),
         };
         user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
         let mut change = store.change().await.unwrap();

@@ -315,6 +315,7 @@ mod tests {
             certificates: Vec::new(),
             valid_from: at("2026-01-01T00:00:00Z"),
             valid_to: None,
+            known: crate::users::Known::default(),
         }
     }
 

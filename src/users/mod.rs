@@ -55,6 +55,51 @@ impl fmt::Display for Kind {
     }
 }
 
+/// By what a user was told from others as it was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KnownBy {
+    /// A certificate: whoever added it was told of others of its name.
+    Certificate,
+    /// The name alone that an identity provider gave.
+    #[default]
+    Name,
+    /// Nothing: the identity provider named nobody.
+    Nothing,
+}
+
+impl KnownBy {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            KnownBy::Certificate => "certificate",
+            KnownBy::Name => "name",
+            KnownBy::Nothing => "nothing",
+        }
+    }
+}
+
+impl FromStr for KnownBy {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "certificate" => Ok(KnownBy::Certificate),
+            "name" => Ok(KnownBy::Name),
+            "nothing" => Ok(KnownBy::Nothing),
+            _ => Err("a user is known by a certificate, a name or nothing"),
+        }
+    }
+}
+
+/// What is known of who a user is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// By what it was told from others as it was added. With certificates it is those, and that never changes.
+    pub by: KnownBy,
+    /// The persons of whom an operator has said that they are others ([`crate::decisions::user::distinct`]).
+    pub distinct_from: Vec<Uuid>,
+}
+
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -78,6 +123,8 @@ pub struct User {
     pub valid_from: Timestamp,
     /// The first instant at which it no longer may; none if it has no end.
     pub valid_to: Option<Timestamp>,
+    /// What is known of who it is.
+    pub known: Known,
 }
 
 /// What keeps a user from being one.
@@ -132,13 +179,32 @@ impl User {
     }
 
     /// Whether what this user did may be the own of whoever has another: both are of one person, or both have the same name for the same
-    /// authority or company and nobody here has said that they are two. That was said of two that were added with certificates: whoever adds one is
-    /// told of the other. It was not where one of them is over at `at`, which keeps the person that it was added with, nor where one came by an
-    /// identity provider, which knows nothing of certificates or of another provider.
+    /// authority or company and nobody here has said that they are two. An operator says so of two persons. It was said of two that were added
+    /// with certificates: whoever adds one is told of the other. It was not where one of them is over at `at`, which keeps the person that it was
+    /// added with, nor where one came by an identity provider, which knows nothing of certificates or of another provider. One that the provider
+    /// gave no name may be anybody of the authority or company.
     pub fn may_be(&self, other: &User, at: Timestamp) -> bool {
+        if self.person == other.person {
+            return true;
+        }
+        let said = self.known.distinct_from.contains(&other.person) || other.known.distinct_from.contains(&self.person);
+        if said || self.party != other.party {
+            return false;
+        }
         let over = self.valid_to.is_some_and(|to| to <= at);
-        let by_provider = self.certificates.is_empty() || other.certificates.is_empty();
-        self.person == other.person || ((over || by_provider) && self.party == other.party && self.has_name_of(other))
+        let unnamed = [self, other].iter().any(|user| user.known.by == KnownBy::Nothing);
+        let by_provider = self.is_by_provider() || other.is_by_provider();
+        unnamed || ((over || by_provider) && self.has_name_of(other))
+    }
+
+    /// Whether it came by an identity provider. One that is given a certificate later came by it as before.
+    pub fn is_by_provider(&self) -> bool {
+        self.known.by != KnownBy::Certificate
+    }
+
+    /// What a person is called whom an identity provider did not name.
+    pub fn unnamed(person: Uuid) -> String {
+        format!("Person {}", person.simple())
     }
 
     /// Whether both have one name: in one form of its letters (NFC) and whatever the case and the blanks between words. Two that a human writes

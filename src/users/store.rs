@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Actor, NoUser, Proof, User};
+use super::{Actor, Known, KnownBy, NoUser, Proof, User};
 use crate::{
     agreements::{Change, Store, Thumbprint},
     refusal::{Detail, api::ApiRefusal},
@@ -16,14 +16,16 @@ macro_rules! users_where {
     ($condition:literal) => {
         by_dialect(
             concat!(
-                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to,
-                     (SELECT group_concat(thumbprint) FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates
+                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to, known_by,
+                     (SELECT group_concat(thumbprint) FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates,
+                     (SELECT group_concat(d.other) FROM user_distinct AS d WHERE d.person = coalesce(u.person, u.id)) AS distinct_from
                  FROM api_user AS u WHERE ",
                 $condition
             ),
             concat!(
-                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to,
-                     (SELECT string_agg(thumbprint, ',') FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates
+                "SELECT id, person, name, kind, party, roles, services, valid_from, valid_to, known_by,
+                     (SELECT string_agg(thumbprint, ',') FROM api_user_certificate WHERE api_user = u.id AND ended_at IS NULL) AS certificates,
+                     (SELECT string_agg(d.other::text, ',') FROM user_distinct AS d WHERE d.person = coalesce(u.person, u.id)) AS distinct_from
                  FROM api_user AS u WHERE ",
                 $condition
             ),
@@ -85,6 +87,20 @@ pub enum UserError {
     /// Whose certificate it is to be decides on it.
     #[error("a person does not give themselves a further certificate; have another operator decide")]
     OwnCertificate,
+    /// Whether a person is another is not for that person to say.
+    #[error("whether two users are two persons is for an operator to say who may be neither; have another operator decide")]
+    OwnPerson,
+    /// They are one person.
+    #[error("users {0} and {1} are one person, as was said when they were added")]
+    OnePerson(Uuid, Uuid),
+    /// Nobody would take one for the other.
+    #[error(
+        "users {0} and {1} are not two persons of one authority or company, or of the operators: nothing takes one for the other"
+    )]
+    NotColleagues(Uuid, Uuid),
+    /// It was said before.
+    #[error("that users {0} and {1} are two persons was said before")]
+    SaidBefore(Uuid, Uuid),
     /// The user has ended.
     #[error("user {id} ended at {at}; add a new user")]
     AlreadyOver {
@@ -194,8 +210,13 @@ impl Change {
             connection.first(known.bind(person)).await?.ok_or(UserError::NoSuchPerson(person))?;
         }
         let list = |items: Vec<String>| serde_json::json!(items).to_string();
-        let added = sql("INSERT INTO api_user (id, name, kind, party, roles, services, valid_from, valid_to, person)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        let known_by = match user.known.by {
+            _ if !certificates.is_empty() => KnownBy::Certificate,
+            KnownBy::Nothing => KnownBy::Nothing,
+            KnownBy::Certificate | KnownBy::Name => KnownBy::Name,
+        };
+        let added = sql("INSERT INTO api_user (id, name, kind, party, roles, services, valid_from, valid_to, person, known_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(user.id)
         .bind(&user.name)
         .bind(user.kind.name())
@@ -204,7 +225,8 @@ impl Change {
         .bind(list(user.services.iter().map(ToString::to_string).collect()))
         .bind(user.valid_from)
         .bind(user.valid_to)
-        .bind(person);
+        .bind(person)
+        .bind(known_by.name());
         connection.execute(added).await?;
         self.add_certificates(user.id, certificates).await
     }
@@ -226,6 +248,27 @@ impl Change {
                 .bind(user)
                 .bind(crate::pem::encode("CERTIFICATE", certificate.der()).to_string());
             connection.execute(given).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps by what a user was known until now, where a node of the release before added it and wrote it nowhere.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn keep_known_by(&mut self, user: &User) -> Result<(), StoreError> {
+        let kept = sql("UPDATE api_user SET known_by = $1 WHERE id = $2 AND known_by IS NULL");
+        self.connection().execute(kept.bind(user.known.by.name()).bind(user.id)).await.map(drop)
+    }
+
+    /// Writes down that two persons are two.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn add_distinct(&mut self, one: Uuid, other: Uuid) -> Result<(), StoreError> {
+        for (person, other) in [(one, other), (other, one)] {
+            let added = sql("INSERT INTO user_distinct (person, other) VALUES ($1, $2)");
+            self.connection().execute(added.bind(person).bind(other)).await?;
         }
         Ok(())
     }
@@ -284,16 +327,27 @@ fn read(row: &Row) -> Result<User, StoreError> {
     let texts = |column: &'static str| -> Result<Vec<String>, StoreError> {
         serde_json::from_str(&row.get::<String>(column)?).map_err(|_| StoreError::Unreadable { column })
     };
-    let certificates: Option<String> = row.maybe("certificates")?;
-    let certificates: Vec<_> = certificates.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
-    let mut certificates: Vec<Thumbprint> = each(&certificates, "thumbprint")?;
+    let listed = |column: &'static str| -> Result<Vec<String>, StoreError> {
+        let list: Option<String> = row.maybe(column)?;
+        Ok(list.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect())
+    };
+    let mut certificates: Vec<Thumbprint> = each(&listed("certificates")?, "thumbprint")?;
     certificates.sort();
     let id = row.get("id")?;
+    let person = row.maybe("person")?.unwrap_or(id);
+    // One that is too long for today keeps nobody else's row from being read.
+    let name = User::fitting_name(&row.get::<String>("name")?);
+    // A node of the release before does not write by what it is known.
+    let known_by = match row.maybe_parsed("known_by")? {
+        Some(known_by) => known_by,
+        None if !certificates.is_empty() => KnownBy::Certificate,
+        None if name == User::unnamed(person) => KnownBy::Nothing,
+        None => KnownBy::Name,
+    };
     let user = User {
         id,
-        person: row.maybe("person")?.unwrap_or(id),
-        // One that is too long for today keeps nobody else's row from being read.
-        name: User::fitting_name(&row.get::<String>("name")?),
+        person,
+        name,
         kind: row.parsed("kind")?,
         party: row.maybe_parsed("party")?,
         roles: each(&texts("roles")?, "roles")?,
@@ -301,6 +355,7 @@ fn read(row: &Row) -> Result<User, StoreError> {
         certificates,
         valid_from: row.get("valid_from")?,
         valid_to: row.maybe("valid_to")?,
+        known: Known { by: known_by, distinct_from: each(&listed("distinct_from")?, "distinct_from")? },
     };
     // Of another form than hjemmel writes it would see or decide what nobody gave it. One that was ended before it began has
     // no days, and is no fault.

@@ -263,6 +263,7 @@ pub async fn user_for(store: &Store, (name, kind): (&str, Kind), role: Role, par
         certificates: vec![Thumbprint::from(*certificate.thumbprint())],
         valid_from: Clock::system().now() - SignedDuration::from_hours(1),
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     let because = Because::new("prøve".to_owned(), Clock::system().now());
     user::add(store, None, &user.clone().sound().unwrap(), &[certificate], &because).await.unwrap();

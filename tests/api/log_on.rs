@@ -23,6 +23,7 @@ use hjemmel::stub::idp::{self, IdpConfig, Keys, Partner, Person, Signer, demo_pe
 use hjemmel::stub::pki::Role as Of;
 use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
+use hjemmel::users::KnownBy;
 use hjemmel::users::rights::Role;
 use http::Request;
 use jiff::SignedDuration;
@@ -47,6 +48,16 @@ fn long_named() -> Person {
     Person { id: "lang-1".to_owned(), name: "ツ".repeat(90), cvr: OWN.parse().unwrap(), roles: vec![Role::SystemOwner] }
 }
 
+/// Somebody of whose name nothing is shown, for it holds what could be a CPR number.
+fn unnamed() -> Person {
+    Person {
+        id: "uden-navn-1".to_owned(),
+        name: "A 610203-1234".to_owned(),
+        cvr: OWN.parse().unwrap(),
+        roles: vec![Role::Signatory],
+    }
+}
+
 /// A console with its identity provider.
 struct World {
     konsol: Konsol,
@@ -62,7 +73,7 @@ impl World {
             server: credentials(Of::StsServer),
             keys: keys(),
             entity_id: IDP.to_owned(),
-            people: demo_people().into_iter().chain([long_named()]).collect(),
+            people: demo_people().into_iter().chain([long_named(), unnamed()]).collect(),
             partner: partner.clone(),
             partner_file: None,
             clock: Clock::system(),
@@ -206,6 +217,22 @@ async fn a_person_logs_on_at_their_provider_comes_to_the_page_they_wanted_and_lo
     let of_person = of_person.iter().filter(|user| user.name == "Ulla Underskriver").collect::<Vec<_>>();
     assert_eq!(of_person.len(), 1, "one user, however often she logs on");
     assert!(of_person[0].certificates.is_empty() && of_person[0].roles == [Role::Signatory]);
+}
+
+#[tokio::test]
+async fn whom_the_provider_does_not_name_is_known_by_nothing_and_who_has_a_name_by_that() {
+    let world = World::build().await;
+    for (person, known_by) in [("uden-navn-1", KnownBy::Nothing), ("korsbaek-1", KnownBy::Name)] {
+        let before = world.konsol.store.users().await.unwrap();
+        let answer = world.log_on(person, Mode::Both).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let users = world.konsol.store.users().await.unwrap();
+        let added: Vec<_> = users.iter().filter(|user| !before.contains(user)).collect();
+        assert_eq!((added.len(), added[0].known.by), (1, known_by));
+        assert!(!added[0].name.contains("610203"));
+    }
+    let certificate = world.konsol.store.user(world.konsol.house.signatory.id).await.unwrap();
+    assert_eq!(certificate.known.by, KnownBy::Certificate);
 }
 
 #[tokio::test]

@@ -413,6 +413,7 @@ pub async fn auditor_of(world: &World, store: &Settings, name: &str, cvr: &str, 
         certificates: vec![(*certificate.thumbprint()).into()],
         valid_from: now,
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     let store = Store::open(store).await.unwrap();
     let because = Because::new("tilsyn".to_owned(), now);

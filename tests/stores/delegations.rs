@@ -302,6 +302,7 @@ async fn a_role_that_an_identity_provider_gives_no_longer_is_delegated_no_longer
             certificates: Vec::new(),
             valid_from: at("2026-11-01T00:00:00Z"),
             valid_to: None,
+            known: hjemmel::users::Known::default(),
         };
         user::add(&store, None, &user, &[], &because(NOW)).await.unwrap();
         user

@@ -7,13 +7,14 @@ use hjemmel::agreements::request::{Content, Request, Standing as Stands};
 use hjemmel::agreements::route::store::InTheWay;
 use hjemmel::agreements::rules::{Rule, Rules};
 use hjemmel::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Route, Standing, State, Store};
+use hjemmel::audit::Subject;
 use hjemmel::decisions::system::{self, Changes, New, change, seen};
 use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, request, shown, user};
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
 use hjemmel::users::sessions::{Limits, Means, Proven};
-use hjemmel::users::{Actor, Kind, User};
+use hjemmel::users::{Actor, Kind, Known, KnownBy, User};
 use uuid::Uuid;
 
 use crate::agreement_life::{
@@ -44,6 +45,9 @@ on_both! {
     whoever_wrote_any_of_a_request_does_not_approve_it;
     whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_another;
     whoever_asked_by_a_certificate_does_not_approve_it_by_a_log_on_of_the_same_name_nor_the_other_way;
+    whom_a_provider_does_not_name_may_be_anybody_of_the_authority_until_an_operator_says_that_they_are_two;
+    a_certificate_that_is_added_to_a_log_on_makes_no_two_of_one_person;
+    two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_so;
     every_door_asks_for_the_same_and_no_text_names_a_person;
 }
 
@@ -474,21 +478,129 @@ async fn whoever_wrote_any_of_a_request_does_not_approve_it(kept: Kept) {
 
 /// A user of this name at Korsbæk, added as a person of its own. `key` none: one that came by an identity provider.
 async fn named(store: &Store, key: Option<Key>, role: Role, name: &str) -> Uuid {
-    let (certificates, id) = (key.map(people::certificate).into_iter().collect::<Vec<_>>(), Uuid::new_v4());
-    let user = User {
+    let certificates: Vec<_> = key.map(people::certificate).into_iter().collect();
+    let thumbprints = certificates.iter().map(|certificate| (*certificate.thumbprint()).into()).collect();
+    let user = User { name: name.to_owned(), certificates: thumbprints, known: Known::default(), ..unnamed(role) };
+    user::add(store, None, &user, &certificates, &because(NOW)).await.unwrap();
+    user.id
+}
+
+/// A user of Korsbæk as a log-on makes one where the provider gives no name.
+fn unnamed(role: Role) -> User {
+    let id = Uuid::new_v4();
+    User {
         id,
         person: id,
-        name: name.to_owned(),
+        name: User::unnamed(id),
         kind: Kind::Person,
         party: Some(KORSBAEK.parse().unwrap()),
         roles: vec![role],
         services: Vec::new(),
-        certificates: certificates.iter().map(|certificate| (*certificate.thumbprint()).into()).collect(),
+        certificates: Vec::new(),
         valid_from: at("2026-11-01T00:00:00Z"),
         valid_to: None,
+        known: Known { by: KnownBy::Nothing, ..Known::default() },
+    }
+}
+
+async fn logged_on(store: &Store, user: Uuid) -> Actor {
+    let proven = Proven { user, means: Means::Saml, roles: None, at_provider: None, until: None };
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { idle: hour, lifetime: hour };
+    store.open_session(&proven, limits, at(NOW)).await.unwrap().1.actor
+}
+
+async fn approve(store: &Store, line: &Agreement, by: By<'_>) -> Result<State, DecideError> {
+    agreement::decide(store, by, line, State::Approved, &because(NOW), None).await.map(|approved| approved.state)
+}
+
+/// Refused, as whoever asked for it may be who would approve it.
+async fn own(store: &Store, line: &Agreement, by: By<'_>) {
+    let own = approve(store, line, by).await.unwrap_err();
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+}
+
+async fn whom_a_provider_does_not_name_may_be_anybody_of_the_authority_until_an_operator_says_that_they_are_two(kept: Kept) {
+    let store = opened(&kept).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
+    let asker = named(&store, Some(Key::Intruder), Role::SystemResponsible, "Anne Prøve").await;
+    let (nobody, another) = (unnamed(Role::Signatory), unnamed(Role::SystemResponsible));
+    for user in [&nobody, &another] {
+        user::add(&store, None, user, &[], &because(NOW)).await.unwrap();
+    }
+    let (signs, asks) = (logged_on(&store, nobody.id).await, logged_on(&store, another.id).await);
+    let line = asked_for(&store, By::Key(&signer(Key::Intruder))).await;
+    own(&store, &line, By::User(&signs)).await;
+    user::distinct(&store, By::Key(&signer(OPERATOR)), (nobody.id, asker), &because(NOW)).await.unwrap();
+    assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
+    // Of two that have no name, and of one of them and anybody else, nobody said so.
+    let unnameds = asked_for(&store, By::User(&asks)).await;
+    own(&store, &unnameds, By::User(&signs)).await;
+    own(&store, &unnameds, By::Key(&signer(SIGNATORY))).await;
+}
+
+async fn a_certificate_that_is_added_to_a_log_on_makes_no_two_of_one_person(kept: Kept) {
+    let store = opened(&kept).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
+    named(&store, Some(Key::Intruder), Role::SystemResponsible, "Anne Prøve").await;
+    let by_log_on = named(&store, None, Role::Signatory, "Anne Prøve").await;
+    // A node of the release before writes nothing of how it knows anybody.
+    let by_node_before = Uuid::from_u128(70);
+    let added = format!(
+        "INSERT INTO api_user (id, name, kind, party, roles, services, valid_from)
+         VALUES ('{by_node_before}', 'Anne Prøve', 'person', '{KORSBAEK}', '[\"signatory\"]', '[]', '2026-11-01T00:00:00Z')"
+    );
+    kept.execute(&added).await.unwrap();
+    let line = asked_for(&store, By::Key(&signer(Key::Intruder))).await;
+    for (id, key) in [(by_log_on, Key::GatewayClient), (by_node_before, Key::Korsbaek)] {
+        user::add_certificate(&store, None, id, people::certificate(key), &because(NOW)).await.unwrap();
+        assert!(store.user(id).await.unwrap().is_by_provider());
+        own(&store, &line, By::Key(&signer(key))).await;
+        own(&store, &line, By::User(&logged_on(&store, id).await)).await;
+    }
+    assert!(kept.execute("UPDATE api_user SET known_by = 'certificate'").await.is_err(), "it is never altered");
+    assert_eq!(approve(&store, &line, By::Key(&signer(SIGNATORY))).await.unwrap(), State::Approved);
+}
+
+async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_so(kept: Kept) {
+    let store = opened(&kept).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
+    people::add(&store, &[(Key::Korsbaek, Role::Operator, None)]).await;
+    let of = async |key: Key| store.user_of(thumbprint(key)).await.unwrap().unwrap();
+    let (operator, colleague) = (of(OPERATOR).await, of(Key::Korsbaek).await);
+    let one = named(&store, None, Role::SystemResponsible, "Lars Prøve").await;
+    let other = named(&store, None, Role::Signatory, "Lars Prøve").await;
+    let (asks, signs) = (logged_on(&store, one).await, logged_on(&store, other).await);
+    let line = asked_for(&store, By::User(&asks)).await;
+    own(&store, &line, By::User(&signs)).await;
+    let said = async |by: Key, pair: (Uuid, Uuid)| {
+        user::distinct(&store, By::Key(&signer(by)), pair, &because(NOW)).await.map_err(|error| error.to_string())
     };
-    user::add(store, None, &user, &certificates, &because(NOW)).await.unwrap();
-    id
+    let not_allowed = user::distinct(&store, By::User(&signs), (one, other), &because(NOW)).await.unwrap_err();
+    assert!(matches!(refused(&not_allowed), Some(ApiRefusal::ApiNotAllowed { .. })), "{not_allowed}");
+    for (pair, why) in [
+        ((one, one), "are one person"),
+        ((one, operator.id), "not two persons of one authority"),
+        ((operator.id, colleague.id), "who may be neither"),
+        ((one, Uuid::from_u128(99)), "no user"),
+    ] {
+        let refused = said(OPERATOR, pair).await.unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+    own(&store, &line, By::User(&signs)).await;
+    said(OPERATOR, (one, other)).await.unwrap();
+    assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
+    // It stands of both, signed, with one text that names both by id.
+    let mut texts = Vec::new();
+    for user in [one, other] {
+        let made = store.made_on(Subject::User, user).await.unwrap().pop().unwrap();
+        assert_eq!((made.what.to.as_str(), made.user), ("told apart", Some(operator.id)));
+        assert!(made.signature.is_some());
+        texts.push(made.what.shown.unwrap());
+    }
+    assert_eq!(texts[0], texts[1]);
+    assert!(said(OPERATOR, (other, one)).await.unwrap_err().contains("was said before"));
+    assert!(kept.execute("DELETE FROM user_distinct").await.is_err(), "it is kept");
 }
 
 /// What a user of Korsbæk asks for, of a system of its own.
@@ -516,32 +628,21 @@ async fn whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_ano
 async fn whoever_asked_by_a_certificate_does_not_approve_it_by_a_log_on_of_the_same_name_nor_the_other_way(kept: Kept) {
     let store = opened(&kept).await;
     registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
-    let logged_on = async |user: Uuid| {
-        let proven = Proven { user, means: Means::Saml, roles: None, at_provider: None, until: None };
-        let hour = Duration::from_secs(3600);
-        let limits = Limits { idle: hour, lifetime: hour };
-        store.open_session(&proven, limits, at(NOW)).await.unwrap().1.actor
-    };
-    let approve = async |line: &Agreement, by: By<'_>| {
-        agreement::decide(&store, by, line, State::Approved, &because(NOW), None).await.map(|approved| approved.state)
-    };
     let by_certificate = signer(Key::Intruder);
     named(&store, Some(Key::Intruder), Role::SystemResponsible, "Anne Prøve").await;
-    let signs = logged_on(named(&store, None, Role::Signatory, "Anne Prøve").await).await;
-    let another = logged_on(named(&store, None, Role::Signatory, "Anne M. Prøve").await).await;
+    let signs = logged_on(&store, named(&store, None, Role::Signatory, "Anne Prøve").await).await;
+    let another = logged_on(&store, named(&store, None, Role::Signatory, "Anne M. Prøve").await).await;
     let line = asked_for(&store, By::Key(&by_certificate)).await;
-    let own = approve(&line, By::User(&signs)).await.unwrap_err();
-    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
-    assert_eq!(approve(&line, By::User(&another)).await.unwrap(), State::Approved);
-    let asks = logged_on(named(&store, None, Role::SystemResponsible, "Bo Prøve").await).await;
+    own(&store, &line, By::User(&signs)).await;
+    assert_eq!(approve(&store, &line, By::User(&another)).await.unwrap(), State::Approved);
+    let asks = logged_on(&store, named(&store, None, Role::SystemResponsible, "Bo Prøve").await).await;
     named(&store, Some(Key::GatewayClient), Role::Signatory, "Bo Prøve").await;
     let line = asked_for(&store, By::User(&asks)).await;
-    let own = approve(&line, By::Key(&signer(Key::GatewayClient))).await.unwrap_err();
-    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    own(&store, &line, By::Key(&signer(Key::GatewayClient))).await;
     // Of two certificates whoever added them was told, and said that they are two.
     named(&store, Some(SECOND_OF_THE_NAME), Role::Signatory, "Anne Prøve").await;
     let line = asked_for(&store, By::Key(&by_certificate)).await;
-    assert_eq!(approve(&line, By::Key(&signer(SECOND_OF_THE_NAME))).await.unwrap(), State::Approved);
+    assert_eq!(approve(&store, &line, By::Key(&signer(SECOND_OF_THE_NAME))).await.unwrap(), State::Approved);
 }
 
 fn file(system: Uuid, key: Key, purpose: &str) -> String {

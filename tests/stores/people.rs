@@ -67,6 +67,7 @@ async fn add_user(store: &Store, id: Uuid, person: Uuid, key: Key, role: Role, p
         certificates: vec![(*certificate.thumbprint()).into()],
         valid_from: at("2026-11-01T00:00:00Z"),
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     user::add(store, None, &user, &[certificate], &because(NOW)).await.unwrap();
 }

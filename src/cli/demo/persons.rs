@@ -114,6 +114,7 @@ pub(super) async fn add(
         certificates: vec![(*certificate.thumbprint()).into()],
         valid_from: now,
         valid_to: None,
+        known: crate::users::Known::default(),
     };
     let because = Because::new("demo".to_owned(), now);
     Ok(decisions::user::add(store, None, &user.sound()?, &[certificate], &because).await?)

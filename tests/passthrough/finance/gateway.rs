@@ -114,6 +114,7 @@ pub async fn told_by_mail(store: &Store, party: Option<&str>, role: rights::Role
         certificates: Vec::new(),
         valid_from: now - jiff::SignedDuration::from_hours(1),
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
     let mut change = store.change().await.unwrap();
@@ -512,6 +513,7 @@ async fn operator_with(store: &Store, passing: &Passing, key: Role) -> Signer {
         // Before whatever instant the test decides at.
         valid_from: now - jiff::SignedDuration::from_hours(1),
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     let because = Because::new("sag 7".to_owned(), now);
     user::add(store, None, &operator, &[certificate], &because).await.unwrap();

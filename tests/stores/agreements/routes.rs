@@ -489,6 +489,7 @@ async fn add_operator(store: &Store, leaf: &rustls_pki_types::CertificateDer<'_>
         certificates: vec![(*certificate.thumbprint()).into()],
         valid_from: now,
         valid_to: None,
+        known: hjemmel::users::Known::default(),
     };
     let because = Because::new("prøve".to_owned(), now);
     user::add(store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();

@@ -56,6 +56,7 @@ const REFUSES_NOTHING_OF_BEFORE: &[(i64, &str, &str)] = &[
     (68, "mailbox_quota_bytes_check", "of a column that it leaves empty"),
     (87, "decision_delegation_stays", "of a column that it does not know"),
     (87, "console_session_delegation_stays", "of a column that it does not know"),
+    (92, "api_user_known_by_stays", "of a column that it does not know"),
 ];
 
 /// A database that is migrated step by step.

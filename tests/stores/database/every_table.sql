@@ -24,6 +24,8 @@ VALUES ('00000000-0000-4000-8000-000000000014', 'S. Stedfortræder', 'person', '
 INSERT INTO delegation (id, principal, substitute, role, services, valid_from, valid_to, given_at, ended_at)
 VALUES ('00000000-0000-4000-8000-000000000015', '00000000-0000-4000-8000-000000000011', '00000000-0000-4000-8000-000000000014', 'signatory',
     '["00000000-0000-4000-8000-000000000003"]', '2026-01-01T00:00:00.000001Z', '2026-02-01T00:00:00Z', '2026-01-01T00:00:00Z', NULL);
+INSERT INTO user_distinct (person, other)
+VALUES ('00000000-0000-4000-8000-000000000012', '00000000-0000-4000-8000-000000000014');
 INSERT INTO idempotency (api_user, key, digest, answer, at)
 VALUES ('00000000-0000-4000-8000-000000000011', 'en-gang', 'cc33', '{"b":1,"a":"æ"}', '2026-01-02T03:04:05Z');
 INSERT INTO route (id, service, environment, sender, receiver, valid_from, valid_to, system, address, entity_id, security, roots, signing_certificates)
