@@ -534,7 +534,8 @@ fn latest_first(rows: &[Row]) -> Result<Vec<Agreement>, StoreError> {
     Ok(agreements)
 }
 
-async fn find(session: &mut Session, id: Uuid) -> Result<Option<Agreement>, StoreError> {
+/// One agreement, asked within what is under way.
+pub(crate) async fn find(session: &mut Session, id: Uuid) -> Result<Option<Agreement>, StoreError> {
     session.first(agreements_where!("id = $1").bind(id)).await?.as_ref().map(read).transpose()
 }
 

@@ -13,7 +13,7 @@ use super::problem::{ReadProblems, of_decision, of_store};
 use super::{connections, trials, value_lists};
 use crate::audit::Subject;
 use crate::decisions::record::Made;
-use crate::decisions::{agreement, delegation, route};
+use crate::decisions::{agreement, agreement::NOTICE_TAKEN_BACK, delegation, route};
 use crate::refusal::api::ApiRefusal;
 
 /// One decision.
@@ -96,7 +96,8 @@ pub async fn of_agreement(State(api): State<Api>, caller: Caller, Id(id): Id) ->
         .map(|past| {
             let to = past.to.wire_name();
             // A request has no decision's name and time in the history.
-            let same = |made: &&Made| made.what.to == to && past.decided_at.is_none_or(|at| at == made.because.at);
+            let becomes = |made: &Made| made.what.to == to || (past.from == Some(past.to) && made.what.to == NOTICE_TAKEN_BACK);
+            let same = |made: &&Made| becomes(made) && past.decided_at.is_none_or(|at| at == made.because.at);
             let made = made.iter().find(same);
             DecisionView {
                 from: past.from.map(|from| from.wire_name().to_owned()),

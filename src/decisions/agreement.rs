@@ -34,6 +34,9 @@ use crate::{
     },
 };
 
+/// What is decided on an agreement that stays suspended where the notice on it is taken back.
+pub const NOTICE_TAKEN_BACK: &str = "notice taken back";
+
 pub(super) fn what(agreement: &Agreement, from: Option<State>, to: State) -> What {
     What {
         subject: Subject::Agreement,
@@ -241,7 +244,8 @@ pub(super) fn acts_for(actor: &Actor, agreement: &Agreement) -> bool {
 }
 
 /// Decides on an agreement that somebody was shown as it is in `shown`. To end one is [`ending::end`], and is refused here; so is the approval
-/// of one that would have an end by what it depends on: that is [`decide_as_shown`], of a text that says so.
+/// of one that would have an end by what it depends on, and to take back a notice with others: that is [`decide_as_shown`], of a text that
+/// says so.
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's, a state that does not allow it, what changed meanwhile.
@@ -257,7 +261,7 @@ pub async fn decide(
 }
 
 /// Decides on an agreement that somebody was shown with all that its approval would decide. Approved during the notice of what it depends on
-/// it has that end, and what depends on it in turn goes with it; all or nothing.
+/// it has that end, and what depends on it in turn goes with it; all or nothing. So it is with the notices that are taken back together.
 ///
 /// # Errors
 /// As [`decide`].
@@ -335,7 +339,14 @@ async fn decide_once(
             }
         }
         Some(Action::ResumeAgreement) => may_lift(change.connection(), &made, &actor, role).await?,
-        Some(Action::EndAgreement) => with = may_take_back(&mut change, shown, &made, (&actor, role), because.at).await?,
+        Some(Action::EndAgreement) => {
+            with = may_take_back(&mut change, shown, &made, (&actor, role), because.at).await?;
+            // A notice is not taken back where nobody was shown that it is.
+            let back: BTreeSet<Uuid> = with.iter().map(|held| held.id).collect();
+            if approval.map(|approval| approval.back.clone()).unwrap_or_default() != back {
+                return Err(ApiRefusal::ApiPreconditionFailed.into());
+            }
+        }
         _ => {}
     }
     let agreement = change.decide(shown.id, Some(shown), to, &actor.user().name, &because.reason, because.at).await;
@@ -493,7 +504,7 @@ async fn may_take_back(
         );
         DecideError::from(ApiRefusal::ApiConflict { what })
     };
-    let with = match along::together(change, shown, at).await? {
+    let with = match along::together(change.connection(), shown, at).await? {
         along::Together::With(with) => with,
         along::Together::Ends(principal) => return Err(ends_with(principal)),
     };
@@ -526,7 +537,8 @@ async fn stands_for_notice(change: &mut Change, made: &[Made], (actor, role): (&
         let (from, to) = (made.what.from.as_deref(), made.what.to.as_str());
         (to == State::Terminated.wire_name() && from != suspended) || (Some(to) == suspended && from == suspended)
     };
-    let since = made.iter().rev().take_while(|made| made.what.to != State::Approved.wire_name()).filter(gave);
+    let goes_on = [State::Approved.wire_name(), NOTICE_TAKEN_BACK];
+    let since = made.iter().rev().take_while(|made| !goes_on.contains(&made.what.to.as_str())).filter(gave);
     for (nth, given) in since.enumerate() {
         let counts = nth == 0 || given.role.is_some_and(|by| by.rank() > role.rank());
         if counts && !stands_for(change.connection(), given, actor, role).await? {

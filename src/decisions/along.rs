@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, civil::Date};
 use uuid::Uuid;
 
-use super::agreement::{of_agreement, what};
+use super::agreement::{NOTICE_TAKEN_BACK, of_agreement, what};
 use super::ending::day_after;
 use super::ends::Ends;
+use super::record::What;
 use super::{Because, By, DecideError, closing, route, versions};
 use crate::agreements::{
     Agreement, Change, Route, Side, State,
     route::store::{Decision, RouteError},
-    store::of_authority,
+    store::{find, of_authority},
 };
 use crate::store::{Session, StoreError, sql};
 use crate::users::{Actor, rights::Role};
@@ -74,10 +75,10 @@ struct Taken {
 }
 
 /// What notices on agreements did to a thing, of those that were not taken back, in the order in which they did it.
-async fn taken(change: &mut Change, thing: Uuid) -> Result<Vec<Taken>, StoreError> {
+async fn taken(session: &mut Session, thing: Uuid) -> Result<Vec<Taken>, StoreError> {
     let query =
         sql("SELECT agreement, former, given FROM agreement_taken_along WHERE thing = $1 AND undone_at IS NULL ORDER BY id");
-    let rows = change.connection().all(query.bind(thing)).await?;
+    let rows = session.all(query.bind(thing)).await?;
     rows.iter().map(|row| Ok(Taken { by: row.get("agreement")?, former: row.get("former")?, given: row.get("given")? })).collect()
 }
 
@@ -217,7 +218,7 @@ async fn next(
                 others.push(principal);
                 continue;
             };
-            let taken = taken(change, inner.id).await?;
+            let taken = taken(change.connection(), inner.id).await?;
             let by_notice = inner.ends_at.is_some_and(|end| taken.iter().any(|taken| taken.given == end.to_string()));
             match maybe(own(&taken))? {
                 // Somebody decided on it otherwise since.
@@ -244,23 +245,23 @@ pub(super) enum Together {
 }
 
 /// What goes on with an agreement where the notice on it is taken back.
-pub(super) async fn together(change: &mut Change, agreement: &Agreement, at: Timestamp) -> Result<Together, StoreError> {
+pub(super) async fn together(session: &mut Session, agreement: &Agreement, at: Timestamp) -> Result<Together, StoreError> {
     let (mut way, mut seen, mut with) = (vec![agreement.clone()], BTreeSet::from([agreement.id]), Vec::new());
-    let gave = taken(change, agreement.id).await?;
+    let gave = taken(session, agreement.id).await?;
     let by_another = |end: Timestamp| gave.iter().any(|one| one.given == end.to_string());
     let by_itself = !agreement.ends_at.is_some_and(by_another) || !own(&gave).is_empty();
     while let Some(one) = way.pop() {
-        for principal in ended_principals(change.connection(), &one, at).await? {
+        for principal in ended_principals(session, &one, at).await? {
             if !seen.insert(principal.id) {
                 continue;
             }
-            let held = change.agreement(principal.id).await?.filter(|held| held.is_under_notice(at));
+            let held = find(session, principal.id).await?.filter(|held| held.is_under_notice(at));
             let Some(held) = held else { return Ok(Together::Ends(principal.id)) };
-            let taken = taken(change, principal.id).await?;
+            let taken = taken(session, principal.id).await?;
             // The end that it has now is the one that this notice gave: nobody brought it forward since.
             let by_this = |end: Timestamp| taken.iter().any(|one| one.by == agreement.id && one.given == end.to_string());
             if !held.ends_at.is_some_and(by_this) || !own(&taken).is_empty() {
-                if !by_itself || !depends_on(change, &held, agreement.id, at).await? {
+                if !by_itself || !depends_on(session, &held, agreement.id, at).await? {
                     return Ok(Together::Ends(principal.id));
                 }
                 with.push(held.clone());
@@ -272,19 +273,28 @@ pub(super) async fn together(change: &mut Change, agreement: &Agreement, at: Tim
 }
 
 /// Whether an agreement depends on another, directly or by others that end.
-async fn depends_on(change: &mut Change, agreement: &Agreement, other: Uuid, at: Timestamp) -> Result<bool, StoreError> {
+async fn depends_on(session: &mut Session, agreement: &Agreement, other: Uuid, at: Timestamp) -> Result<bool, StoreError> {
     let (mut way, mut seen) = (vec![agreement.clone()], BTreeSet::from([agreement.id]));
     while let Some(one) = way.pop() {
-        for principal in ended_principals(change.connection(), &one, at).await? {
+        for principal in ended_principals(session, &one, at).await? {
             if principal.id == other {
                 return Ok(true);
             }
             if seen.insert(principal.id) {
-                way.extend(change.agreement(principal.id).await?);
+                way.extend(find(session, principal.id).await?);
             }
         }
     }
     Ok(false)
+}
+
+/// That the notice on an agreement is taken back. By its states it would read as a notice that is given, where it stays suspended.
+fn taken_back(held: &Agreement, to: State) -> What {
+    let taken_back = what(held, Some(held.state), to);
+    match to {
+        State::Suspended => What { to: NOTICE_TAKEN_BACK.to_owned(), ..taken_back },
+        _ => taken_back,
+    }
 }
 
 /// Takes back the notice on an agreement that goes on with another whose notice is taken back. One that is suspended stays so.
@@ -301,7 +311,7 @@ async fn goes_on_with(
         State::Suspended => change.notice_while_suspended(held, None, name, reason, at).await,
         _ => change.decide(held.id, Some(held), to, name, reason, at).await,
     };
-    let (back, what) = (back.map_err(of_agreement)?, what(held, Some(held.state), to));
+    let (back, what) = (back.map_err(of_agreement)?, taken_back(held, to));
     change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
     forget(change, held.id, at).await?;
     Ok(back)
@@ -317,7 +327,7 @@ async fn again(
     because: &Because,
 ) -> Result<Became<Agreement>, DecideError> {
     let (name, reason, at) = (&actor.user().name, &because.reason, because.at);
-    let taken = taken(change, held.id).await?;
+    let taken = taken(change.connection(), held.id).await?;
     let by_notice = |end: Timestamp| taken.iter().any(|taken| taken.given == end.to_string());
     let given = held.ends_at.filter(|end| held.is_under_notice(at) && by_notice(*end));
     if given.is_none() || principals.iter().any(|principal| principal.ends_at <= at) {
@@ -342,7 +352,8 @@ async fn again(
         (_, Some(end)) => (State::Terminated, change.give_notice(held, end, name, reason, at).await),
         (_, None) => (State::Approved, change.decide(held.id, Some(held), State::Approved, name, reason, at).await),
     };
-    let (back, what) = (back.map_err(of_agreement)?, what(held, Some(held.state), to));
+    let what = if ends_at.is_none() { taken_back(held, to) } else { what(held, Some(held.state), to) };
+    let back = back.map_err(of_agreement)?;
     change.made_by(Some((&by.also(actor, &what, because)?, role)), &what, because).await?;
     closing::put_off(change, held.id, ends_at, at).await?;
     Ok(Became::Another(back))
@@ -357,7 +368,7 @@ async fn carries_again(
     because: &Because,
 ) -> Result<Became<Option<Date>>, DecideError> {
     let at = because.at;
-    let taken = taken(change, thing).await?;
+    let taken = taken(change.connection(), thing).await?;
     let Some(route) = change.route(thing).await? else { return Ok(Became::Stays) };
     let given = route.period.to().filter(|day| taken.iter().any(|taken| taken.given == day.to_string()));
     let Some(given) = given else { return Ok(Became::Stays) };

@@ -1,12 +1,14 @@
 //! To approve an agreement, as whoever approves it is shown it: with the end that it has by what it depends on, where notice was given on
-//! that, and with what ends and is closed with it in turn. All of it is one text, and nothing of it is decided unseen.
+//! that, and with what ends and is closed with it in turn. All of it is one text, and nothing of it is decided unseen. So are the notices that
+//! are taken back with the one on an agreement.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::along::{Principal, ended_principals};
+use super::along::{Principal, Together, ended_principals, together};
 use super::closing::Kinds;
 use super::ending::{self, Ending};
 use super::shown;
@@ -22,10 +24,12 @@ pub struct Approval {
     pub ending: Option<Ending>,
     /// The agreements that it depends on whose end that is.
     pub with: Vec<Uuid>,
+    /// The agreements on which the notice is taken back too, where the one on this is: each goes on with the others alone.
+    pub back: BTreeSet<Uuid>,
     kinds: Kinds,
 }
 
-/// What the approval of an agreement would decide. Of one that waits for none it is the agreement alone.
+/// What the approval of an agreement would decide. Of one that waits for none it is the agreement alone, and under notice what goes on with it.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -42,7 +46,13 @@ async fn proposed(
     kinds: Kinds,
     now: Timestamp,
 ) -> Result<(Approval, Vec<Principal>), StoreError> {
-    let mut approval = Approval { agreement: agreement.clone(), ending: None, with: Vec::new(), kinds };
+    let mut approval = Approval { agreement: agreement.clone(), ending: None, with: Vec::new(), back: BTreeSet::new(), kinds };
+    if agreement.state == State::Terminated
+        && agreement.is_under_notice(now)
+        && let Together::With(with) = together(session, agreement, now).await?
+    {
+        approval.back = with.iter().map(|held| held.id).collect();
+    }
     if agreement.state != State::Requested {
         return Ok((approval, Vec::new()));
     }
@@ -61,6 +71,9 @@ impl Approval {
         let mut text = shown::text(&self.agreement);
         for line in self.lines() {
             let _ = writeln!(text, "{line}");
+        }
+        for back in &self.back {
+            let _ = writeln!(text, "tages opsigelsen tilbage, tages den også tilbage på serviceaftale: {back}");
         }
         text
     }

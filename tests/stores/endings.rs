@@ -6,7 +6,7 @@ use hjemmel::agreements::rules::{Rule, Rules};
 use hjemmel::agreements::{Agreement, Route, Side, Standing, State, Store};
 use hjemmel::audit::Subject;
 use hjemmel::decisions::ending::Ending;
-use hjemmel::decisions::{By, agreement, approval, ending, life, request, route};
+use hjemmel::decisions::{By, agreement, approval, ending, life, request, route, shown};
 use hjemmel::notices;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
@@ -48,6 +48,9 @@ on_both! {
     of_two_that_depend_on_each_other_both_notices_are_taken_back_together_where_one_was_brought_forward;
     of_two_that_depend_on_each_other_neither_is_taken_back_by_one_below_whoever_gave_either_notice;
     what_was_brought_forward_is_taken_back_by_nobody_below_who_gave_the_notice_before;
+    notices_are_taken_back_together_only_where_that_was_shown;
+    a_notice_that_was_taken_back_on_what_is_suspended_is_nobodys_when_another_is_given;
+    what_went_with_another_and_is_suspended_is_under_nobodys_notice_where_that_is_taken_back;
     a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing;
     a_renewal_that_would_end_before_it_begins_is_not_approved_and_what_holds_goes_on;
     what_runs_out_between_the_ends_of_two_that_it_depends_on_has_its_own_period_where_the_sooner_notice_is_taken_back;
@@ -869,6 +872,60 @@ async fn what_was_brought_forward_is_taken_back_by_nobody_below_who_gave_the_not
     // What was taken back since is no notice of anybody's.
     noticed_by(&store, &held, None, OWNER).await;
     taken_back(&store, &held).await;
+}
+
+async fn notices_are_taken_back_together_only_where_that_was_shown(kept: Kept) {
+    let store = opened(&kept).await;
+    let (one, other) = a_circle(&store).await;
+    noticed_by(&store, &other, Some(at("2027-05-31T22:00:00Z")), OWNER).await;
+    let alone = approval::propose(&store, &now_is(&store, &other).await, &rules(), at(NOW)).await.unwrap();
+    assert!(alone.back.is_empty() && !alone.text().contains("tages opsigelsen tilbage"), "{}", alone.text());
+    noticed_by(&store, &one, None, OWNER).await;
+    let (held, by) = (now_is(&store, &other).await, signer(OWNER));
+    let unseen = agreement::decide(&store, By::Key(&by), &held, State::Approved, &because(NOW), None).await.unwrap_err();
+    assert!(matches!(refused(&unseen), Some(ApiRefusal::ApiPreconditionFailed)), "{unseen}");
+    let shown = approval::propose(&store, &held, &rules(), at(NOW)).await.unwrap();
+    let line = format!("tages opsigelsen tilbage, tages den også tilbage på serviceaftale: {}\n", one.id);
+    assert!(shown.text().ends_with(&line), "{}", shown.text());
+    agreement::decide_as_shown(&store, By::Key(&by), &shown, State::Approved, &because(NOW), None).await.unwrap();
+    let made = store.made_on(Subject::Agreement, other.id).await.unwrap().pop().unwrap();
+    assert_eq!(made.what.shown, Some(shown::sha256(&shown.text())), "what was signed names the other");
+    assert_eq!(now_is(&store, &one).await.state, State::Approved);
+}
+
+async fn a_notice_that_was_taken_back_on_what_is_suspended_is_nobodys_when_another_is_given(kept: Kept) {
+    let store = opened(&kept).await;
+    let (one, other) = a_circle(&store).await;
+    let june = at("2027-05-31T22:00:00Z");
+    noticed_by(&store, &other, Some(june), SIGNATORY).await;
+    noticed_by(&store, &one, None, SIGNATORY).await;
+    decided(&store, &now_is(&store, &one).await, State::Suspended, OWNER).await.unwrap();
+    decided(&store, &now_is(&store, &other).await, State::Approved, SIGNATORY).await.unwrap();
+    the_owner_takes_back_the_own_notice(&store, &one).await;
+}
+
+/// On what is suspended, and no longer under a signatory's notice: the owner gives notice, lifts the suspension and takes the notice back.
+async fn the_owner_takes_back_the_own_notice(store: &Store, agreement: &Agreement) {
+    let stopped = now_is(store, agreement).await;
+    assert_eq!((stopped.state, stopped.ends_at), (State::Suspended, None));
+    assert_eq!(last_of(store, Subject::Agreement, agreement.id).await.as_deref(), Some(agreement::NOTICE_TAKEN_BACK));
+    let made = store.made_on(Subject::Agreement, agreement.id).await.unwrap();
+    assert!(agreement::is_suspended(store, &made).await.unwrap(), "the suspension stands");
+    noticed_by(store, agreement, Some(at("2027-05-31T22:00:00Z")), OWNER).await;
+    let lifted = decided(store, &now_is(store, agreement).await, State::Approved, OWNER).await.unwrap();
+    assert_eq!(lifted.state, State::Terminated);
+    let goes_on = decided(store, &lifted, State::Approved, OWNER).await.unwrap();
+    assert_eq!((goes_on.state, goes_on.ends_at), (State::Approved, None));
+}
+
+async fn what_went_with_another_and_is_suspended_is_under_nobodys_notice_where_that_is_taken_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let (first, held) = approved(&store, of_korsbaek()).await;
+    let (_, dependent) = approved(&store, depending_on(&first)).await;
+    noticed_by(&store, &held, None, SIGNATORY).await;
+    decided(&store, &now_is(&store, &dependent).await, State::Suspended, OWNER).await.unwrap();
+    decided(&store, &now_is(&store, &held).await, State::Approved, SIGNATORY).await.unwrap();
+    the_owner_takes_back_the_own_notice(&store, &dependent).await;
 }
 
 async fn a_row_that_cannot_be_read_holds_up_no_other_suspension_trial_or_closing(kept: Kept) {

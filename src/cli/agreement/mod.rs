@@ -431,8 +431,14 @@ fn tell_taken(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError>
     Ok(())
 }
 
-/// The end that an agreement would have if it is approved, by what it depends on.
+/// The end that an agreement would have if it is approved, by what it depends on; or on what else the notice is taken back with the one on it.
 fn tell_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandError> {
+    for back in &approval.back {
+        writeln!(
+            out,
+            "where the notice is taken back, the one on agreement {back} is taken back too: they depend on each other"
+        )?;
+    }
     let Some(ending) = &approval.ending else { return Ok(()) };
     for with in &approval.with {
         writeln!(out, "approved, it ends {} with agreement {with}, which it depends on", ending.ends_at)?;
