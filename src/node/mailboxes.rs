@@ -16,11 +16,11 @@ pub(super) fn are_in(config: &Config) -> bool {
     config.objects.is_some() && (config.api.address.is_some() || config.sftp.is_some())
 }
 
-/// The mailboxes, where the configuration has `[objects]`, and `[api]` or `[sftp]`.
+/// The mailboxes, where the configuration has `[objects]`, and `[api]` or `[sftp]`. Asked for before the node serves.
 ///
 /// # Errors
 /// The environment has no name that agreements could have.
-pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<Mailboxes>, ServeError> {
+pub async fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<Mailboxes>, ServeError> {
     let Some(objects) = lasting.objects.clone().filter(|_| are_in(config)) else {
         return Ok(None);
     };
@@ -36,7 +36,11 @@ pub fn open(config: &Config, lasting: &Lasting, clock: &Clock) -> Result<Option<
         clock: clock.clone(),
         contents: lasting.contents.clone(),
     };
-    Ok(Some(Mailboxes::new(parts, environment)))
+    let mailboxes = Mailboxes::new(parts, environment);
+    if let Err(error) = mailboxes.started().await {
+        tracing::warn!(%error, "what an earlier run was putting together waits until its time is over");
+    }
+    Ok(Some(mailboxes))
 }
 
 /// Judges files and cleans up after them until the node stops.

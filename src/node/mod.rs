@@ -221,7 +221,7 @@ pub async fn start(
     let persons_at_work = config.shared.persons_are_at_work();
     let of_persons = Logs { folder: audit_directory.clone(), archive: archive.clone(), anchors: Vec::new() };
     let homes = sftp::mailboxes(&config, &lasting, clock)?;
-    let mailboxes = mailboxes::open(&config, &lasting, clock)?;
+    let mailboxes = mailboxes::open(&config, &lasting, clock).await?;
     let handing_on = campus::open(&config, &lasting, clock, &metrics)?;
     let reloader = Reloader::start(config, lasting, clock, &metrics)?;
     let readiness = Readiness::new();

@@ -216,6 +216,10 @@ refusals! { []
     MailboxPieceSize { least: u64 = 1_048_576, most: u64 = 67_108_864 }, Caller, AfterChange, Administrator, http 422,
         da: "Et stykke af en fil fylder {least} til {most} bytes; kun det sidste må være mindre.", "Del filen op i stykker af den størrelse, eller send den uden Content-Range.",
         en: "A piece of a file has {least} to {most} bytes; only the last may be smaller.", "Divide the file into pieces of that size, or send it without Content-Range.";
+    /// All pieces of a delivery are there, and a node puts them together, or died as it did.
+    MailboxJoining { seconds: u64 = 15 }, Gateway, Later, Operations, http 503, after *seconds,
+        da: "Filens stykker er ved at blive samlet til én fil.", "Spørg om {seconds} sekunder, om filen er afleveret; er den ikke det, så send det sidste stykke igen.",
+        en: "The pieces of the file are being put together.", "Ask in {seconds} seconds whether the file is delivered; if it is not, send the last piece again.";
     /// Every place is taken.
     ApiOverloaded, Gateway, Later, Operations, http 503, after 1,
         da: "Gatewayens API har ikke plads til flere forespørgsler i øjeblikket.", "Prøv igen om lidt.",

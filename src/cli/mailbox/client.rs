@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
 use http::{Method, Request, Response, Uri};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -59,6 +60,9 @@ pub(super) enum Failure {
     /// It may be tried again: the connection, or the gateway's own fault.
     #[error("{0}")]
     Passing(String),
+    /// The same, and the gateway says after how long.
+    #[error("{0}")]
+    Later(String, Duration),
     /// It is refused, and will be refused again.
     #[error("{0}")]
     Refused(String),
@@ -166,6 +170,7 @@ impl Api {
         let response = timeout(within, sender.send_request(request)).await.map_err(|late| passing("no answer", &late))?;
         let response = response.map_err(|error| passing("the connection broke", &error))?;
         let status = response.status();
+        let after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
         if status.is_success() {
             return Ok(response);
         }
@@ -174,7 +179,11 @@ impl Api {
         let told = format!("{} {}: {} {} ({})", status.as_u16(), text("code"), text("title"), text("detail"), text("instance"));
         let again =
             status.is_server_error() || status.as_u16() == 408 || problem.get("retry").and_then(Value::as_bool) == Some(true);
-        Err(if again { Failure::Passing(told) } else { Failure::Refused(told) })
+        Err(match (again, after) {
+            (true, Some(seconds)) => Failure::Later(told, Duration::from_secs(seconds).min(PATIENCE)),
+            (true, None) => Failure::Passing(told),
+            (false, _) => Failure::Refused(told),
+        })
     }
 
     /// Gets JSON.

@@ -102,20 +102,29 @@ enum MoveError {
 impl MoveError {
     fn code(&self) -> u8 {
         match self {
-            Self::Failed(Failure::Passing(_)) | Self::Differs => AGAIN,
+            Self::Failed(Failure::Passing(_) | Failure::Later(..)) | Self::Differs => AGAIN,
             Self::Failed(Failure::Refused(_)) | Self::File(_) => REFUSED,
+        }
+    }
+
+    /// For how long it need not be tried again.
+    fn rest(&self) -> Duration {
+        match self {
+            Self::Failed(Failure::Later(_, rest)) => *rest,
+            _ => Duration::ZERO,
         }
     }
 }
 
-/// Does it, and again where something passing was in the way, with growing pauses.
+/// Does it, and again where something passing was in the way, with growing pauses that are no shorter than the gateway asks for.
 async fn tried<T>(attempts: u32, mut once: impl AsyncFnMut() -> Result<T, MoveError>) -> Result<T, MoveError> {
     let mut attempt = 0;
     loop {
         match once().await {
             Err(error) if error.code() == AGAIN && attempt < attempts => {
                 attempt += 1;
-                tokio::time::sleep(Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(6))).await;
+                let pause = Duration::from_millis(250) * 2_u32.saturating_pow(attempt.min(6));
+                tokio::time::sleep(pause.max(error.rest())).await;
             }
             done => return done,
         }
@@ -589,6 +598,20 @@ mod tests {
         };
         let done = sent(0, size, async || Ok(Known::Nothing), async || Ok(come), put).await;
         (done, parts.into_inner())
+    }
+
+    #[tokio::test]
+    async fn what_the_gateway_asks_to_be_tried_again_later_is_not_tried_before() {
+        let (rest, begun, mut tries) = (Duration::from_secs(2), std::time::Instant::now(), 0);
+        let done = tried(1, async || {
+            tries += 1;
+            if tries == 1 { Err(Failure::Later("503 MailboxJoining: ".to_owned(), rest).into()) } else { Ok(()) }
+        });
+        done.await.unwrap();
+        assert_eq!(tries, 2);
+        assert!(begun.elapsed() >= rest, "{:?}", begun.elapsed());
+        let never: Result<(), _> = tried(0, async || Err(Failure::Later("503 MailboxJoining: ".to_owned(), rest).into())).await;
+        assert_eq!(never.unwrap_err().code(), AGAIN);
     }
 
     fn differs() -> Result<Value, Failure> {

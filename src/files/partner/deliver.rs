@@ -72,6 +72,8 @@ pub(super) enum Announced {
     Known(Box<File>),
     /// It may be taken; so many bytes have come in pieces.
     New {
+        /// The agreement that it is delivered under.
+        own: Uuid,
         /// Bytes.
         come: u64,
     },
@@ -171,7 +173,7 @@ impl Mailboxes {
         if delivery.size > left || left == 0 {
             return Err(ApiRefusal::MailboxFull { limit }.into());
         }
-        Ok(Announced::New { come })
+        Ok(Announced::New { own: way.own.id, come })
     }
 
     /// Begins a delivery. What has come of the same in pieces is taken away when all of it is there.

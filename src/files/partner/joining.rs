@@ -10,10 +10,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::store::{Database, Query, StoreError, by_dialect, sql};
+use crate::store::{Database, Dialect, Query, Session, StoreError, by_dialect, sql};
 
-/// For how long a node that died has a delivery. One that lives begins it anew at a fourth of it.
-const LEASE: Duration = Duration::from_secs(60);
+/// For how long a node that died has a delivery: so long its sender waits. One that lives begins it anew at a fourth of it.
+const LEASE: Duration = Duration::from_secs(15);
+/// No node has one for longer than this. Where a row says so the database's clock was set back, and nobody has it.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// The database's clock, in microseconds since the Unix epoch: the clocks of nodes do not matter.
 macro_rules! piece {
@@ -55,8 +57,20 @@ impl Of {
     }
 }
 
-fn lease_us() -> i64 {
-    i64::try_from(LEASE.as_micros()).unwrap_or(i64::MAX / 4)
+fn us(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+/// For how many seconds more a delivery is another's, who puts it together or died; none: it can be taken.
+///
+/// # Errors
+/// The store.
+pub(super) async fn left(session: &mut Session, mailbox: Uuid, delivery: Uuid) -> Result<Option<u64>, StoreError> {
+    let left = statement!("SELECT until_us - " NOW " AS left_us FROM mailbox_joining WHERE mailbox = $1 AND delivery = $2");
+    let Some(row) = session.first(left.bind(mailbox).bind(delivery)).await? else { return Ok(None) };
+    let left = row.get::<i64>("left_us")?;
+    let left = u64::try_from(left).ok().filter(|_| left > 0 && left <= us(LONGEST));
+    Ok(left.map(|left| Duration::from_micros(left).as_secs() + 1))
 }
 
 impl Claim {
@@ -69,9 +83,9 @@ impl Claim {
         let take = statement!(
             "INSERT INTO mailbox_joining AS held (mailbox, delivery, claim, until_us) VALUES ($1, $2, $3, " NOW " + $4)
              ON CONFLICT (mailbox, delivery) DO UPDATE SET claim = excluded.claim, until_us = excluded.until_us
-             WHERE held.until_us <= " NOW " OR held.claim = excluded.claim"
+             WHERE held.until_us <= " NOW " OR held.until_us > " NOW " + $5 OR held.claim = excluded.claim"
         );
-        if database.write(of.bound(take).bind(lease_us())).await? == 0 {
+        if database.write(of.bound(take).bind(us(LEASE)).bind(us(LONGEST))).await? == 0 {
             return Ok(None);
         }
         let lost = CancellationToken::new();
@@ -90,7 +104,7 @@ impl Claim {
         let give = sql("DELETE FROM mailbox_joining WHERE mailbox = $1 AND delivery = $2 AND claim = $3");
         if let Err(error) = self.database.write(self.of.bound(give)).await {
             let Of { mailbox, delivery, .. } = self.of;
-            tracing::warn!(%error, %mailbox, %delivery, "a delivery in pieces is not given back; nobody puts it together for a minute");
+            tracing::warn!(%error, %mailbox, %delivery, "a delivery in pieces is not given back; nobody puts it together until its time is over");
         }
     }
 }
@@ -108,7 +122,7 @@ async fn kept(database: Database, of: Of, lost: CancellationToken) {
         let keep = statement!(
             "UPDATE mailbox_joining SET until_us = " NOW " + $4 WHERE mailbox = $1 AND delivery = $2 AND claim = $3"
         );
-        if matches!(database.write(of.bound(keep).bind(lease_us())).await, Ok(0)) {
+        if matches!(database.write(of.bound(keep).bind(us(LEASE))).await, Ok(0)) {
             return lost.cancel();
         }
     }
@@ -119,5 +133,17 @@ async fn kept(database: Database, of: Of, lost: CancellationToken) {
 /// # Errors
 /// The store.
 pub(super) async fn clean(database: &Database) -> Result<(), StoreError> {
-    database.execute(statement!("DELETE FROM mailbox_joining WHERE until_us <= " NOW)).await.map(drop)
+    let clean = statement!("DELETE FROM mailbox_joining WHERE until_us <= " NOW " OR until_us > " NOW " + $1");
+    database.execute(clean.bind(us(LONGEST))).await.map(drop)
+}
+
+/// Deletes what an earlier run of the only node has left. A store in SQLite has no other; in PostgreSQL another node may have it.
+///
+/// # Errors
+/// The store.
+pub(super) async fn clean_at_start(database: &Database) -> Result<(), StoreError> {
+    if database.dialect() == Dialect::Sqlite {
+        database.write(sql("DELETE FROM mailbox_joining")).await?;
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::agreement::{Agreement, Number};
 use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, lock, nothing};
 use super::deliver::{self, Announced, Delivery, Through, differs, known};
-use super::joining::Claim;
+use super::joining::{self, Claim};
 use super::room;
 use super::rows::File;
 use crate::files::core::drop_content;
@@ -128,15 +128,21 @@ impl Mailboxes {
     /// Begins a piece of a delivery: the bytes `piece` of it, which are what is next.
     ///
     /// # Errors
-    /// [`MailboxError`]: as of a whole delivery; [`ApiRefusal::MailboxPiecePlace`].
+    /// [`MailboxError`]: as of a whole delivery; [`ApiRefusal::MailboxPiecePlace`]; [`ApiRefusal::MailboxJoining`] of the last one.
     pub async fn deliver_piece(&self, entered: &Entered, delivery: Delivery, piece: Range<u64>) -> Result<Begun, MailboxError> {
         let mut session = self.database().session().await?;
-        let come = match self.announced(&mut session, entered, &delivery).await? {
+        let (own, come) = match self.announced(&mut session, entered, &delivery).await? {
             Announced::Known(file) => return Ok(Begun::Known(file)),
-            Announced::New { come } => come,
+            Announced::New { own, come } => (own, come),
         };
         if piece.start != come {
             return Err(misplaced(come));
+        }
+        // Nothing of the last piece is read where nothing could be done with it: its sender would send it again and again.
+        if piece.end == delivery.size
+            && let Some(seconds) = joining::left(&mut session, own, delivery.delivery).await?
+        {
+            return Err(ApiRefusal::MailboxJoining { seconds }.into());
         }
         let passing = self.passing(entered.user.id)?;
         let writing = self.0.parts.objects.begin(piece.end.saturating_sub(piece.start))?;
@@ -170,6 +176,14 @@ impl Mailboxes {
         }
         self.dropped_aside(gone);
         Ok(())
+    }
+
+    /// Said once of a node that starts, before anything is delivered: nobody puts a delivery together in a store that has no other node.
+    ///
+    /// # Errors
+    /// The store.
+    pub async fn started(&self) -> Result<(), StoreError> {
+        joining::clean_at_start(self.database()).await
     }
 
     /// Deletes contents whose keys are gone, without keeping anybody waiting. What is not deleted here is cleaned up later.
@@ -249,7 +263,7 @@ impl Mailboxes {
     /// the answer and sends the last piece again would have all of it read and written beside the first.
     ///
     /// # Errors
-    /// [`ApiRefusal::ApiOverloaded`]: it is under way, and is there when it is asked for again.
+    /// [`ApiRefusal::MailboxJoining`]: it is under way, and is there when it is asked for again.
     async fn put_together(
         &self,
         entered: Entered,
@@ -259,8 +273,10 @@ impl Mailboxes {
         passing: Passing,
     ) -> Result<File, MailboxError> {
         let own = self.way_of(&mut self.database().session().await?, &entered, &delivery).await?.own;
-        let claim = Claim::take(self.database(), own.id, delivery.delivery).await?;
-        let claim = claim.ok_or(ApiRefusal::ApiOverloaded)?;
+        let Some(claim) = Claim::take(self.database(), own.id, delivery.delivery).await? else {
+            let left = joining::left(&mut self.database().session().await?, own.id, delivery.delivery).await?;
+            return Err(ApiRefusal::MailboxJoining { seconds: left.unwrap_or(1) }.into());
+        };
         let done = self.put_together_alone(&own, entered, delivery, (from, last), passing, &claim).await;
         claim.give_back().await;
         done
@@ -295,7 +311,7 @@ impl Mailboxes {
         if matches!(error, MailboxError::Refused(ApiRefusal::MailboxContentDiffers)) {
             // What lies there is not what was announced: it is sent anew, from its beginning.
             self.pieces_gone(own.id, delivery.delivery, None).await?;
-        } else if matches!(error, MailboxError::Failed(_)) {
+        } else if matches!(error, MailboxError::Failed(_) | MailboxError::Refused(ApiRefusal::MailboxJoining { .. })) {
             // Another request may have put it together meanwhile, and taken the pieces away.
             let known = known(&mut self.database().session().await?, own, &delivery).await?;
             if let Some(known) = known {
@@ -310,7 +326,7 @@ impl Mailboxes {
             let mut reading = self.0.parts.objects.read(piece, 0).await?;
             while let Some(bytes) = reading.next().await? {
                 if claim.is_lost() {
-                    return Err(ApiRefusal::ApiOverloaded.into());
+                    return Err(ApiRefusal::MailboxJoining { seconds: 1 }.into());
                 }
                 whole.write(&bytes).await?;
             }

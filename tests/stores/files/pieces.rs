@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use hjemmel::clock::Clock;
 use hjemmel::files::partner::agreement::{self, Standing};
 use hjemmel::files::partner::core::{Entered, JOBS, MailboxError, Mailboxes, Step};
 use hjemmel::files::partner::deliver::Delivery;
@@ -13,7 +14,7 @@ use hjemmel::files::partner::fetch::Which;
 use hjemmel::files::partner::pieces::{Begun, Come, Receiving};
 use hjemmel::files::partner::users::Shown;
 use hjemmel::refusal::api::ApiRefusal;
-use hjemmel::store::{Access, Database, sql};
+use hjemmel::store::{Access, Database, Dialect, sql};
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -79,8 +80,22 @@ async fn claims_end(database: &Database, until_us: i64) {
     database.write(sql("UPDATE mailbox_joining SET until_us = $1").bind(until_us)).await.unwrap();
 }
 
-/// In a thousand years.
+/// In a thousand years: longer than anybody has a delivery.
 const NEVER: i64 = 32_000_000_000_000_000;
+
+/// So far in time that whoever has a delivery until then lives.
+fn live() -> i64 {
+    Clock::system().now().as_microsecond() + 55_000_000
+}
+
+/// A node has taken this delivery of the institution's, and has it until then.
+async fn is_taken(post: &Post, delivery: Uuid, until_us: i64) {
+    let mut session = post.database.session().await.unwrap();
+    let own = agreement::numbered(&mut session, number(INSTITUTION)).await.unwrap().unwrap().id;
+    drop(session);
+    let take = sql("INSERT INTO mailbox_joining (mailbox, delivery, claim, until_us) VALUES ($1, $2, $3, $4)");
+    post.database.write(take.bind(own).bind(delivery).bind(ID).bind(until_us)).await.unwrap();
+}
 
 fn bytes(of: usize) -> i64 {
     i64::try_from(of).unwrap()
@@ -111,7 +126,7 @@ async fn of_two_who_send_the_same_piece_at_once_one_is_told_where_it_stands_and_
             (Ok(Come::Whole(one)), Ok(Come::Whole(other))) => assert_eq!(one.id, other.id, "{}", post.kind),
             // It came while the other's was put together, and finds the file when it comes again.
             (Ok(Come::Whole(one)), refused) | (refused, Ok(Come::Whole(one))) => {
-                assert_eq!(refusal(refused), ApiRefusal::ApiOverloaded, "{}", post.kind);
+                assert_eq!(refusal(refused).code(), "MailboxJoining", "{}", post.kind);
                 let length = u64::try_from(GOOD.len()).unwrap();
                 let piece = u64::try_from(FIRST).unwrap()..length;
                 match post.mailboxes.deliver_piece(&own, delivery.clone(), piece).await.unwrap() {
@@ -243,7 +258,7 @@ async fn a_file_is_put_together_once_at_a_time_however_often_its_last_piece_is_s
         let closing = held.sends_the_last(&own, &delivery).await;
         for _ in 0..2 {
             let again = sent(&held.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
-            assert_eq!(refusal(again), ApiRefusal::ApiOverloaded, "{}", post.kind);
+            assert_eq!(refusal(again).code(), "MailboxJoining", "{}", post.kind);
         }
         assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}: what came is as it was", post.kind);
         // What one delivery does is nothing to another.
@@ -267,7 +282,7 @@ async fn of_two_nodes_one_puts_a_file_together_and_the_other_finds_it_there() {
         let lies = walk(&post.folder.join("objects")).len();
         for _ in 0..2 {
             let elsewhere = sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
-            assert_eq!(refusal(elsewhere), ApiRefusal::ApiOverloaded, "{}", post.kind);
+            assert_eq!(refusal(elsewhere).code(), "MailboxJoining", "{}", post.kind);
         }
         assert_eq!(walk(&post.folder.join("objects")).len(), lies, "{}: it is written once", post.kind);
         assert_eq!(lying(&post).await, (bytes(FIRST), 1, 1), "{}: what came is as it was", post.kind);
@@ -295,7 +310,7 @@ async fn a_file_that_another_node_has_taken_over_is_delivered_once_though_the_fi
             claims_end(&post.database, 0).await;
             match sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await {
                 Ok(Come::Whole(file)) => break file,
-                other => assert_eq!(refusal(other), ApiRefusal::ApiOverloaded, "{}", post.kind),
+                other => assert_eq!(refusal(other).code(), "MailboxJoining", "{}", post.kind),
             }
             assert!(Instant::now() < until, "{}: it is never taken over", post.kind);
         };
@@ -314,13 +329,60 @@ async fn a_file_that_another_node_has_taken_over_is_delivered_once_though_the_fi
 #[tokio::test]
 async fn what_a_node_that_died_has_taken_is_cleaned_up_once_its_time_is_over() {
     for post in Post::all().await {
-        let take = sql("INSERT INTO mailbox_joining (mailbox, delivery, claim, until_us) VALUES ($1, $1, $1, $2)").bind(ID);
-        post.database.write(take.bind(NEVER)).await.unwrap();
+        is_taken(&post, ID, live()).await;
         post.mailboxes.sweep().await.unwrap();
         assert_eq!(claims(&post.database).await, 1, "{}: it may live", post.kind);
         claims_end(&post.database, 1).await;
         post.mailboxes.sweep().await.unwrap();
         assert_eq!(claims(&post.database).await, 0, "{}", post.kind);
+        is_taken(&post, ID, NEVER).await;
+        post.mailboxes.sweep().await.unwrap();
+        assert_eq!(claims(&post.database).await, 0, "{}: the clock was set back", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn the_last_piece_is_refused_before_any_of_it_is_read_while_another_node_may_put_the_file_together() {
+    for post in Post::all().await {
+        let (own, delivery) = (post.enter(INSTITUTION).await, delivery(GOOD));
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        is_taken(&post, delivery.delivery, live()).await;
+        let lies = walk(&post.folder.join("objects"));
+        match begun(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await {
+            Err(MailboxError::Refused(refusal)) => {
+                let ApiRefusal::MailboxJoining { seconds } = refusal else { panic!("{}: {refusal}", post.kind) };
+                assert!((1..=56).contains(&seconds), "{}: {seconds}", post.kind);
+                assert_eq!(refusal.entry().retry_after, Some(seconds), "{}: what is left", post.kind);
+            }
+            _ => panic!("{}: it is begun", post.kind),
+        }
+        assert_eq!(walk(&post.folder.join("objects")), lies, "{}: nothing of it is kept", post.kind);
+        // One that is not the last is taken meanwhile.
+        sent(&post.mailboxes, &own, &delivery, FIRST..2 * FIRST).await.unwrap();
+        claims_end(&post.database, 0).await;
+        let last = sent(&post.mailboxes, &own, &delivery, 2 * FIRST..GOOD.len()).await;
+        assert!(matches!(last, Ok(Come::Whole(_))), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_died_before_the_database_s_clock_was_set_back_keeps_nobody_waiting() {
+    for post in Post::all().await {
+        let (own, delivery) = (post.enter(INSTITUTION).await, delivery(GOOD));
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        is_taken(&post, delivery.delivery, NEVER).await;
+        let last = sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
+        assert!(matches!(last, Ok(Come::Whole(_))), "{}", post.kind);
+    }
+}
+
+#[tokio::test]
+async fn what_the_only_node_of_a_store_was_putting_together_is_nobodys_when_it_starts_again() {
+    for post in Post::all().await {
+        is_taken(&post, ID, live()).await;
+        post.mailboxes.started().await.unwrap();
+        let another_may_have_it = i64::from(post.database.dialect() == Dialect::Postgres);
+        assert_eq!(claims(&post.database).await, another_may_have_it, "{}", post.kind);
     }
 }
 
@@ -429,9 +491,9 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
         if matches!(place, None | Some(Step::Stored | Step::Admitted)) {
             assert_eq!(come.unwrap(), u64::try_from(FIRST).unwrap(), "{place:?}: what had come is there");
             if place.is_some() {
-                claims_end(&store, NEVER).await;
+                claims_end(&store, live()).await;
                 let too_early = sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await;
-                assert_eq!(refusal(too_early), ApiRefusal::ApiOverloaded, "{place:?}: whoever died may live");
+                assert_eq!(refusal(too_early).code(), "MailboxJoining", "{place:?}: whoever died may live");
                 claims_end(&store, 0).await;
             }
             sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
