@@ -128,7 +128,7 @@ impl<D: Homes> Door<D> {
             nodelay: true,
             ..russh::server::Config::default()
         };
-        let (doorman, put) = (Doorman::new(limits.clone()), Arc::new(ByUser::new()));
+        let (doorman, put) = (Doorman::new(limits.clone()), Arc::new(ByUser::new(limits.sessions)));
         Self { homes, doorman, put, counts, clock, limits, ssh: Arc::new(ssh) }
     }
 
