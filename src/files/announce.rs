@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::partner::agreement::{self, Standing};
 use super::partner::users as mailbox_users;
-use super::users::us;
 use super::{monitoring, users};
 use crate::agreements::Environment;
 use crate::decisions::shown::sha256;
@@ -63,7 +62,7 @@ impl HostKey {
 pub struct Announced {
     /// The mailboxes that a letter goes to now.
     pub told: BTreeSet<String>,
-    /// Those that were told of this key and instant before.
+    /// Those that were told this text before.
     pub before: BTreeSet<String>,
     /// The users whom no letter reaches.
     pub untold: Vec<String>,
@@ -75,7 +74,7 @@ struct Concerned {
     mailboxes: BTreeSet<String>,
 }
 
-/// Tells everybody who is not told yet, each mailbox once for a key and an instant, however often it is asked for.
+/// Tells everybody who is not told yet, each mailbox once for a text, however often it is asked for.
 ///
 /// # Errors
 /// The store. Whoever was told is not told again.
@@ -127,7 +126,8 @@ enum Told {
 }
 
 async fn tell(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp) -> Result<Told, StoreError> {
-    let mark = format!("host-key/{}", sha256(&format!("{}\n{}\n{mailbox}", key.fingerprint, us(key.from))));
+    // All of the text: whoever is told before has the text that the decision is on.
+    let mark = format!("host-key/{}", sha256(&format!("{}\n{mailbox}", sha256(&key.text()))));
     let mut transaction = database.begin_beside_others().await?;
     if outbox::was_given(&mut transaction, &mark).await? {
         return Ok(Told::Before);

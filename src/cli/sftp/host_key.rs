@@ -93,6 +93,8 @@ pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mu
                 let (fingerprint, public) = host_keys::told(&key);
                 let (host, environment) = (host.clone(), environment.clone());
                 let key = announce::HostKey { host, fingerprint, public, from: begins, environment };
+                // What is signed, before it is: the decision has the SHA-256 of these lines.
+                write!(out, "{}", key.text())?;
                 let announced = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
                     Ok(decide::announce_host_key(store, signer.as_ref().map(By::Key), &key, &because).await?)
                 });

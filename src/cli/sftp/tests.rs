@@ -357,6 +357,7 @@ async fn a_host_key_is_announced_by_an_operator_from_a_day_that_is_ahead_and_tol
     let (made, letters) = decided().await;
     let text = format!("værtsnøgle: {fingerprint}\nknown_hosts: {known}\nvises fra: 2026-11-22T23:00:00Z\nmiljø: exttest\n");
     assert_eq!((made.len(), letters), (1, 1));
+    assert!(told.starts_with(&text), "what is signed is shown: {told}");
     assert_eq!((made[0].what.to.as_str(), made[0].because.reason.as_str()), ("announced", "sag"));
     assert_eq!(made[0].what.shown, Some(sha256(&text)), "of what `show` tells");
     assert!(made[0].user.is_some() && made[0].signature.is_some());

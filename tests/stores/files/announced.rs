@@ -101,3 +101,29 @@ async fn a_new_host_key_is_told_once_to_each_mailbox_of_those_who_log_on_and_who
         assert_eq!(moved, Announced { told, before: BTreeSet::new(), untold }, "{}", post.kind);
     }
 }
+
+#[tokio::test]
+async fn whoever_was_told_of_a_host_key_is_told_again_where_its_line_is_another_or_another_environment_is_told() {
+    for post in Post::all().await {
+        let now = *post.now.lock().unwrap();
+        let from = now.checked_add(SignedDuration::from_hours(30 * 24)).unwrap();
+        home(&post, "KY", "test", Some("drift@example.dk")).await;
+        home(&post, "KY_EXT", "exttest", Some("drift@example.dk")).await;
+        let mistaken = HostKey { host: "sftp.example.dk".to_owned(), ..key(from) };
+        let elsewhere = HostKey { environment: "exttest".parse().unwrap(), ..key(from) };
+        for (announced, line) in [
+            (&mistaken, "sftp.example.dk ssh-ed25519 AAAA"),
+            (&key(from), "[sftp.example.dk]:2222 ssh-ed25519 AAAA"),
+            (&elsewhere, "[sftp.example.dk]:2222 ssh-ed25519 AAAA"),
+        ] {
+            let before = letters(&post).await;
+            let told = announce::host_key(&post.database, announced, now).await.unwrap();
+            assert!(told.told.contains("drift@example.dk") && told.before.is_empty(), "{}: {told:?}", post.kind);
+            let letters: Vec<_> = letters(&post).await.into_iter().filter(|letter| !before.contains(letter)).collect();
+            assert_eq!(letters.len(), told.told.len(), "{}", post.kind);
+            assert!(letters.iter().all(|letter| letter.contains(line)), "{}: {letters:?}", post.kind);
+            let again = announce::host_key(&post.database, announced, now).await.unwrap();
+            assert_eq!((again.told.len(), again.before), (0, told.told), "{}", post.kind);
+        }
+    }
+}
