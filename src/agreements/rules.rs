@@ -93,6 +93,12 @@ impl Rules {
         rules.iter().map(|(service, rule)| (*service, rule.clone())).collect()
     }
 
+    /// The first of these that is none of the services in the configuration. With none configured nothing is known of any.
+    pub fn unknown(&self, services: &[Uuid]) -> Option<Uuid> {
+        let rules = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        services.iter().copied().find(|service| !rules.is_empty() && !rules.contains_key(service))
+    }
+
     /// Whether a service judges files of an InfRef by themselves, and no other service has files of the same.
     pub fn judge(&self, inf_ref: &str) -> bool {
         let inf_ref: String = inf_ref.nfc().collect();

@@ -244,7 +244,7 @@ impl Store {
 
 /// One change of the store, under its write lock: what is read through it stays so until it is written. Dropped without
 /// [`Change::commit`], it leaves nothing behind.
-pub struct Change(Transaction, Option<String>);
+pub struct Change(Transaction, Option<(String, Uuid)>);
 
 impl Change {
     /// Writes all of it.
@@ -260,14 +260,14 @@ impl Change {
         &mut self.0
     }
 
-    /// Notes who decides, where that is somebody for another: the letters of what was decided name both.
-    pub(crate) fn is_decided_for(&mut self, both: Option<String>) {
+    /// Notes who decides and for whom, where that is somebody for another: the letters of what was decided name both.
+    pub(crate) fn is_decided_for(&mut self, both: Option<(String, Uuid)>) {
         self.1 = both;
     }
 
-    /// Who decides, where that is somebody for another.
-    pub(crate) fn decided_for(&self) -> Option<&str> {
-        self.1.as_deref()
+    /// Who decides and for whom, where that is somebody for another.
+    pub(crate) fn decided_for(&self) -> Option<&(String, Uuid)> {
+        self.1.as_ref()
     }
 
     /// The same, for jobs that are done once it is committed.

@@ -188,6 +188,7 @@ pub async fn give(
         crate::text::uuid(text).ok_or_else(|| wrong("services", "en af dem er ikke en UUID", "one of them is not a UUID"))
     };
     let services = each("services", &value.services, 1000, service)?;
+    decisions::are_services(&services, &api.rules)?;
     let from = value.valid_from.as_deref().map(|text| instant("valid_from", text)).transpose()?;
     let (to, reason) = (instant("valid_to", &value.valid_to)?, line("reason", &value.reason)?);
     let new = New { id: Uuid::now_v7(), substitute: value.substitute, role, services, from, to };

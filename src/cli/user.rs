@@ -361,7 +361,8 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             }
         }
         Command::Delegate(given) => {
-            let services = given.service.iter().map(|named| args.place.service(named, now)).collect::<Result<_, _>>()?;
+            let services = given.service.iter().map(|named| args.place.service(named, now)).collect::<Result<Vec<_>, _>>()?;
+            delegation::are_services(&services, &args.place.rules(now)).map_err(DecideError::from)?;
             let (signer, because) = (given.person.signer()?, Because::new(given.reason, now));
             let (from, to) = (given.from.map(to_microsecond), to_microsecond(given.until));
             let new = delegation::New { id: Uuid::now_v7(), substitute: given.to, role: given.role, services, from, to };
@@ -458,7 +459,7 @@ fn one(user: &User, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn line(told: &Told, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
-    let Told { delegation, principal, substitute, reason } = told;
+    let Told { delegation, principal, substitute, reason, .. } = told;
     let services = match delegation.services.as_slice() {
         [] => "all services".to_owned(),
         services => services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

@@ -384,7 +384,7 @@ async fn state_once(
     let party = party_of(&deciding, stating.party, &parties, task)?;
     let before = one(&mut deciding, stating.connection, because.at).await?;
     let now = before.find(&task.id).ok_or(ConnectionError::NoSuch(stating.connection))?;
-    if !may_do(deciding.user(), &before.connection, task, now.given_by(party).person) {
+    if !may_do(deciding.actor(), &before.connection, task, now.given_by(party).person) {
         let mut roles = vec![super::shown::role(task.performer), super::shown::role(task.responsible)];
         roles.dedup();
         let told = |words: fn(&Detail) -> &str, or: &str| roles.iter().map(words).collect::<Vec<_>>().join(or);
@@ -582,8 +582,10 @@ fn party_of(deciding: &Deciding<'_>, said: Option<Cvr>, parties: &BTreeSet<Cvr>,
 }
 
 /// Whether a user does this task: by role, by being given it, or as an operator on behalf of its party. Where an authority has no
-/// supplier its own administrators do what a supplier's would.
-fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uuid>) -> bool {
+/// supplier its own administrators do what a supplier's would. What was given to a person, whoever acts for them does too, and does nothing of
+/// their own meanwhile.
+fn may_do(actor: &Actor, connection: &Connection, task: &Task, given_to: Option<Uuid>) -> bool {
+    let user = actor.user();
     let by_role = user.roles.iter().any(|role| {
         let stands_in = role.side() == Side::Authority
             && [task.performer, task.responsible].iter().any(|named| named.side() == Side::Supplier)
@@ -591,7 +593,7 @@ fn may_do(user: &User, connection: &Connection, task: &Task, given_to: Option<Uu
             && matches!(role, crate::users::rights::Role::SystemAdministrator | crate::users::rights::Role::SystemResponsible);
         *role == task.performer || *role == task.responsible || role.side() == Side::Operators || stands_in
     });
-    by_role || given_to == Some(user.id)
+    by_role || given_to == Some(actor.right_of().id)
 }
 
 /// For whom a user may give a task to somebody: of those whose it is.
@@ -620,8 +622,7 @@ fn does_for(actor: &Actor, view: &View, shown: &Shown, party: Cvr) -> bool {
         Whose::Authority(own) | Whose::Supplier(own) => own == party,
         Whose::Nobody => false,
     };
-    own && actor.may(Action::StateTask).is_ok()
-        && may_do(actor.user(), &view.connection, shown.task, shown.given_by(party).person)
+    own && actor.may(Action::StateTask).is_ok() && may_do(actor, &view.connection, shown.task, shown.given_by(party).person)
 }
 
 /// For whom a user may take back what was stated of a task.

@@ -30,7 +30,7 @@ use crate::refusal::console::ConsoleRefusal;
 use crate::refusal::logon::LogOnRefusal;
 use crate::signon::logout::{Leaving, left, ordered};
 use crate::signon::own::Own;
-use crate::signon::person::Rules;
+use crate::signon::person::{Roleless, Rules};
 use crate::signon::provider::Provider;
 use crate::signon::redirect::{Kind, Query, encoded};
 use crate::signon::request::{RequestId, Secret, local_path, log_on};
@@ -215,11 +215,15 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
     let judging = in_force.clone();
     // Beside the threads that serve: a decryption by RSA is not waited for there.
     let judged = tokio::task::spawn_blocking(move || {
-        let judged = answer.judge(&judging.own, &judging.providers, &judging.rules, request.as_ref(), now);
-        judged.and_then(|attested| attested.person(&judging.rules))
+        let attested = answer.judge(&judging.own, &judging.providers, &judging.rules, request.as_ref(), now)?;
+        let roleless = attested.without_role(&judging.rules);
+        Ok::<_, LogOnRefusal>((attested.person(&judging.rules), roleless))
     });
-    let candidate = judged.await.map_err(|_| ApiRefusal::ApiInternal)??;
-    let person = candidate.once(&console.replay, now).await?;
+    let (candidate, roleless) = judged.await.map_err(|_| ApiRefusal::ApiInternal)??;
+    if let Some(roleless) = roleless {
+        without_role(&console, &in_force, &roleless.once(&console.replay, now).await?, now).await?;
+    }
+    let person = candidate?.once(&console.replay, now).await?;
 
     let because = Because::new(format!("logged on by the identity provider {}", person.provider()), now);
     let user = user::at_provider(&console.store, &person, &because).await?;
@@ -239,7 +243,7 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
     // The session before does not come with a form of another site: one with other roles is ended here, so that what the
     // provider took away does not live on.
     console.store.end_other_sessions(&user, now).await?;
-    delegation::end_lost(&console.store, &user, &because).await?;
+    delegation::end_lost(&console.store, user.person, user.party, person.roles(), &because).await?;
     console.decided.notify_one();
     let mut response = session::open(&console, &asked, &proven, local_path(&fields.text("RelayState"))).await?;
     if let Some(pending) = pending {
@@ -248,6 +252,20 @@ async fn consume(State(console): State<Console>, asked: Asked, request: Request)
     let kept = URL_SAFE_NO_PAD.encode(kept(person.provider(), &leaving).to_string());
     set_cookie(&mut response, &format!("{AT_PROVIDER}={kept}; Path=/; Secure; HttpOnly; SameSite=Lax"))?;
     Ok(response)
+}
+
+/// Whoever has no role at the provider any longer is not logged on, and acts no more by what its roles gave: neither in a session, nor
+/// through a substitute.
+async fn without_role(console: &Console, log_on: &LogOn, person: &Roleless, now: Timestamp) -> Result<(), Stop> {
+    let organisation = Some(person.organisation());
+    console.store.end_provider_sessions(person.id(), organisation, now).await?;
+    if log_on.rules.operators == organisation {
+        console.store.end_provider_sessions(person.id(), None, now).await?;
+    }
+    let because = Because::new(format!("has no role at the identity provider {}", person.provider()), now);
+    delegation::end_lost(&console.store, person.id(), organisation, &[], &because).await?;
+    console.decided.notify_one();
+    Ok(())
 }
 
 /// The fields that a provider posted.

@@ -563,18 +563,24 @@ pub(super) struct Deciding {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Creator {
     pub(super) user: Option<Uuid>,
+    /// In whose right; the user's own where it is none.
+    pub(super) stood_for: Option<Uuid>,
     pub(super) party: Option<Cvr>,
 }
 
 impl Creator {
     pub(super) fn of(made: &[Made]) -> Self {
         let created = made.iter().find(|made| made.what.to == State::Requested.wire_name());
-        created.map_or_else(Self::default, |made| Self { user: made.user, party: made.party })
+        created.map_or_else(Self::default, |made| Self {
+            user: made.user,
+            stood_for: made.by_delegation.map(|by| by.principal),
+            party: made.party,
+        })
     }
 
     /// Who is told of what becomes of it.
     pub(super) fn audience(self) -> Audience {
-        Audience::Requester(self.party, self.user)
+        Audience::Requester(self.party, [self.user, self.stood_for])
     }
 }
 

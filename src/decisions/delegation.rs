@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use super::{Because, By, DecideError, Kept, record::What, shown};
 use crate::{
-    agreements::{Change, Store},
+    agreements::{Change, Store, rules::Rules},
     audit::Subject,
+    id::cvr::Cvr,
     notices::{Kind, Notice, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
     store::{Database, until_it_holds, value::to_microsecond},
     users::{
         Actor, User,
-        delegation::{Delegation, Told, Wanted, are_colleagues, common, named},
+        delegation::{Delegation, Told, Wanted, are_colleagues, are_one, common, named},
         rights::{Action, Role},
         store::{UserError, known},
     },
@@ -69,6 +70,20 @@ fn not_found() -> ApiRefusal {
 
 fn wrong(field: &str, da: &str, en: &str) -> DecideError {
     ApiRefusal::ApiFieldInvalid { field: field.to_owned(), what: Detail::new(da, en) }.into()
+}
+
+/// That each service is one of the configuration: a mistyped one would make a delegation in force that does nothing.
+///
+/// # Errors
+/// [`ApiRefusal::ApiFieldInvalid`].
+pub fn are_services(services: &[Uuid], rules: &Rules) -> Result<(), ApiRefusal> {
+    match rules.unknown(services) {
+        None => Ok(()),
+        Some(service) => Err(ApiRefusal::ApiFieldInvalid {
+            field: "services".to_owned(),
+            what: Detail::new(format!("der er ingen service {service}"), format!("there is no service {service}")),
+        }),
+    }
 }
 
 /// What of the delegations a user sees: operators all, an authority's auditor those of the authority, everybody else their own.
@@ -181,7 +196,14 @@ async fn give_once(
     change.add_delegation(&delegation).await?;
     change.made_by(Some((&actor, new.role)), &what, because).await?;
     tell(store.database(), &mut change, (&delegation, &principal, &substitute), Kind::DelegationGiven, because).await?;
-    let told = Told { delegation, principal: principal.name, substitute: substitute.name, reason: because.reason.clone() };
+    let told = Told {
+        delegation,
+        persons: [principal.person, substitute.person],
+        party: principal.party,
+        principal: principal.name,
+        substitute: substitute.name,
+        reason: because.reason.clone(),
+    };
     Kept::keep(kept, &mut change, &told).await?;
     change.commit().await?;
     Ok(told)
@@ -218,8 +240,8 @@ async fn take_back_once(
     let own = actor.user();
     let role = match actor.by_delegation() {
         Some(_) => None,
-        None if own.person == principal.person => Some(held.role),
-        None if own.person == substitute.person => own.roles.first().copied(),
+        None if are_one(own, &principal) => Some(held.role),
+        None if are_one(own, &substitute) => own.roles.first().copied(),
         None => Some(actor.may(Action::ManageUsers)?),
     };
     // Whoever stands for another decides nothing on whom that is.
@@ -251,22 +273,28 @@ pub(super) async fn end_with_user(
     Ok(())
 }
 
-/// Ends the delegations that the same person gave for the party as another user, made by an identity provider, in roles that the provider
-/// gives no longer.
+/// Ends the delegations that a person gave for the party as users made by an identity provider, in roles that are not among those that the
+/// provider gives now; it may give none.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
-pub async fn end_lost(store: &Store, user: &User, because: &Because) -> Result<(), DecideError> {
+pub async fn end_lost(
+    store: &Store,
+    person: Uuid,
+    party: Option<Cvr>,
+    gives: &[Role],
+    because: &Because,
+) -> Result<(), DecideError> {
     until_it_holds(async || {
-        let mut others = store.users_of(user.person).await?;
-        others.retain(|other| other.id != user.id && other.party == user.party && other.certificates.is_empty());
-        if others.is_empty() {
+        let mut users = store.users_of(person).await?;
+        users.retain(|user| user.party == party && user.certificates.is_empty());
+        if users.is_empty() {
             return Ok(());
         }
         let mut change = store.change().await?;
-        for other in others {
-            for open in change.open_delegations(other.id, because.at).await? {
-                if open.principal == other.id && !user.roles.contains(&open.role) {
+        for user in users {
+            for open in change.open_delegations(user.id, because.at).await? {
+                if open.principal == user.id && !gives.contains(&open.role) {
                     end(&mut change, store.database(), open, "ended with the role", None, because).await?;
                 }
             }

@@ -92,16 +92,33 @@ pub(crate) async fn behind(session: &mut Session, made: &Made) -> Result<Vec<Use
 }
 
 impl Change {
-    /// Writes who made a decision beside what it decides. `by`: the user, in which role; none: whoever holds the store.
+    /// Writes who made a decision beside what it decides. `by`: the user, in which role; none: whoever holds the store. Whoever acts by a
+    /// delegation must still be able to: it is judged here, under the lock of what is written.
     ///
     /// # Errors
-    /// A store that does not answer.
+    /// [`ApiRefusal::ApiNotFound`](crate::refusal::api::ApiRefusal::ApiNotFound): a delegation that was taken back, or a store that does not
+    /// answer.
     pub(crate) async fn made_by(
         &mut self,
         by: Option<(&Actor, Role)>,
         what: &What,
         because: &Because,
-    ) -> Result<Uuid, StoreError> {
+    ) -> Result<Uuid, DecideError> {
+        if let Some((actor, _)) = by {
+            self.still_acts(actor, because.at).await?;
+        }
+        Ok(self.made(by, what, because).await?)
+    }
+
+    /// Writes down what the gateway does by itself, or whoever holds the store.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub(crate) async fn made_by_nobody(&mut self, what: &What, because: &Because) -> Result<Uuid, StoreError> {
+        self.made(None, what, because).await
+    }
+
+    async fn made(&mut self, by: Option<(&Actor, Role)>, what: &What, because: &Because) -> Result<Uuid, StoreError> {
         let id = Uuid::now_v7();
         let actor = by.map(|(actor, _)| actor);
         let made = sql(
@@ -125,7 +142,8 @@ impl Change {
         .bind(actor.and_then(Actor::session))
         .bind(actor.and_then(Actor::by_delegation).map(|by| by.delegation));
         self.connection().execute(made).await?;
-        self.is_decided_for(actor.filter(|actor| actor.by_delegation().is_some()).map(|actor| actor.user().name.clone()));
+        let both = actor.and_then(|actor| actor.by_delegation().map(|by| (actor.user().name.clone(), by.principal)));
+        self.is_decided_for(both);
         Ok(id)
     }
 

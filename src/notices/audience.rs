@@ -13,8 +13,8 @@ pub enum Audience {
     Signatories(Cvr, Uuid),
     /// Who owns the authority's systems, is responsible for them or signs.
     Owners(Cvr, Uuid),
-    /// Who asked for it: the company's administrators, or the very user where no company did.
-    Requester(Option<Cvr>, Option<Uuid>),
+    /// Who asked for it: the company's administrators, or where no company did the very user, with whom they stood for.
+    Requester(Option<Cvr>, [Option<Uuid>; 2]),
     /// Who looks after the systems of a company or an authority.
     Holders(Option<Cvr>),
     /// Who has this role for a company or an authority, for this service.
@@ -38,9 +38,9 @@ impl Audience {
             Self::Owners(authority, service) => {
                 acts(*authority, *service, &[Role::SystemOwner, Role::SystemResponsible, Role::Signatory])
             }
-            Self::Requester(party, user) => {
+            Self::Requester(party, users) => {
                 let administers = told.roles.contains(&Role::SupplierAdministrator);
-                Some(told.user) == *user || (party.is_some() && told.party == *party && administers)
+                users.contains(&Some(told.user)) || (party.is_some() && told.party == *party && administers)
             }
             Self::Holders(party) => {
                 const HOLD: [Role; 4] = [

@@ -3,7 +3,8 @@
 //! A notice is put in the outbox in the transaction of what it tells ([`outbox`]), so that it is there exactly when that is. The
 //! worker ([`work`]) writes each letter ([`letter`]) and hands it to the post ([`post`]): a folder, or an SMTP server. Whom a notice
 //! goes to is decided by role ([`audience`]). A notice holds nothing of a person that a service is about, and names nobody who
-//! decided, but for a substitute and whom they stand for ([`crate::users::delegation`]): each of the two reads what was done in their name.
+//! decided, but for a substitute and whom they stand for ([`crate::users::delegation`]): whoever is stood for is told of what was decided on
+//! agreements in their name, whatever their role is told of.
 
 pub mod address;
 pub mod audience;
@@ -73,6 +74,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it tells what somebody decided on an agreement.
+    pub fn is_decided(self) -> bool {
+        matches!(self, Self::Approved | Self::Rejected | Self::Suspended | Self::Ended | Self::NoticeTakenBack)
+    }
+
     /// Each.
     pub const ALL: [Self; 24] = [
         Self::Requested,

@@ -46,7 +46,8 @@ pub fn jobs(database: &Database) -> Jobs {
 }
 
 impl Change {
-    /// Puts a letter to each of `audience` in the outbox; how many. To each address it goes once, whatever roles its user has.
+    /// Puts a letter to each of `audience` in the outbox; how many. To each address it goes once, whatever roles its user has. What was decided
+    /// on an agreement for somebody by delegation is told to them too.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
@@ -58,14 +59,16 @@ impl Change {
         now: Timestamp,
     ) -> Result<usize, StoreError> {
         let mut told = everybody(self.connection(), now).await?;
-        told.retain(|told| audience.iter().any(|audience| audience.has(told)));
+        let both = self.decided_for().cloned();
+        let principal = both.as_ref().filter(|_| notice.kind.is_decided()).map(|(_, principal)| Audience::User(*principal));
+        told.retain(|told| audience.iter().chain(&principal).any(|audience| audience.has(told)));
         told.sort_by(|one, other| one.address.cmp(&other.address));
         told.dedup_by(|one, other| one.address == other.address);
         if told.is_empty() {
             tracing::warn!(kind = ?notice.kind, page = notice.page, "nobody who is to be told has an e-mail address; `hjemmel user mail` gives one");
         }
         let jobs = jobs(database);
-        let notice = Notice { by: self.decided_for().map(str::to_owned), ..notice.clone() };
+        let notice = Notice { by: both.map(|(by, _)| by), ..notice.clone() };
         for told in &told {
             let waiting =
                 Waiting { id: Uuid::new_v4(), to: told.address.clone(), language: told.language, notice: notice.clone() };

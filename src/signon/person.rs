@@ -113,6 +113,46 @@ pub struct Candidate {
     seen: Seen,
 }
 
+/// A person whom a provider proves and gives no role: nobody logs on by it, but what stood on earlier roles ends. Only
+/// [`Attested::without_role`] makes it.
+pub struct Roleless {
+    id: Uuid,
+    provider: String,
+    organisation: Cvr,
+    seen: Seen,
+}
+
+impl Roleless {
+    /// As [`Person::id`].
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+    /// As [`Person::organisation`].
+    pub fn organisation(&self) -> Cvr {
+        self.organisation
+    }
+    /// As [`Person::provider`].
+    pub fn provider(&self) -> &str {
+        &self.provider
+    }
+
+    /// Uses the answer up, as [`Candidate::once`].
+    ///
+    /// # Errors
+    /// `LogOnReplayed`, `LogOnMemory`.
+    pub async fn once(self, memory: &ReplayMemory, now: Timestamp) -> Result<Self, LogOnRefusal> {
+        used(memory, self.seen, now).await.map(|()| self)
+    }
+}
+
+async fn used(memory: &ReplayMemory, seen: Seen, now: Timestamp) -> Result<(), LogOnRefusal> {
+    match memory.remember(seen, now).await {
+        Ok(()) => Ok(()),
+        Err(Refusal::Replay) => Err(LogOnRefusal::LogOnReplayed),
+        Err(_) => Err(LogOnRefusal::LogOnMemory),
+    }
+}
+
 /// A person who has logged on. Only [`Candidate::once`] makes it, and only it opens a session.
 #[derive(Clone)]
 pub struct Person {
@@ -190,11 +230,7 @@ impl Candidate {
     /// # Errors
     /// `LogOnReplayed`, `LogOnMemory`.
     pub async fn once(self, memory: &ReplayMemory, now: Timestamp) -> Result<Person, LogOnRefusal> {
-        match memory.remember(self.seen, now).await {
-            Ok(()) => Ok(self.person),
-            Err(Refusal::Replay) => Err(LogOnRefusal::LogOnReplayed),
-            Err(_) => Err(LogOnRefusal::LogOnMemory),
-        }
+        used(memory, self.seen, now).await.map(|()| self.person)
     }
 }
 
@@ -211,9 +247,7 @@ impl Attested {
         let provider = self.provider.entity_id().to_owned();
         let name = self.values(&FULL_NAME).next().and_then(shown_name);
         let is_operator = roles.first().is_some_and(|role| role.side() == Side::Operators);
-        // The assertion's ID is unique for its issuer only.
-        let issuer = digest(&SHA256, format!("log-on {provider}").as_bytes());
-        let seen = Seen::new(issuer.as_ref(), &self.id, self.issued);
+        let seen = self.seen();
         let person = Person {
             id: person_id(&provider, &subject),
             name,
@@ -226,6 +260,21 @@ impl Attested {
             provider,
         };
         Ok(Candidate { person, seen })
+    }
+
+    /// Whom it proves, where all that is missing is a role.
+    pub fn without_role(&self, rules: &Rules) -> Option<Roleless> {
+        self.assured(rules).ok()?;
+        let (subject, organisation) = (self.subject(rules).ok()?, self.organisation().ok()?);
+        let provider = self.provider.entity_id().to_owned();
+        let is_none = matches!(self.roles(rules, organisation), Err(LogOnRefusal::LogOnNoRole { .. }));
+        is_none.then(|| Roleless { id: person_id(&provider, &subject), provider, organisation, seen: self.seen() })
+    }
+
+    fn seen(&self) -> Seen {
+        // The assertion's ID is unique for its issuer only.
+        let issuer = digest(&SHA256, format!("log-on {}", self.provider.entity_id()).as_bytes());
+        Seen::new(issuer.as_ref(), &self.id, self.issued)
     }
 
     fn values<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> {

@@ -2,8 +2,9 @@
 //!
 //! Whoever acts by one says by which. Then the role and the services of the delegation are all that they have, so that neither their own
 //! roles nor their own services are mixed with the other's, and what they decide names both ([`Actor::by_delegation`]). It is judged anew
-//! each time: it was not taken back, its time is now, and both are users still, the one who gave it with the role. Two pairs of eyes see the
-//! two as one ([`Actor::behind`]).
+//! each time, and again in the transaction of what is decided: it was not taken back, its time is now, and both are users still, the one who
+//! gave it with the role. A person acts by it as whichever of their users for the authority: an identity provider's roles make another one.
+//! Two pairs of eyes see the two as one ([`Actor::behind`]).
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -57,6 +58,10 @@ pub struct Told {
     pub principal: String,
     /// The name of whoever may act by it.
     pub substitute: String,
+    /// The persons of the two, in that order: each may have other users.
+    pub persons: [Uuid; 2],
+    /// Their authority.
+    pub party: Option<Cvr>,
     /// Why.
     pub reason: String,
 }
@@ -76,6 +81,18 @@ pub struct Wanted {
     pub limit: u32,
 }
 
+impl Told {
+    /// Whether this user is the person who gave it, for the same authority.
+    pub fn is_from(&self, user: &User) -> bool {
+        user.kind == Kind::Person && user.party == self.party && self.persons.first() == Some(&user.person)
+    }
+
+    /// Whether this user is the person who may act by it.
+    pub fn is_to(&self, user: &User) -> bool {
+        user.kind == Kind::Person && user.party == self.party && self.persons.last() == Some(&user.person)
+    }
+}
+
 impl Delegation {
     /// `to-come`, `in-force`, `over` or `ended`, by what is written of it.
     pub fn stands(&self, at: Timestamp) -> &'static str {
@@ -87,22 +104,23 @@ impl Delegation {
         }
     }
 
-    /// The substitute as it acts by this at `at`: with the role and the services of it alone, and both names. None: it may not.
-    pub fn in_force(&self, substitute: &User, principal: &User, at: Timestamp) -> Option<User> {
-        let are_they = (substitute.id, principal.id) == (self.substitute, self.principal);
-        let may = are_colleagues(principal, substitute) && substitute.holds(at) && principal.holds(at);
+    /// A user of the substitute's person as they act by this at `at`: with the role and the services of it alone, and both names. None: they may
+    /// not. `substitute` and `principal`: the users whom it names.
+    pub fn in_force(&self, acting: &User, substitute: &User, principal: &User, at: Timestamp) -> Option<User> {
+        let are_they = (substitute.id, principal.id) == (self.substitute, self.principal) && are_one(acting, substitute);
+        let may = are_colleagues(principal, acting) && [acting, substitute, principal].iter().all(|user| user.holds(at));
         let has = self.role.is_delegable() && principal.roles.contains(&self.role);
         let services = common(&self.services, &principal.services).filter(|_| are_they && may && has)?;
         if self.stands(at) != "in-force" {
             return None;
         }
-        let ends = [substitute.valid_to, principal.valid_to].into_iter().flatten().fold(self.valid_to, Timestamp::min);
+        let over = [acting, substitute, principal].into_iter().filter_map(|user| user.valid_to);
         Some(User {
-            name: named(&substitute.name, &principal.name, self.id),
+            name: named(&acting.name, &principal.name, self.id),
             roles: vec![self.role],
             services,
-            valid_to: Some(ends),
-            ..substitute.clone()
+            valid_to: Some(over.fold(self.valid_to, Timestamp::min)),
+            ..acting.clone()
         })
     }
 }
@@ -122,6 +140,12 @@ pub fn common(one: &[Uuid], other: &[Uuid]) -> Option<Vec<Uuid>> {
 pub fn are_colleagues(one: &User, other: &User) -> bool {
     let persons = one.kind == Kind::Person && other.kind == Kind::Person && one.person != other.person;
     persons && one.party.is_some() && one.party == other.party && one.side() == other.side()
+}
+
+/// Whether two users are one person for one authority.
+pub fn are_one(one: &User, other: &User) -> bool {
+    let persons = one.kind == Kind::Person && other.kind == Kind::Person && one.person == other.person;
+    persons && one.party == other.party && one.side() == other.side()
 }
 
 /// What somebody is called who acts for another.
@@ -166,18 +190,12 @@ impl Store {
     /// # Errors
     /// [`ApiRefusal::ApiNotFound`], or a store that does not answer.
     pub async fn acting(&self, actor: Actor, id: Uuid, now: Timestamp) -> Result<Actor, ActorError> {
-        let mut session = self.database().session().await?;
-        let delegation = delegation(&mut session, id).await?.ok_or_else(no_such)?;
         // A delegated right is not delegated on.
-        if actor.stands_for.is_some() || actor.user.id != delegation.substitute {
+        if actor.stands_for.is_some() {
             return Err(no_such().into());
         }
-        let principal = match super::store::known(&mut session, delegation.principal).await {
-            Ok(user) => user,
-            Err(UserError::Store(error)) => return Err(error.into()),
-            Err(_) => return Err(no_such().into()),
-        };
-        let user = delegation.in_force(&actor.user, &principal, now).ok_or_else(no_such)?;
+        let mut session = self.database().session().await?;
+        let (user, principal) = judged(&mut session, &actor.user, id, now).await?;
         let stands_for = Some(Box::new(StandsFor { delegation: id, substitute: actor.user, principal }));
         Ok(Actor { user, proof: actor.proof, stands_for })
     }
@@ -189,7 +207,8 @@ impl Store {
     pub async fn delegations(&self, wanted: &Wanted) -> Result<Vec<Told>, StoreError> {
         let query =
             sql("SELECT d.id, d.principal, d.substitute, d.role, d.services, d.valid_from, d.valid_to, d.given_at, d.ended_at,
-                 p.name AS principal_name, s.name AS substitute_name,
+                 p.name AS principal_name, s.name AS substitute_name, p.party AS party,
+                 coalesce(p.person, p.id) AS principal_person, coalesce(s.person, s.id) AS substitute_person,
                  (SELECT reason FROM decision WHERE subject = 'delegation' AND subject_id = d.id AND from_state IS NULL) AS reason
              FROM delegation AS d JOIN api_user AS p ON p.id = d.principal JOIN api_user AS s ON s.id = d.substitute
              WHERE ($1 IS NULL OR p.party = $1) AND ($2 IS NULL OR coalesce(p.person, p.id) = $2 OR coalesce(s.person, s.id) = $2)
@@ -207,6 +226,8 @@ impl Store {
                     delegation: read(row)?,
                     principal: name("principal_name")?,
                     substitute: name("substitute_name")?,
+                    persons: [row.get("principal_person")?, row.get("substitute_person")?],
+                    party: row.maybe_parsed("party")?,
                     reason: row.maybe("reason")?.unwrap_or_default(),
                 })
             })
@@ -215,6 +236,17 @@ impl Store {
 }
 
 impl Change {
+    /// Judges the delegation by which somebody acts, and both users, as they are within this change: it may have been taken back since the
+    /// request began. In one's own right there is nothing to judge.
+    ///
+    /// # Errors
+    /// [`ApiRefusal::ApiNotFound`], or a store that does not answer.
+    pub(crate) async fn still_acts(&mut self, actor: &Actor, at: Timestamp) -> Result<(), ActorError> {
+        let Some(by) = actor.by_delegation() else { return Ok(()) };
+        let own = user(self.connection(), actor.own().id).await?;
+        judged(self.connection(), &own, by.delegation, at).await.map(drop)
+    }
+
     /// One delegation, as it is within this change.
     ///
     /// # Errors
@@ -260,6 +292,23 @@ impl Change {
     pub async fn end_delegation(&mut self, id: Uuid, at: Timestamp) -> Result<bool, StoreError> {
         let end = sql("UPDATE delegation SET ended_at = $1 WHERE id = $2 AND ended_at IS NULL");
         Ok(self.connection().execute(end.bind(at).bind(id)).await? == 1)
+    }
+}
+
+/// A user as it acts by a delegation at `at`, and for whom.
+async fn judged(session: &mut Session, acting: &User, id: Uuid, at: Timestamp) -> Result<(User, User), ActorError> {
+    let delegation = delegation(session, id).await?.ok_or_else(no_such)?;
+    let substitute = user(session, delegation.substitute).await?;
+    let principal = user(session, delegation.principal).await?;
+    let acts = delegation.in_force(acting, &substitute, &principal, at).ok_or_else(no_such)?;
+    Ok((acts, principal))
+}
+
+async fn user(session: &mut Session, id: Uuid) -> Result<User, ActorError> {
+    match super::store::known(session, id).await {
+        Ok(user) => Ok(user),
+        Err(UserError::Store(error)) => Err(error.into()),
+        Err(_) => Err(no_such().into()),
     }
 }
 
@@ -336,7 +385,7 @@ mod tests {
     #[test]
     fn it_gives_the_role_and_its_services_alone_and_names_both() {
         let (signs, owns) = (user(1, Role::Signatory), user(2, Role::SystemOwner));
-        let acting = given().in_force(&owns, &signs, at(NOW)).unwrap();
+        let acting = given().in_force(&owns, &owns, &signs, at(NOW)).unwrap();
         assert_eq!((acting.id, acting.roles), (owns.id, vec![Role::Signatory]), "the own role is left behind");
         assert_eq!(acting.name, format!("U2 for U1 (delegation {})", Uuid::from_u128(9)));
         assert_eq!(acting.valid_to, Some(given().valid_to));
@@ -351,7 +400,7 @@ mod tests {
             let given = Delegation { services: given_for, ..given() };
             let signs = User { services: principals, ..signs.clone() };
             let owns = User { services: vec![c], ..owns.clone() };
-            assert_eq!(given.in_force(&owns, &signs, at(NOW)).map(|user| user.services), due);
+            assert_eq!(given.in_force(&owns, &owns, &signs, at(NOW)).map(|user| user.services), due);
         }
     }
 
@@ -359,7 +408,7 @@ mod tests {
     fn it_holds_for_two_colleagues_within_its_time_while_both_are_users_and_the_one_has_the_role() {
         let (signs, owns) = (user(1, Role::Signatory), user(2, Role::SystemOwner));
         let over = Some(at("2026-11-29T12:00:00Z"));
-        let holds = |given: Delegation, owns: &User, signs: &User| given.in_force(owns, signs, at(NOW)).is_some();
+        let holds = |given: Delegation, owns: &User, signs: &User| given.in_force(owns, owns, signs, at(NOW)).is_some();
         assert!(holds(given(), &owns, &signs));
         let wrong_principals = [
             User { valid_to: over, ..signs.clone() },
@@ -388,6 +437,24 @@ mod tests {
             Delegation { role: Role::SystemOwner, ..given() },
         ] {
             assert!(!holds(wrong.clone(), &owns, &signs), "{wrong:?}");
+        }
+    }
+    #[test]
+    fn the_substitute_acts_as_whichever_user_of_the_same_person_for_the_authority() {
+        let (signs, owns) = (user(1, Role::Signatory), user(2, Role::SystemOwner));
+        let again = User { id: Uuid::from_u128(4), roles: vec![Role::SystemResponsible], ..owns.clone() };
+        let acts = given().in_force(&again, &owns, &signs, at(NOW)).unwrap();
+        assert_eq!((acts.id, acts.roles), (again.id, vec![Role::Signatory]));
+        let over = Some(at(NOW));
+        for (acting, substitute) in [
+            (User { person: Uuid::from_u128(4), ..again.clone() }, owns.clone()),
+            (User { party: Some("99999981".parse().unwrap()), ..again.clone() }, owns.clone()),
+            (User { roles: vec![Role::SupplierAdministrator], ..again.clone() }, owns.clone()),
+            (User { kind: Kind::System, ..again.clone() }, owns.clone()),
+            (User { valid_to: over, ..again.clone() }, owns.clone()),
+            (again.clone(), User { valid_to: over, ..owns.clone() }),
+        ] {
+            assert!(given().in_force(&acting, &substitute, &signs, at(NOW)).is_none(), "{acting:?} {substitute:?}");
         }
     }
 }

@@ -16,6 +16,7 @@ use super::rights::{Role, Side};
 use super::store::{ActorError, UserError};
 use super::{Actor, Kind, Proof, User};
 use crate::agreements::Store;
+use crate::id::cvr::Cvr;
 use crate::refusal::api::ApiRefusal;
 use crate::store::value::to_microsecond;
 use crate::store::{Row, StoreError, sql, until_it_holds};
@@ -128,6 +129,12 @@ impl Secret {
     fn digest(&self) -> String {
         hashed(&self.0)
     }
+
+    /// The same of a session that acts for somebody else. A node of a release that knows no delegations finds none by this cookie: it would take
+    /// the session for the person's own.
+    fn digest_acting(&self) -> String {
+        hashed(&format!("acting {}", self.0))
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -229,8 +236,11 @@ impl Store {
     pub async fn session(&self, secret: &Secret, limits: Limits, now: Timestamp) -> Result<Option<Session>, StoreError> {
         let known =
             sql("SELECT s.id AS session, s.means, s.roles AS given, s.began_at, s.seen_at, s.ends_at, s.api_user, s.delegation
-             FROM console_session AS s WHERE s.secret = $1 AND s.ended_at IS NULL AND s.ends_at > $2");
-        let Some(row) = self.database().first(known.bind(secret.digest()).bind(now)).await? else { return Ok(None) };
+             FROM console_session AS s
+             WHERE ((s.secret = $1 AND s.delegation IS NULL) OR (s.secret = $3 AND s.delegation IS NOT NULL))
+                 AND s.ended_at IS NULL AND s.ends_at > $2");
+        let known = known.bind(secret.digest()).bind(now).bind(secret.digest_acting());
+        let Some(row) = self.database().first(known).await? else { return Ok(None) };
         let seen_at: Timestamp = row.get("seen_at")?;
         let idle = SignedDuration::try_from(limits.idle).unwrap_or(SignedDuration::ZERO);
         if seen_at + idle <= now {
@@ -280,7 +290,7 @@ impl Store {
              SELECT $1, $2, api_user, means, roles, subject, session_index, $3, $3, ends_at, $4 FROM console_session
              WHERE id = $5 AND ended_at IS NULL AND ends_at > $3")
         .bind(id)
-        .bind(secret.digest())
+        .bind(if delegation.is_some() { secret.digest_acting() } else { secret.digest() })
         .bind(now)
         .bind(delegation)
         .bind(before.id);
@@ -347,13 +357,32 @@ impl Store {
     /// # Errors
     /// A store that does not answer.
     pub async fn end_other_sessions(&self, now_is: &User, now: Timestamp) -> Result<u64, StoreError> {
+        self.end_sessions_but(now_is.person, now_is.party, Some(now_is.id), now).await
+    }
+
+    /// Ends all that a person began by an identity provider for an authority or company, or as an operator: it gives no role there any longer. How
+    /// many.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn end_provider_sessions(&self, person: Uuid, party: Option<Cvr>, now: Timestamp) -> Result<u64, StoreError> {
+        self.end_sessions_but(person, party, None, now).await
+    }
+
+    async fn end_sessions_but(
+        &self,
+        person: Uuid,
+        party: Option<Cvr>,
+        but: Option<Uuid>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
         let end = sql("UPDATE console_session SET ended_at = $1 WHERE ended_at IS NULL AND means = $2 AND api_user IN (
-                 SELECT id FROM api_user WHERE (person = $3 OR id = $3) AND id <> $4 AND coalesce(party, '') = $5)")
+                 SELECT id FROM api_user WHERE (person = $3 OR id = $3) AND ($4 IS NULL OR id <> $4) AND coalesce(party, '') = $5)")
         .bind(to_microsecond(now))
         .bind(Means::Saml.name())
-        .bind(now_is.person)
-        .bind(now_is.id)
-        .bind(now_is.party.map(|cvr| cvr.to_string()).unwrap_or_default());
+        .bind(person)
+        .bind(but)
+        .bind(party.map(|cvr| cvr.to_string()).unwrap_or_default());
         self.database().execute(end).await
     }
 

@@ -1,5 +1,6 @@
 //! A colleague acts in one's role for a time, over the API and in the console.
 
+use hjemmel::agreements::rules::Rule;
 use hjemmel::clock::Clock;
 use hjemmel::config::OneTimeLinks;
 use hjemmel::users::Kind;
@@ -136,6 +137,13 @@ async fn a_substitute_sees_the_functional_area_of_the_delegation_and_nothing_of_
     let house = House::build().await;
     let asked = house.requested(&house.supplier, OWN).await;
     let elsewhere = uuid::Uuid::from_u128(1);
+    let known = [elsewhere, SERVICE.parse().unwrap()].map(|service| (service, Rule::default()));
+    house.rules.replace(known.into());
+    let mut mistyped = delegation(&house.owner);
+    mistyped["services"] = json!([uuid::Uuid::from_u128(2)]);
+    let unknown = house.ask(&house.signatory, "POST", DELEGATIONS, &[], Some(&mistyped)).await;
+    is_problem(&unknown, 422, "ApiFieldInvalid");
+    assert!(unknown.text().contains("services"), "{}", unknown.text());
     let give = async |services: Value| {
         let mut body = delegation(&house.owner);
         body["services"] = services;
@@ -227,4 +235,30 @@ async fn in_the_console_one_delegates_acts_for_a_colleague_and_goes_back() {
     let taken = format!("form_token={}&reason=hjemme", token(&list));
     assert_eq!(konsol.post(&signatory, &format!("/delegations/{id}/end"), &taken).await.status, 303);
     assert!(konsol.get(&acting, "/").await.header("location").starts_with("/log-on"));
+}
+
+#[tokio::test]
+async fn in_the_console_a_person_stands_once_among_the_colleagues_and_takes_back_as_whichever_user() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let house = &konsol.house;
+    given(house).await;
+    let again = async |who: &Who, role: Role| {
+        let first = house.store.user(who.id).await.unwrap();
+        let user = hjemmel::users::User {
+            id: uuid::Uuid::new_v4(),
+            roles: vec![role],
+            certificates: Vec::new(),
+            valid_from: first.valid_from + SignedDuration::from_secs(1),
+            ..first
+        };
+        let because = hjemmel::decisions::Because::new("logget på".to_owned(), Clock::system().now());
+        hjemmel::decisions::user::add(&house.store, None, &user, &[], &because).await.unwrap();
+        user.id
+    };
+    let signatory = again(&house.signatory, Role::SystemResponsible).await;
+    let owner = again(&house.owner, Role::SystemResponsible).await;
+    let page = konsol.get(&konsol.log_on_as(signatory).await, "/delegations").await;
+    is_page(&page, 200, "Træk delegeringen tilbage");
+    assert!(page.text().contains(&owner.to_string()) && !page.text().contains(&house.owner.id.to_string()));
+    is_page(&konsol.get(&konsol.log_on_as(owner).await, "/delegations").await, 200, "Handl for U. Underskriver");
 }

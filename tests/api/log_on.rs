@@ -25,6 +25,7 @@ use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
 use hjemmel::users::KnownBy;
 use hjemmel::users::rights::Role;
+use hjemmel::users::sessions::{Limits, Means, Proven};
 use http::Request;
 use jiff::SignedDuration;
 
@@ -374,6 +375,42 @@ async fn a_person_who_was_ended_here_is_not_logged_on_in_other_roles_either() {
     }
     let still = world.konsol.store.users_of(user.person).await.unwrap();
     assert_eq!(still.len(), 2, "nor is another user made");
+}
+
+#[tokio::test]
+async fn whoever_has_no_role_at_the_provider_any_longer_acts_neither_in_a_session_nor_through_a_substitute() {
+    use hjemmel::decisions::{By, delegation};
+    let world = World::build().await;
+    let store = &world.konsol.store;
+    let own = cookies(&world.log_on("korsbaek-1", Mode::Plain).await);
+    world.log_on("korsbaek-2", Mode::Plain).await;
+    let users = store.users().await.unwrap();
+    let of = |name: &str| users.iter().find(|user| user.name == name).unwrap();
+    let (signatory, substitute) = (of("Ulla Underskriver").id, of("Søren Systemansvarlig").id);
+    // The console believes its own time.
+    let now = of("Søren Systemansvarlig").valid_from;
+    let limits = Limits { idle: Duration::from_secs(600), lifetime: Duration::from_secs(600) };
+    let proven = Proven { user: signatory, means: Means::Saml, roles: None, at_provider: None, until: None };
+    let (_, session) = store.open_session(&proven, limits, now).await.unwrap();
+    let new = delegation::New {
+        id: uuid::Uuid::now_v7(),
+        substitute,
+        role: Role::Signatory,
+        services: Vec::new(),
+        from: None,
+        to: now + SignedDuration::from_hours(8),
+    };
+    let because = Because::new("ferie".to_owned(), now);
+    delegation::give(store, By::User(&session.actor), &new, &because, None).await.unwrap();
+    let proven = Proven { user: substitute, ..proven };
+    let (_, session) = store.open_session(&proven, limits, now).await.unwrap();
+    let acts = async || store.acting(session.actor.clone(), new.id, now).await.is_ok();
+    // Somebody else without a role changes nothing for her.
+    is_page(&world.log_on("korsbaek-3", Mode::NoRole).await, 403, "LogOnNoRole");
+    assert!(acts().await && world.konsol.get(&own, "/").await.status == 200);
+    is_page(&world.log_on("korsbaek-1", Mode::NoRole).await, 403, "LogOnNoRole");
+    assert!(!acts().await, "the delegation is over");
+    assert_eq!(world.konsol.get(&own, "/").await.status, 303, "and so is her session");
 }
 
 #[tokio::test]

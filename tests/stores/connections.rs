@@ -48,6 +48,7 @@ on_both! {
     a_statement_counts_for_what_its_task_is_done_once_for_and_never_for_another_authority;
     what_both_authorities_must_state_is_done_when_both_have;
     only_who_does_a_task_states_it_when_it_is_ready_and_the_chain_gets_who_did;
+    a_task_given_to_a_person_is_stated_by_whoever_acts_for_them_and_not_by_whoever_acts_for_another;
     a_connection_is_there_once_and_each_sees_its_own;
     what_was_stated_and_added_is_never_altered_or_deleted;
     files_and_mailboxes_are_seen_too;
@@ -242,6 +243,53 @@ async fn only_who_does_a_task_states_it_when_it_is_ready_and_the_chain_gets_who_
     let told: Vec<_> = told.map(|decided| (decided.id, decided.to.to_string())).collect();
     let to = format!("FB201 assigned to {signatory} due - wave 1");
     assert_eq!(told, [(connection.id, "added".to_owned()), (connection.id, to), (connection.id, "FB201 stated".to_owned())]);
+}
+
+async fn a_task_given_to_a_person_is_stated_by_whoever_acts_for_them_and_not_by_whoever_acts_for_another(kept: Kept) {
+    let store = house(&kept).await;
+    let (own, lists) = (Key::PersonOperator, Key::PersonSupplier);
+    let people = [(own, Role::SystemAdministrator, Some(KORSBAEK)), (lists, Role::SortimentAdministrator, Some(KORSBAEK))];
+    people::add(&store, &people).await;
+    let connection = added(&store, new("sf1590a", KORSBAEK, KORSBAEK, &["straks"])).await;
+    let id = async |key: Key| store.actor(signer(key).thumbprint(), None, at(NOW)).await.unwrap().user().id;
+    let gives = async |from: Key, to: Key, role: Role| {
+        let new = hjemmel::decisions::delegation::New {
+            id: Uuid::now_v7(),
+            substitute: id(to).await,
+            role,
+            services: Vec::new(),
+            from: None,
+            to: at("2026-12-24T00:00:00Z"),
+        };
+        let told = hjemmel::decisions::delegation::give(&store, By::Key(&signer(from)), &new, &because(NOW), None).await;
+        told.unwrap().delegation.id
+    };
+    let states = async |by: Key, delegation: Uuid| {
+        let stating =
+            Stating { connection: connection.id, task: "FB201".to_owned(), party: None, reference: Some("sag 7".to_owned()) };
+        let by = signer(by).by_delegation(Some(delegation));
+        decide::state(&store, By::Key(&by), &stating, &because(NOW), None).await
+    };
+    let assign = async |person: Uuid| {
+        let assigning = Assigning {
+            connection: connection.id,
+            task: "FB201".to_owned(),
+            party: None,
+            person: Some(person),
+            due: None,
+            wave: Some(1),
+        };
+        decide::assign(&store, By::Key(&signer(OWNER)), &assigning, &because(NOW), None).await.unwrap();
+    };
+    let (to_own, to_signatory) =
+        (gives(lists, own, Role::SortimentAdministrator).await, gives(SIGNATORY, own, Role::Signatory).await);
+    assign(id(own).await).await;
+    for acts in [to_own, to_signatory] {
+        assert!(states(own, acts).await.is_err(), "what was given to the substitute is not the principal's");
+    }
+    assign(id(SIGNATORY).await).await;
+    assert!(states(own, to_own).await.is_err());
+    states(own, to_signatory).await.unwrap();
 }
 
 async fn a_connection_is_there_once_and_each_sees_its_own(kept: Kept) {

@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::agreement_life::{
-    KORSBAEK, OPERATOR, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIERS, content,
-    decided, opened, refused, registered, requested, told, words,
+    KORSBAEK, OPERATOR, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIERS, SUPPLIERS_,
+    content, decided, opened, refused, registered, requested, told, words,
 };
 use crate::kept::Kept;
 use crate::on_both;
@@ -33,6 +33,10 @@ on_both! {
     it_ends_at_once_when_it_is_taken_back_with_its_time_and_with_either_user;
     a_role_that_an_identity_provider_gives_no_longer_is_delegated_no_longer;
     a_session_acts_for_a_colleague_until_the_delegation_is_over_and_is_nobodys_then;
+    what_was_taken_back_after_a_request_began_decides_nothing;
+    a_person_acts_and_takes_back_as_whichever_of_their_users;
+    whoever_is_stood_for_is_told_of_what_is_decided_in_their_name_and_of_what_was_asked_in_it;
+    a_session_that_acts_is_unknown_to_a_node_that_knows_no_delegations;
     what_was_delegated_is_never_altered;
 }
 
@@ -316,11 +320,135 @@ async fn a_role_that_an_identity_provider_gives_no_longer_is_delegated_no_longer
         delegation::give(&store, By::User(&session.actor), &new, &because(NOW), None).await.unwrap().delegation
     };
     let (signs, answers) = (gives(Role::Signatory).await, gives(Role::SystemResponsible).await);
-    let now_is = logged_on(Uuid::from_u128(22), &[Role::SystemResponsible]).await;
-    delegation::end_lost(&store, &now_is, &because(NOW)).await.unwrap();
+    logged_on(Uuid::from_u128(22), &[Role::SystemResponsible]).await;
+    let (party, others) = (KORSBAEK.parse().ok(), "99999981".parse().ok());
+    let gives_now = async |party, roles: &[Role]| {
+        delegation::end_lost(&store, person, party, roles, &because(NOW)).await.unwrap();
+    };
+    gives_now(others, &[]).await;
+    assert!(acts(&store, &signs, NOW).await, "another authority's roles say nothing of these");
+    gives_now(party, &[Role::SystemResponsible]).await;
     assert!(!acts(&store, &signs, NOW).await && acts(&store, &answers, NOW).await);
     let made = store.made_on(Subject::Delegation, signs.id).await.unwrap().pop().unwrap();
     assert_eq!(made.what.to, "ended with the role");
+    gives_now(party, &[]).await;
+    assert!(!acts(&store, &answers, NOW).await, "no role at all gives none");
+}
+
+async fn what_was_taken_back_after_a_request_began_decides_nothing(kept: Kept) {
+    let store = opened(&kept).await;
+    let line = asked(&store).await;
+    let shown = approval::propose(&store, &line, &Rules::default(), at(NOW)).await.unwrap();
+    let acting = async |given: &Told| {
+        let owner = store.actor(signer(OWNER).thumbprint(), None, at(NOW)).await.unwrap();
+        store.acting(owner, given.delegation.id, at(NOW)).await.unwrap()
+    };
+    let gone = |error: DecideError| assert!(matches!(refused(&error), Some(ApiRefusal::ApiNotFound { .. })), "{error}");
+    let approves = async |actor: &hjemmel::users::Actor| {
+        agreement::decide_as_shown(&store, By::User(actor), &shown, State::Approved, &because(NOW), None).await
+    };
+    let given = signed_for(&store).await;
+    let actor = acting(&given).await;
+    delegation::take_back(&store, By::Key(&signer(SIGNATORY)), given.delegation.id, &because(NOW), None).await.unwrap();
+    gone(approves(&actor).await.unwrap_err());
+    // Whatever is decided; also where it is over by the instant that would be recorded.
+    let given = given_as_responsible(&store).await;
+    let actor = acting(&given).await;
+    let drafts = async |now: &str| {
+        let unfinished = hjemmel::agreements::request::Content { name: "Kladde".to_owned(), ..Default::default() };
+        request::draft(&store, By::User(&actor), Uuid::now_v7(), unfinished, &because(now), None).await
+    };
+    drafts(NOW).await.unwrap();
+    gone(drafts(UNTIL).await.unwrap_err());
+    delegation::take_back(&store, By::Key(&signer(RESPONSIBLE)), given.delegation.id, &because(NOW), None).await.unwrap();
+    gone(drafts(NOW).await.unwrap_err());
+    // And with either user.
+    let given = signed_for(&store).await;
+    let actor = acting(&given).await;
+    user::end(&store, None, id_of(&store, SIGNATORY).await, &because(NOW)).await.unwrap();
+    gone(approves(&actor).await.unwrap_err());
+    let made = store.made_on(Subject::Agreement, line.id).await.unwrap();
+    assert_eq!(made.last().unwrap().what.to, State::Requested.wire_name(), "nothing was decided");
+}
+
+/// The key of a system responsible of the same authority.
+const RESPONSIBLE: Key = Key::Intruder;
+
+/// The system responsible lets the system owner act as that.
+async fn given_as_responsible(store: &Store) -> Told {
+    people::add(store, &[(RESPONSIBLE, Role::SystemResponsible, Some(KORSBAEK))]).await;
+    given(store, RESPONSIBLE, &new(store, OWNER, Role::SystemResponsible).await).await.unwrap()
+}
+
+async fn a_person_acts_and_takes_back_as_whichever_of_their_users(kept: Kept) {
+    let store = opened(&kept).await;
+    let (owner, signatory) = (id_of(&store, OWNER).await, id_of(&store, SIGNATORY).await);
+    let (owner_again, signatory_again, elsewhere) = (Key::GatewayClient, Key::Intruder, Key::Korsbaek);
+    people::another_with(&store, owner, owner_again, Role::SystemResponsible, KORSBAEK).await;
+    people::another_with(&store, signatory, signatory_again, Role::SystemResponsible, KORSBAEK).await;
+    people::another_with(&store, owner, elsewhere, Role::SystemOwner, "99999981").await;
+    let given = signed_for(&store).await;
+    let line = asked(&store).await;
+    let error = decides(&store, &line, State::Approved, &acting(elsewhere, &given), NOW).await.unwrap_err();
+    assert!(matches!(refused(&error), Some(ApiRefusal::ApiNotFound { .. })), "for another authority they are another: {error}");
+    let approved = decides(&store, &line, State::Approved, &acting(owner_again, &given), NOW).await.unwrap();
+    assert_eq!(approved.state, State::Approved);
+    let made = store.made_on(Subject::Agreement, line.id).await.unwrap().pop().unwrap();
+    assert_eq!(made.user, Some(id_of(&store, owner_again).await), "the user who acted");
+    assert_eq!(made.by_delegation.unwrap().principal, signatory);
+    let ended = delegation::take_back(&store, By::Key(&signer(signatory_again)), given.delegation.id, &because(NOW), None).await;
+    assert_eq!(ended.unwrap().delegation.ended_at, Some(at(NOW)));
+}
+
+async fn whoever_is_stood_for_is_told_of_what_is_decided_in_their_name_and_of_what_was_asked_in_it(kept: Kept) {
+    const RESPONSIBLES: &str = "responsible@example.dk";
+    let store = opened(&kept).await;
+    let own = Uuid::from_u128(7);
+    registered(&store, own, Key::StsServer, KORSBAEK).await;
+    let asks = given_as_responsible(&store).await;
+    let responsible = id_of(&store, RESPONSIBLE).await;
+    user::tell_at(&store, None, responsible, Some((RESPONSIBLES, hjemmel::notices::address::Language::Da)), &because(NOW))
+        .await
+        .unwrap();
+    let content = hjemmel::agreements::request::Content {
+        system: Some(own),
+        certificates: vec![(*people::certificate(Key::StsServer).thumbprint()).into()],
+        authorities: vec![KORSBAEK.parse().unwrap()],
+        ..content()
+    };
+    let by = acting(OWNER, &asks);
+    let draft = request::draft(&store, By::Key(&by), Uuid::now_v7(), content, &because(NOW), None).await.unwrap();
+    request::submit(&store, By::Key(&by), &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
+    let line = store.lines(draft.id).await.unwrap().remove(0);
+    delegation::take_back(&store, By::Key(&signer(RESPONSIBLE)), asks.delegation.id, &because(NOW), None).await.unwrap();
+    told(&store).await;
+    decided(&store, &line, State::Approved, SIGNATORY).await.unwrap();
+    let both: BTreeSet<_> = [OWNERS, RESPONSIBLES].map(|to| (to.to_owned(), notices::Kind::Approved)).into();
+    assert_eq!(told(&store).await, both, "who asked, and in whose right");
+    // A signatory's role is told of no approval.
+    let (signs, line) = (signed_for(&store).await, asked(&store).await);
+    told(&store).await;
+    decides(&store, &line, State::Approved, &acting(OWNER, &signs), NOW).await.unwrap();
+    let both: BTreeSet<_> = [SIGNATORYS, SUPPLIERS_].map(|to| (to.to_owned(), notices::Kind::Approved)).into();
+    assert_eq!(told(&store).await, both, "who asked, and in whose right it was approved");
+}
+
+async fn a_session_that_acts_is_unknown_to_a_node_that_knows_no_delegations(kept: Kept) {
+    let store = opened(&kept).await;
+    let given = signed_for(&store).await.delegation;
+    let limits = Limits { idle: std::time::Duration::from_secs(600), lifetime: std::time::Duration::from_secs(600) };
+    let user = id_of(&store, OWNER).await;
+    let proven = Proven { user, means: Means::Link, roles: None, at_provider: None, until: None };
+    let (own, session) = store.open_session(&proven, limits, at(NOW)).await.unwrap();
+    let (acting, _) = store.exchange_session(&session, Some(given.id), at(NOW)).await.unwrap();
+    // By this the release before knows a session.
+    let known = async |secret: &hjemmel::users::sessions::Secret| {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.reveal().as_bytes());
+        let query = hjemmel::store::sql("SELECT id FROM console_session WHERE secret = $1");
+        store.database().first(query.bind(hjemmel::hex::encode(digest.as_ref()))).await.unwrap().is_some()
+    };
+    assert!(known(&own).await && !known(&acting).await);
+    assert!(store.session(&acting, limits, at(NOW)).await.unwrap().is_some());
 }
 
 async fn a_session_acts_for_a_colleague_until_the_delegation_is_over_and_is_nobodys_then(kept: Kept) {

@@ -28,6 +28,7 @@ use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::text::LONGEST;
+use crate::users::User;
 use crate::users::delegation::{Told, are_colleagues};
 use crate::users::rights::{Action, Role};
 
@@ -88,12 +89,12 @@ async fn drawn(console: &Console, visit: &Visit, query: &Fields, fields: Fields,
     let lines = found.into_iter().map(|told| {
         let given = &told.delegation;
         let stands = given.stands(now);
-        let concerns = given.principal == user.id || given.substitute == user.id;
+        let concerns = told.is_from(user) || told.is_to(user);
         Line {
             role: role_name(given.role, frame.english()),
             services: given.services.iter().map(called).collect(),
             stands,
-            may_act: !acts && stands == "in-force" && given.substitute == user.id,
+            may_act: !acts && stands == "in-force" && told.is_to(user),
             may_end: !acts && matches!(stands, "in-force" | "to-come") && (concerns || manages),
             told,
         }
@@ -108,9 +109,13 @@ async fn drawn(console: &Console, visit: &Visit, query: &Fields, fields: Fields,
     };
     let mut colleagues = Vec::new();
     if !roles.is_empty() {
-        let users = console.store.users().await?.into_iter();
-        colleagues
-            .extend(users.filter(|other| are_colleagues(user, other) && other.holds(now)).map(|other| (other.id, other.name)));
+        let mut all = console.store.users().await?;
+        all.retain(|other| are_colleagues(user, other) && other.holds(now));
+        // Each once: an identity provider's roles make another user of the same person.
+        let newest = |other: &&User| {
+            !all.iter().any(|it| it.person == other.person && (it.valid_from, it.id) > (other.valid_from, other.id))
+        };
+        colleagues.extend(all.iter().filter(newest).map(|other| (other.id, other.name.clone())));
     }
     let services = known.into_iter().filter(|(id, _)| user.services.is_empty() || user.services.contains(id)).collect();
     let status = Note::status(note.as_ref());
@@ -180,7 +185,9 @@ async fn give(State(console): State<Console>, form: Form) -> Result<Response, St
         return Ok(Redirect::to("/delegations").into_response());
     }
     let because = because(&console, &form)?;
-    let given = match new(&form.fields, because.at) {
+    let wanted = new(&form.fields, because.at);
+    let wanted = wanted.and_then(|new| decisions::are_services(&new.services, &console.rules).map(|()| new));
+    let given = match wanted {
         Ok(new) => decisions::give(&console.store, By::User(visit.actor()), &new, &because, None).await.map_err(of_decision),
         Err(refusal) => Err(refusal),
     };

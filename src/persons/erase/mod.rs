@@ -192,7 +192,7 @@ async fn over_in(store: &Store, home: &str, last: Date, clock: &Clock, count: &m
         let numbers = found.iter().map(|row| row.get("number")).collect::<Result<_, StoreError>>()?;
         let mut erased_now = 0;
         for number in erased(change.transaction(), &numbers, because.at).await? {
-            change.made_by(None, &erasure(number), &because).await?;
+            change.made_by_nobody(&erasure(number), &because).await?;
             erased_now += 1;
         }
         change.commit().await?;
