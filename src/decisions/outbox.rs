@@ -35,7 +35,7 @@ pub struct Waiting {
 }
 
 impl Store {
-    /// Claims the oldest decisions that wait, for the node `node`.
+    /// Claims the oldest decisions that wait, for the node `node`. Those that this release cannot read are left, and logged.
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
@@ -50,27 +50,46 @@ impl Store {
                  decided_at, recorded_at, claimed_by, session, delegation,
          (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
          FROM decision
-             WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) ORDER BY id LIMIT $3",
+             WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) AND id > $3
+             ORDER BY id LIMIT $4",
             "SELECT id, subject, subject_id, from_state, to_state, api_user, party, role, certificate, signature, shown, reason,
                  decided_at, recorded_at, claimed_by, session, delegation,
          (SELECT principal FROM delegation WHERE delegation.id = decision.delegation) AS stood_for
          FROM decision
-             WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) ORDER BY id LIMIT $3
-             FOR UPDATE SKIP LOCKED",
+             WHERE recorded_at IS NULL AND (claimed_at IS NULL OR claimed_at < $1 OR claimed_by = $2) AND id > $3
+             ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED",
         );
-        let waiting = waiting.bind(stale).bind(node).bind(BATCH);
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;
-            let mut claimed = Vec::new();
-            for row in transaction.all(waiting.clone()).await? {
-                let made = record::read(&row)?;
-                let again = row.maybe::<Uuid>("claimed_by")?.is_some();
-                let claim =
-                    sql("UPDATE decision SET claimed_by = $1, claimed_at = $2 WHERE id = $3").bind(node).bind(now).bind(made.id);
-                transaction.execute(claim).await?;
-                claimed.push(Waiting { decided: decided(made), again });
+            let (mut claimed, mut unreadable, mut after) = (Vec::new(), 0_usize, Uuid::nil());
+            loop {
+                let rows = transaction.all(waiting.clone().bind(stale).bind(node).bind(after).bind(BATCH)).await?;
+                let Some(last) = rows.last() else { break };
+                after = last.get("id")?;
+                for row in &rows {
+                    // One that a later release wrote waits for a node of that; it must not keep back those after it.
+                    let Ok(made) = record::read(row) else {
+                        unreadable += 1;
+                        continue;
+                    };
+                    let again = row.maybe::<Uuid>("claimed_by")?.is_some();
+                    let claim =
+                        sql("UPDATE decision SET claimed_by = $1, claimed_at = $2 WHERE id = $3").bind(node).bind(now).bind(made.id);
+                    transaction.execute(claim).await?;
+                    claimed.push(Waiting { decided: decided(made), again });
+                }
+                if !claimed.is_empty() {
+                    break;
+                }
             }
-            transaction.commit().await.map(|()| claimed)
+            transaction.commit().await?;
+            if unreadable > 0 {
+                tracing::error!(
+                    unreadable,
+                    "decisions that this release cannot read wait for the audit chain; a node of the release that wrote them puts them there"
+                );
+            }
+            Ok::<_, StoreError>(claimed)
         })
         .await
     }

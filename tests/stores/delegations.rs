@@ -37,6 +37,7 @@ on_both! {
     a_person_acts_and_takes_back_as_whichever_of_their_users;
     whoever_is_stood_for_is_told_of_what_is_decided_in_their_name_and_of_what_was_asked_in_it;
     a_session_that_acts_is_unknown_to_a_node_that_knows_no_delegations;
+    a_decision_that_nobody_here_can_read_keeps_no_other_back;
     what_was_delegated_is_never_altered;
 }
 
@@ -449,6 +450,24 @@ async fn a_session_that_acts_is_unknown_to_a_node_that_knows_no_delegations(kept
     };
     assert!(known(&own).await && !known(&acting).await);
     assert!(store.session(&acting, limits, at(NOW)).await.unwrap().is_some());
+}
+
+async fn a_decision_that_nobody_here_can_read_keeps_no_other_back(kept: Kept) {
+    let store = opened(&kept).await;
+    let node = Uuid::from_u128(1);
+    let many = async || store.claim_unrecorded(node, at(NOW)).await.unwrap().len();
+    let before = many().await;
+    // More than a node claims at once, and older than the rest.
+    for number in 1..=150 {
+        let later = hjemmel::store::sql(
+            "INSERT INTO decision (id, subject, subject_id, to_state, reason, decided_at)
+             VALUES ($1, 'of-a-later-release', $2, 'given', 'sag 7', $3)",
+        );
+        store.database().write(later.bind(Uuid::from_u128(number)).bind(node).bind(at(NOW))).await.unwrap();
+    }
+    assert_eq!(many().await, before);
+    signed_for(&store).await;
+    assert_eq!(many().await, before + 1);
 }
 
 async fn a_session_acts_for_a_colleague_until_the_delegation_is_over_and_is_nobodys_then(kept: Kept) {
