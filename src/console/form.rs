@@ -109,7 +109,7 @@ impl Form {
     }
 
     fn kept(&self) -> Kept {
-        Kept { action: self.action.clone(), fields: self.fields.to_be_sent_again() }
+        Kept { action: self.action.clone(), fields: self.fields.to_be_sent_again(), writer: self.visit.writer() }
     }
 }
 
@@ -120,17 +120,25 @@ impl FromRequest<Console> for Form {
         let asked = request.extensions().get::<Asked>().cloned().ok_or(ApiRefusal::ApiInternal)?;
         let action = request.uri().path().to_owned();
         let fields = fields(request).await?;
-        let kept = || Kept { action: action.clone(), fields: fields.to_be_sent_again() };
+        let (token, writer) = token(&fields);
+        let kept = || Kept { action: action.clone(), fields: fields.to_be_sent_again(), writer: writer.clone() };
         let Some(visit) = Visit::of(console, &asked).await.map_err(|stop| stop.keeping(kept()))? else {
             return Err(Stop::from(ConsoleRefusal::ConsoleSessionOver).keeping(kept()));
         };
         let due = visit.secret.form_token();
-        let same = aws_lc_rs::constant_time::verify_slices_are_equal(due.as_bytes(), fields.text(TOKEN).as_bytes());
+        let same = aws_lc_rs::constant_time::verify_slices_are_equal(due.as_bytes(), token.as_bytes());
         if same.is_err() {
             return Err(Stop::from(ConsoleRefusal::ConsoleFormStale).keeping(kept()));
         }
         Ok(Self { visit, fields, action })
     }
+}
+
+/// The session's token that came with a form, and who wrote in it; of a page of the release before nobody knows.
+fn token(fields: &Fields) -> (String, String) {
+    let sent = fields.text(TOKEN);
+    let (token, writer) = sent.split_once('.').unwrap_or((&*sent, ""));
+    (token.to_owned(), writer.to_owned())
 }
 
 /// How many bytes a form may have: that of a value list holds a table.

@@ -97,7 +97,7 @@ impl Frame {
             environment: console.environment.clone(),
             who,
             menu: menu.collect(),
-            token: visit.map(|visit| visit.secret.form_token()).unwrap_or_default(),
+            token: visit.map(Visit::form_token).unwrap_or_default(),
             other: in_other_language(&asked.path, english),
             zone: crate::clock::copenhagen().unwrap_or(TimeZone::UTC),
         }

@@ -30,7 +30,7 @@ use crate::signon::request::local_path;
 use crate::users::Actor;
 use crate::users::rights::Action;
 pub use crate::users::sessions::{AtProvider, Means, Proven};
-use crate::users::sessions::{OpenError, Secret, Session};
+use crate::users::sessions::{OpenError, Secret, Session, writer};
 
 /// The cookie with the session's secret. Browsers take a name that begins so from this host alone, over TLS, for every path.
 pub const COOKIE: &str = "__Host-hjemmel";
@@ -64,6 +64,16 @@ impl Visit {
     /// The user who asks.
     pub fn actor(&self) -> &Actor {
         &self.session.actor
+    }
+
+    /// Who writes in the forms of this session.
+    pub(super) fn writer(&self) -> String {
+        writer(self.actor())
+    }
+
+    /// What its forms bring back.
+    pub(super) fn form_token(&self) -> String {
+        format!("{}.{}", self.secret.form_token(), self.writer())
     }
 
     /// Whether the user may do this.

@@ -40,6 +40,8 @@ pub struct Kept {
     pub action: String,
     /// Its fields, but for the session's token.
     pub fields: Vec<(String, String)>,
+    /// Who wrote in it, by [`crate::users::sessions::writer`]; empty where that is not known. Nobody else sends it again, nor sees what was written.
+    pub writer: String,
 }
 
 impl Stop {
@@ -224,6 +226,8 @@ struct StopPage<'p> {
     consequence: &'p str,
     call: String,
     kept: Option<&'p Kept>,
+    /// Where what another wrote can be written by whoever is logged on now.
+    anothers: Option<&'p str>,
     /// By what the browser is known again.
     browser: &'p str,
     /// Whether what was written does not come along through a log-on, where one is needed.
@@ -252,19 +256,24 @@ pub(super) async fn render(console: &Console, mut response: Response<Body>, aske
         (false, false) => "Der er ikke ændret noget.",
         (false, true) => "Nothing was changed.",
     };
-    let leads_back = stop.kept.as_ref().is_some_and(|kept| kept.page().is_some());
+    // What was written as another, or by another person, is not sent in the name of whoever is logged on now.
+    let is_own = |kept: &&Kept| visit.as_ref().is_none_or(|visit| visit.writer() == kept.writer);
+    let kept = stop.kept.as_ref().filter(is_own);
+    let anothers = stop.kept.as_ref().filter(|kept| !is_own(kept)).map(|kept| kept.page().unwrap_or("/"));
+    let leads_back = kept.is_some_and(|kept| kept.page().is_some());
     // The same for every tab.
     let browser = asked.kept.clone().map_or_else(Secret::new, Ok).ok().filter(|_| leads_back);
     let known = browser.as_ref().map_or("", Secret::reveal);
     let page = StopPage {
-        too_long: visit.is_none() && stop.kept.as_ref().is_some_and(|kept| kept.is_too_long(known)),
+        too_long: visit.is_none() && kept.is_some_and(|kept| kept.is_too_long(known)),
         frame,
         entry: &stop.entry,
         what: &text.what,
-        remedy: &text.remedy,
+        remedy: if anothers.is_some() { "" } else { &text.remedy },
         consequence,
         call: asked.call.to_string(),
-        kept: stop.kept.as_ref(),
+        kept,
+        anothers,
         browser: known,
     };
     let body = page.render().unwrap_or_else(|_| format!("{} {}", text.what, text.remedy));

@@ -147,6 +147,14 @@ fn hashed(text: &str) -> String {
     crate::hex::encode(digest(&SHA256, text.as_bytes()).as_ref())
 }
 
+/// Who writes in the forms of a session: the same of each session of one person in one right, and of no other.
+pub fn writer(actor: &Actor) -> String {
+    let own = actor.own();
+    let party = own.party.map_or("-".to_owned(), |cvr| cvr.to_string());
+    let delegation = actor.by_delegation().map_or("-".to_owned(), |by| by.delegation.to_string());
+    hashed(&format!("writer {} {party} {delegation}", own.person))
+}
+
 /// A session that goes on.
 #[derive(Debug, Clone)]
 pub struct Session {

@@ -354,7 +354,9 @@ async fn a_forged_host_and_a_form_from_elsewhere_are_refused() {
 #[tokio::test]
 async fn what_somebody_had_written_when_the_session_ended_is_on_the_page_and_a_persons_number_is_not() {
     let konsol = Konsol::build(OneTimeLinks::Off).await;
-    let body = "form_token=old&reason=Sag+7+%3Cb%3E+og+mere&cpr=610101-0000";
+    let before = konsol.log_on(&konsol.house.operator).await;
+    let old = token(&konsol.get(&before, "/").await);
+    let body = &format!("form_token={old}&reason=Sag+7+%3Cb%3E+og+mere&cpr=610101-0000");
     let lost = konsol.post("", "/auditor", body).await;
     is_page(&lost, 401, "ConsoleSessionOver");
     assert!(lost.text().contains("Sag 7 &#60;b&#62; og mere"), "{}", lost.text());
@@ -365,6 +367,16 @@ async fn what_somebody_had_written_when_the_session_ended_is_on_the_page_and_a_p
     is_page(&stale, 409, "ConsoleFormStale");
     assert!(stale.text().contains("name=\"cpr\""), "the number is asked for again, or it could only be refused again");
     assert_eq!(token(&stale), token(&konsol.get(&cookie, "/").await));
+    // So does what the page without a session sends.
+    let again = konsol.post(&cookie, "/auditor", &format!("form_token={}&reason=Sag+7", token(&lost))).await;
+    is_page(&again, 409, "value=\"Sag 7\"");
+    // Somebody else does not see it, and has nothing to press.
+    let other = konsol.log_on(&konsol.house.signatory).await;
+    for unknown in ["old", old.as_str()] {
+        let stale = konsol.post(&other, "/auditor", &format!("form_token={unknown}&reason=Sag+7")).await;
+        is_page(&stale, 409, "ikke skrevet i dit navn");
+        assert!(!stale.text().contains("Sag 7") && !stale.text().contains("Send igen"), "{}", stale.text());
+    }
 }
 
 #[tokio::test]

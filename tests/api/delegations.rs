@@ -210,6 +210,10 @@ async fn in_the_console_one_delegates_acts_for_a_colleague_and_goes_back() {
     // The session before is over, so that nothing written in it is sent in the colleague's name.
     assert!(konsol.get(&owner, "/delegations").await.header("location").starts_with("/log-on"));
     is_page(&konsol.post(&acting, "/delegations/own", &own).await, 409, "anden session");
+    let written = format!("{own}&name=Fagsystem+B&reason=sag+9");
+    let others = konsol.post(&acting, "/systems", &written).await;
+    is_page(&others, 409, "ikke skrevet i dit navn");
+    assert!(!others.text().contains("Send igen") && !others.text().contains("Fagsystem B"), "{}", others.text());
     let shown = konsol.get(&acting, &agreement).await;
     is_page(&shown, 200, "E. Ejer for U. Underskriver");
     assert!(shown.text().contains("Underskriver") && !shown.text().contains("· Systemejer"));
@@ -225,6 +229,7 @@ async fn in_the_console_one_delegates_acts_for_a_colleague_and_goes_back() {
     is_page(&konsol.get(&signatory, &agreement).await, 200, &format!("E. Ejer for U. Underskriver (delegation {id})"));
     let back = konsol.post(&acting, "/delegations/own", &format!("form_token={}", token(&shown))).await;
     let own = set_cookie(&back).split(';').next().unwrap().to_owned();
+    is_page(&konsol.post(&own, "/systems", &written).await, 409, "Send igen");
     let page = konsol.get(&own, "/delegations").await;
     assert!(!page.text().contains("Handl som dig selv igen"));
     // Taken back while somebody acts by it: the session is over.
