@@ -39,7 +39,7 @@ Examples:
     --signed-certificate drift.pem --signed-key drift.key.pem --config hjemmel.toml
   hjemmel user delegate --to ID --role signatory --until 2027-01-05T00:00:00+01:00 \\
     --reason \"leave\" --certificate jensen.pem --key jensen.key.pem --config hjemmel.toml
-  hjemmel user distinct ID OTHER --reason \"two persons, case 9\" \
+  hjemmel user distinct ID ID --reason \"two persons, case 9\" \\
     --certificate drift.pem --key drift.key.pem --config hjemmel.toml
   hjemmel user end ID --reason \"has left\" --config hjemmel.toml
 
