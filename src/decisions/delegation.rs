@@ -287,7 +287,7 @@ pub async fn end_lost(
 ) -> Result<(), DecideError> {
     until_it_holds(async || {
         let mut users = store.users_of(person).await?;
-        users.retain(|user| user.party == party && user.certificates.is_empty());
+        users.retain(|user| user.party == party && user.is_by_provider());
         if users.is_empty() {
             return Ok(());
         }

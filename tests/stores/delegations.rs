@@ -332,6 +332,8 @@ async fn a_role_that_an_identity_provider_gives_no_longer_is_delegated_no_longer
     assert!(!acts(&store, &signs, NOW).await && acts(&store, &answers, NOW).await);
     let made = store.made_on(Subject::Delegation, signs.id).await.unwrap().pop().unwrap();
     assert_eq!(made.what.to, "ended with the role");
+    // Also of a user who was given a certificate since.
+    user::add_certificate(&store, None, person, people::certificate(Key::GatewayClient), &because(NOW)).await.unwrap();
     gives_now(party, &[]).await;
     assert!(!acts(&store, &answers, NOW).await, "no role at all gives none");
 }
