@@ -127,7 +127,7 @@ impl Konsol {
         Self { store: house.store.clone(), port: bound.port(), house, log_on, log, now }
     }
 
-    fn passes(&self, time: Duration) {
+    pub fn passes(&self, time: Duration) {
         let mut now = self.now.lock().unwrap();
         *now += SignedDuration::try_from(time).unwrap();
     }

@@ -260,6 +260,8 @@ async fn in_the_console_a_person_stands_once_among_the_colleagues_and_takes_back
         hjemmel::decisions::user::add(&house.store, None, &user, &[], &because).await.unwrap();
         user.id
     };
+    // The API's clock goes on while the console's is set.
+    konsol.passes(std::time::Duration::from_secs(60));
     let signatory = again(&house.signatory, Role::SystemResponsible).await;
     let owner = again(&house.owner, Role::SystemResponsible).await;
     let page = konsol.get(&konsol.log_on_as(signatory).await, "/delegations").await;
