@@ -116,10 +116,11 @@ impl<F: Clone + Eq + Hash> ByUser<F> {
             put.forget(now);
             !put.order.is_empty()
         });
-        if all.len() >= self.users && !all.contains_key(&user) {
-            if let Some(longest) = all.iter().min_by_key(|(_, put)| put.last()).map(|(user, _)| *user) {
-                all.remove(&longest);
-            }
+        if all.len() >= self.users
+            && !all.contains_key(&user)
+            && let Some(longest) = all.iter().min_by_key(|(_, put)| put.last()).map(|(user, _)| *user)
+        {
+            all.remove(&longest);
         }
         all.entry(user).or_default().insert(folder, entry, now);
     }

@@ -8,6 +8,7 @@ use hjemmel::store::seen::Sight;
 use hjemmel::store::{Settings, StoreError};
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::agreements::{FRONT, both_sides};
@@ -41,6 +42,12 @@ impl Node {
 
     async fn looks(&mut self) -> Result<(), StoreError> {
         self.sight.look(at(NOW)).await
+    }
+
+    async fn answers_over_each(&self, connections: u32) -> bool {
+        let ask = |store: Store| async move { store.list().await.is_ok() };
+        let asked: JoinSet<bool> = (0..connections).map(|_| ask(self.store.clone())).collect();
+        asked.join_all().await.into_iter().all(|answered| answered)
     }
 
     async fn ends_the_agreement(&self) {
@@ -107,8 +114,8 @@ async fn a_server_whose_disk_was_put_back_from_a_snapshot_under_a_node_opens_no_
     filled(&node).await;
     node.looks().await.unwrap();
     cluster.snapshot();
-    // The connections of before are found out one by one.
-    while node.store.list().await.is_err() {}
+    // The connections of before are found out one by one: as many are asked at once.
+    while !node.answers_over_each(kept.settings.max_connections).await {}
     node.ends_the_agreement().await;
     node.looks().await.unwrap();
     cluster.put_disk_back();
