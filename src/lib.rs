@@ -25,6 +25,9 @@
 //!
 //! A module imports only what stands above it in the list of `tests/architecture.rs`.
 
+// A release build looks through a call's futures to the innermost to lay them out; some decisions nest more than the usual 128.
+#![recursion_limit = "512"]
+
 pub mod address;
 pub mod clock;
 pub mod hex;
