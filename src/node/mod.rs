@@ -45,6 +45,7 @@ use crate::edge::serve::{Drained, Readiness, Transport, serve};
 use crate::edge::sftp::host_keys::HostKeyError;
 use crate::edge::tls::TlsError;
 use crate::files::Files;
+use crate::files::partner::core::Mailboxes;
 use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
 use crate::outbound::SetupError;
@@ -151,6 +152,7 @@ pub struct Node {
     service: JoinHandle<Drained>,
     admin: JoinHandle<Drained>,
     audit: Audit,
+    mailboxes: Option<Mailboxes>,
     /// The mailboxes, for the same.
     pub files: Option<crate::files::Files>,
     /// The metrics, for whoever runs the gateway in-process.
@@ -322,6 +324,7 @@ pub async fn start(
     };
     let of_admin = Readiness::new();
     let pulse = Pulse::new(vec![readiness.clone(), of_admin.clone()], audit.clone());
+    let of_mailboxes = mailboxes.clone();
     if let Some(mailboxes) = mailboxes.clone() {
         mailboxes::run(mailboxes, &metrics, stopped.clone())?;
     }
@@ -400,6 +403,7 @@ pub async fn start(
         api,
         console,
         sftp,
+        mailboxes: of_mailboxes,
         files: of_files,
         recorder,
         stop_recorder,
@@ -443,6 +447,11 @@ impl Node {
             cut += sftp.await.map_or(0, |drained| drained.cut);
         }
         let until = tokio::time::Instant::now() + LAST_WORDS;
+        if let Some(mailboxes) = &self.mailboxes
+            && tokio::time::timeout_at(until, mailboxes.stopped()).await.is_err()
+        {
+            tracing::warn!("deliveries in pieces that this node was putting together wait until its time with them is over");
+        }
         let _ = self.stop_recorder.send(());
         ended(self.recorder, until).await;
         let _ = self.stop_admin.send(());

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use super::agreement::{self, Agreement, Number, Standing};
+use super::joining::Claims;
 use super::rows::File;
 use super::users::{self, Right, Shown, User};
 use super::work::AT_ONCE;
@@ -72,6 +73,8 @@ pub(super) struct Inner {
     pub(super) judging: Arc<Semaphore>,
     /// Streams whose files this node cannot judge, as far as the log has been told of them.
     pub(super) unjudged: Mutex<BTreeSet<(Uuid, String)>>,
+    /// Deliveries in pieces that this node puts together.
+    pub(super) claims: Claims,
     /// A place to look at names that were refused.
     pub(super) looking: Arc<Semaphore>,
     /// Users of whom is to be noted that they gave a wrong key.
@@ -159,6 +162,7 @@ impl Mailboxes {
             due: Notify::new(),
             passing: Mutex::default(),
             unjudged: Mutex::default(),
+            claims: Claims::default(),
             looking,
             wrong_keys: WrongKeys::default(),
             at_step,

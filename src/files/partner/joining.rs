@@ -1,9 +1,11 @@
 //! Which node puts a delivery together of its pieces: a row in the store, so that no two do at once, to whichever of them its sender comes.
 //!
-//! Whoever has it keeps it while it reads and writes, and gives it back. A node that dies has it until its time is over, by the database's
-//! clock. What is delivered is decided with the agreement's row locked ([`super::deliver`]): two that put together at once would deliver
+//! Whoever has it keeps it while it reads and writes, and gives it back, also where its node stops before it is done. A node that dies has it
+//! until its time is over, by the database's clock. What is delivered is decided with the agreement's row locked ([`super::deliver`]): two that put together at once would deliver
 //! once too. They would read and write all of a file twice, which is what a sender that asks again and again would have every node do.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -36,12 +38,44 @@ macro_rules! statement {
     };
 }
 
+/// The deliveries that this node puts together. Cheap to clone; clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Claims(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    /// By the claim.
+    claims: HashMap<Uuid, (Of, CancellationToken)>,
+    stopped: bool,
+}
+
+impl Claims {
+    /// Gives all of them back: what is still at work on one works in vain, and none is taken any more.
+    pub(super) async fn give_back(&self, database: &Database) {
+        let given: Vec<_> = {
+            let mut held = self.held();
+            held.stopped = true;
+            held.claims.values().cloned().collect()
+        };
+        // All are lost before the first is given back: none begins its time anew meanwhile.
+        given.iter().for_each(|(_, lost)| lost.cancel());
+        for (of, _) in given {
+            give_back(database, of).await;
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A delivery that this node puts together. Dropped without [`Claim::give_back`], it is another's when its time is over.
 pub(super) struct Claim {
     database: Database,
+    claims: Claims,
     of: Of,
     lost: CancellationToken,
-    keeping: JoinHandle<()>,
+    keeping: Option<JoinHandle<()>>,
 }
 
 #[derive(Clone, Copy)]
@@ -74,12 +108,26 @@ pub(super) async fn left(session: &mut Session, mailbox: Uuid, delivery: Uuid) -
 }
 
 impl Claim {
-    /// Takes a delivery. `None`: it is being put together, here or elsewhere.
+    /// Takes a delivery. `None`: it is being put together, here or elsewhere; or this node stops.
     ///
     /// # Errors
     /// The store.
-    pub(super) async fn take(database: &Database, mailbox: Uuid, delivery: Uuid) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn take(
+        database: &Database,
+        claims: &Claims,
+        mailbox: Uuid,
+        delivery: Uuid,
+    ) -> Result<Option<Self>, StoreError> {
         let of = Of { mailbox, delivery, claim: Uuid::new_v4() };
+        let lost = CancellationToken::new();
+        {
+            let mut held = claims.held();
+            if held.stopped {
+                return Ok(None);
+            }
+            held.claims.insert(of.claim, (of, lost.clone()));
+        }
+        let mut claim = Self { database: database.clone(), claims: claims.clone(), of, lost, keeping: None };
         let take = statement!(
             "INSERT INTO mailbox_joining AS held (mailbox, delivery, claim, until_us) VALUES ($1, $2, $3, " NOW " + $4)
              ON CONFLICT (mailbox, delivery) DO UPDATE SET claim = excluded.claim, until_us = excluded.until_us
@@ -88,37 +136,55 @@ impl Claim {
         if database.write(of.bound(take).bind(us(LEASE)).bind(us(LONGEST))).await? == 0 {
             return Ok(None);
         }
-        let lost = CancellationToken::new();
-        let keeping = tokio::spawn(kept(database.clone(), of, lost.clone()));
-        Ok(Some(Self { database: database.clone(), of, lost, keeping }))
+        // Given back before it was taken.
+        if claim.is_lost() {
+            claim.give_back().await;
+            return Ok(None);
+        }
+        claim.keeping = Some(tokio::spawn(kept(database.clone(), of, claim.lost.clone())));
+        Ok(Some(claim))
     }
 
-    /// Whether it is another's by now: what this node does is in vain.
+    /// Whether it is another's by now, or was given back: what this node does is in vain.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.is_cancelled()
     }
 
     /// Gives it back: the next to ask for it has it at once.
     pub(super) async fn give_back(self) {
-        self.keeping.abort();
-        let give = sql("DELETE FROM mailbox_joining WHERE mailbox = $1 AND delivery = $2 AND claim = $3");
-        if let Err(error) = self.database.write(self.of.bound(give)).await {
-            let Of { mailbox, delivery, .. } = self.of;
-            tracing::warn!(%error, %mailbox, %delivery, "a delivery in pieces is not given back; nobody puts it together until its time is over");
+        self.keeps_no_more();
+        give_back(&self.database, self.of).await;
+    }
+
+    fn keeps_no_more(&self) {
+        if let Some(keeping) = &self.keeping {
+            keeping.abort();
         }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.keeping.abort();
+        self.keeps_no_more();
+        self.claims.held().claims.remove(&self.of.claim);
+    }
+}
+
+async fn give_back(database: &Database, of: Of) {
+    let give = sql("DELETE FROM mailbox_joining WHERE mailbox = $1 AND delivery = $2 AND claim = $3");
+    if let Err(error) = database.write(of.bound(give)).await {
+        let Of { mailbox, delivery, .. } = of;
+        tracing::warn!(%error, %mailbox, %delivery, "a delivery in pieces is not given back; nobody puts it together until its time is over");
     }
 }
 
 /// Begins the time of a claim anew again and again. A store that is away meanwhile is asked again: nobody else takes it there either.
 async fn kept(database: Database, of: Of, lost: CancellationToken) {
     loop {
-        tokio::time::sleep(LEASE / 4).await;
+        tokio::select! {
+            () = tokio::time::sleep(LEASE / 4) => {}
+            () = lost.cancelled() => return,
+        }
         let keep = statement!(
             "UPDATE mailbox_joining SET until_us = " NOW " + $4 WHERE mailbox = $1 AND delivery = $2 AND claim = $3"
         );

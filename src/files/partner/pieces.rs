@@ -186,6 +186,11 @@ impl Mailboxes {
         joining::clean_at_start(self.database()).await
     }
 
+    /// Said once of a node that stops, after its last request: another puts together what this one had begun to, without waiting.
+    pub async fn stopped(&self) {
+        self.0.claims.give_back(self.database()).await;
+    }
+
     /// Deletes contents whose keys are gone, without keeping anybody waiting. What is not deleted here is cleaned up later.
     pub(super) fn dropped_aside(&self, contents: Vec<Uuid>) {
         if contents.is_empty() {
@@ -273,7 +278,7 @@ impl Mailboxes {
         passing: Passing,
     ) -> Result<File, MailboxError> {
         let own = self.way_of(&mut self.database().session().await?, &entered, &delivery).await?.own;
-        let Some(claim) = Claim::take(self.database(), own.id, delivery.delivery).await? else {
+        let Some(claim) = Claim::take(self.database(), &self.0.claims, own.id, delivery.delivery).await? else {
             let left = joining::left(&mut self.database().session().await?, own.id, delivery.delivery).await?;
             return Err(ApiRefusal::MailboxJoining { seconds: left.unwrap_or(1) }.into());
         };

@@ -300,6 +300,30 @@ async fn of_two_nodes_one_puts_a_file_together_and_the_other_finds_it_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_gives_back_what_it_puts_together_and_another_does_it_at_once() {
+    for post in Post::all().await {
+        let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
+        sent(&post.mailboxes, &own, &delivery, 0..FIRST).await.unwrap();
+        let closing = held.sends_the_last(&own, &delivery).await;
+        assert_eq!(claims(&post.database).await, 1, "{}", post.kind);
+        held.mailboxes.stopped().await;
+        assert_eq!(claims(&post.database).await, 0, "{}: it is given back", post.kind);
+        // What still comes to the node that stops takes nothing there.
+        let late = sent(&held.mailboxes, &own, &delivery, FIRST..GOOD.len()).await;
+        assert_eq!(refusal(late).code(), "MailboxJoining", "{}", post.kind);
+        assert_eq!(claims(&post.database).await, 0, "{}", post.kind);
+        let elsewhere = sent(&post.mailboxes, &own, &delivery, FIRST..GOOD.len()).await.unwrap();
+        let Come::Whole(file) = elsewhere else { panic!("{}: it is not there", post.kind) };
+        held.go_on.send(()).unwrap();
+        match closing.await.unwrap().unwrap() {
+            Come::Whole(same) => assert_eq!(same.id, file.id, "{}: it is delivered once", post.kind),
+            Come::Part(come) => panic!("{}: {come} bytes", post.kind),
+        }
+        assert_eq!(lying(&post).await, (bytes(GOOD.len()), 1, 0), "{}", post.kind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_another_node_has_taken_over_is_delivered_once_though_the_first_goes_on() {
     for post in Post::all().await {
         let (own, delivery, mut held) = (post.enter(INSTITUTION).await, delivery(GOOD), Held::of(&post));
