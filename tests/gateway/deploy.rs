@@ -151,6 +151,65 @@ fn sources(folder: &std::path::Path) -> String {
     all
 }
 
+const FAILURES: &str = include_str!("../../docs/failures.md");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+
+/// The names in a text that begin so and go on with these letters.
+fn names(text: &str, start: &str, more: fn(char) -> bool) -> BTreeSet<String> {
+    let begun =
+        text.match_indices(start).filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+    let name = |at: usize| text[at..].chars().take_while(|c| more(*c)).collect::<String>();
+    begun.map(|(at, _)| name(at)).filter(|name| name.len() > start.len()).collect()
+}
+
+#[test]
+fn every_alert_leads_to_a_row_of_what_fails_and_every_alert_that_is_told_of_is_one() {
+    let alerts: BTreeSet<_> = RULES.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
+    assert!(alerts.len() > 20, "{alerts:?}");
+    let rows: Vec<_> = FAILURES.lines().filter(|line| line.starts_with("| ")).collect();
+    for alert in &alerts {
+        assert!(rows.iter().any(|row| row.contains(alert.as_str())), "{alert} is in no row of docs/failures.md");
+    }
+    for page in [FAILURES, OPERATIONS, include_str!("../../docs/audit.md")] {
+        let told = names(page, "Hjemmel", |c| c.is_ascii_alphanumeric());
+        let told: BTreeSet<_> =
+            told.into_iter().filter(|name| name["Hjemmel".len()..].starts_with(|c: char| c.is_ascii_uppercase())).collect();
+        assert!(told.is_subset(&alerts), "{:?}", told.difference(&alerts));
+    }
+}
+
+#[test]
+fn every_failure_of_the_gateways_own_has_a_row_of_what_fails() {
+    let pages = [
+        include_str!("../../docs/faults.md"),
+        include_str!("../../docs/faults-finans.md"),
+        include_str!("../../docs/faults-persons.md"),
+    ];
+    let mut failures = 0;
+    for row in pages.iter().flat_map(|page| page.lines()) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let [code, "gateway", ..] = cells[..] else { continue };
+        let code = code.trim_start_matches("| ").trim_matches('`');
+        failures += 1;
+        let told = FAILURES.split('`').skip(1).step_by(2).any(|name| name == code);
+        assert!(told, "{code} is in no row of docs/failures.md");
+    }
+    assert!(failures > 20, "{failures}");
+}
+
+#[test]
+fn every_metric_that_operators_are_told_of_is_one_of_a_nodes() {
+    let code = sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    for told in [FAILURES, OPERATIONS, RULES, DASHBOARD, include_str!("../../docs/audit.md")] {
+        let metrics = names(told, "hjemmel_", |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        assert!(!metrics.is_empty());
+        for metric in metrics {
+            let of_histogram = ["_bucket", "_count", "_sum"].iter().find_map(|end| metric.strip_suffix(end));
+            assert!(code.contains(&metric) || of_histogram.is_some_and(|name| code.contains(name)), "{metric} is no metric");
+        }
+    }
+}
+
 #[test]
 fn every_loss_has_a_figure_and_every_test_that_the_page_of_losses_names_is_there() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
