@@ -183,6 +183,17 @@ impl Sees {
         }
     }
 
+    /// What the reader must know of it: that there may be more than is told.
+    fn told(&self, lang: Lang) -> Option<String> {
+        let Self::Own { services: Some(names), .. } = self else { return None };
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
+        Some(lang.word(
+            &format!("Fortalt er kald til de services, som den, der spørger, må se ({names}); filer, der er overdraget, er ikke med."),
+            &format!("Told are calls to the services that whoever asks may see ({names}); files that were handed over are not among them."),
+        ))
+    }
+
     /// The authority of a question that names this one, or none.
     fn authority(&self, named: Option<Cvr>) -> Result<Option<Cvr>, AuditError> {
         match self {
@@ -473,7 +484,8 @@ fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>
 
 /// What the reader must know of the answer.
 fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling: &Telling<'_>) -> Foot {
-    let (lang, mut notes, mut whole) = (telling.lang, Vec::new(), true);
+    let (lang, mut whole) = (telling.lang, true);
+    let mut notes: Vec<String> = sought.sees.told(lang).into_iter().collect();
     for (dir, doubts) in readings.doubts().filter(|(_, doubts)| doubts.any()) {
         whole = false;
         let mut say =
@@ -538,6 +550,15 @@ mod tests {
         assert!(!some.takes(&record(Some(own), agreement, "terminaladgang")), "of a user of some services theirs alone");
         let none = Sees::Own { authority: own.parse().unwrap(), services: Some(BTreeSet::new()) };
         assert!(!none.takes(&record(Some(own), agreement, "finans")), "a service that is offered no more");
+    }
+
+    #[test]
+    fn an_auditor_of_some_services_is_told_that_there_may_be_more() {
+        let own = |services: Option<BTreeSet<String>>| Sees::Own { authority: "11111111".parse().unwrap(), services };
+        let told = own(Some(["finans".to_owned(), "persons".to_owned()].into())).told(Lang::Both).unwrap();
+        assert!(told.contains("(finans, persons); filer") && told.contains("(finans, persons); files"), "{told}");
+        assert!(own(Some(BTreeSet::new())).told(Lang::En).unwrap().contains("(–)"));
+        assert_eq!((own(None).told(Lang::En), Sees::Everybody.told(Lang::Da)), (None, None));
     }
 
     #[test]
