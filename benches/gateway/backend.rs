@@ -109,6 +109,8 @@ pub struct Backend {
     pub answer: Switch<Prepared>,
     /// How long it takes to find an answer.
     pub pause: Switch<Duration>,
+    /// Of so many answers the last takes so long instead.
+    pub late: Switch<Option<(usize, Duration)>>,
     /// How long the last request was, in bytes.
     pub request_bytes: Arc<AtomicUsize>,
 }
@@ -130,19 +132,23 @@ impl Backend {
             clock: Clock::system(),
         });
         let acceptor = TlsAcceptor::from(Arc::new(tls(keys)));
-        let (answer, pause) = (Switch::new(answer), Switch::new(Duration::ZERO));
+        let (answer, pause, late) = (Switch::new(answer), Switch::new(Duration::ZERO), Switch::new(None));
         let request_bytes = Arc::new(AtomicUsize::new(0));
         let (shown, paused, seen) = (answer.clone(), pause.clone(), request_bytes.clone());
+        let (some_late, asked) = (late.clone(), Arc::new(AtomicUsize::new(0)));
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
                 let (acceptor, shown, signer, seen) = (acceptor.clone(), shown.clone(), signer.clone(), seen.clone());
-                let paused = paused.clone();
+                let (paused, some_late, asked) = (paused.clone(), some_late.clone(), asked.clone());
                 tokio::spawn(async move {
                     let _ = stream.set_nodelay(true);
                     let Ok(stream) = acceptor.accept(stream).await else { return };
                     let service = service_fn(|request| {
-                        let (answer, pause, signer, seen) = (shown.get(), paused.get(), signer.clone(), seen.clone());
+                        let (answer, signer, seen) = (shown.get(), signer.clone(), seen.clone());
+                        let number = asked.fetch_add(1, Ordering::Relaxed);
+                        let is_late = |(of, _): &(usize, Duration)| number % of == of - 1;
+                        let pause = some_late.get().filter(is_late).map_or_else(|| paused.get(), |(_, long)| long);
                         async move {
                             if !pause.is_zero() {
                                 tokio::time::sleep(pause).await;
@@ -154,7 +160,7 @@ impl Backend {
                 });
             }
         });
-        Self { address, answer, pause, request_bytes }
+        Self { address, answer, pause, late, request_bytes }
     }
 }
 
