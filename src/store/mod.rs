@@ -7,6 +7,7 @@
 
 pub mod copies;
 pub mod jobs;
+mod migrations;
 pub mod moving;
 mod notices;
 pub mod page;

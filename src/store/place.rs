@@ -24,12 +24,10 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, Semaphore};
 
+use super::migrations::OF_SQLITE as MIGRATIONS;
 use super::schema::{APPLIED, Schema, empty, judged};
 use super::settings::Settings;
 use super::{Access, StoreError};
-
-/// The migrations of `migrations/sqlite`, compiled in.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A file, whatever its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,13 +15,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres as Pg, Row, raw_s
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
+use super::migrations::OF_POSTGRES as MIGRATIONS;
 use super::pooler::{Pooling, pooling};
 use super::schema::{APPLIED, Applied, Schema, empty, judged};
 use super::settings::{Address, Host, Postgres, Settings};
 use super::{Access, StoreError, turn};
-
-/// The migrations of `migrations/postgres`, compiled in.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Makes a transaction the only one that changes agreements and routes. Readers go on. Taken before the first statement, so
 /// that what it sees includes what the one before it did.

@@ -622,7 +622,7 @@ const BEFORE: &str = "INSERT INTO agreement (id, side, system, service, authorit
 /// A store of the release before, with a narrowed agreement for each pair of lists.
 async fn store_of_before(dir: &tempfile::TempDir, narrowed: &[(&str, &str)]) -> sqlx::SqlitePool {
     let before = routes::raw(dir).await;
-    routes::migrations_to(4).run(&before).await.unwrap();
+    routes::migrations_to(4).await.run(&before).await.unwrap();
     for (cvr, name, role) in [("11111111", "Korsbæk Kommune", "municipality"), ("99999991", "Udbetaling Danmark", "udk")] {
         let authority = sqlx::query("INSERT INTO authority (cvr, name, role) VALUES (?, ?, ?)").bind(cvr).bind(name).bind(role);
         authority.execute(&before).await.unwrap();

@@ -547,16 +547,16 @@ async fn the_schema_refuses_what_is_written_by_other_means(kept: Kept) {
 }
 
 /// The migrations of this release up to `version`.
-pub(super) fn migrations_to(version: i64) -> sqlx::migrate::Migrator {
-    static ALL: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
-    sqlx::migrate::Migrator::with_migrations(ALL.iter().filter(|one| one.version <= version).cloned().collect())
+pub(super) async fn migrations_to(version: i64) -> sqlx::migrate::Migrator {
+    let all = sqlx::migrate::Migrator::new(std::path::Path::new("migrations/sqlite")).await.unwrap();
+    sqlx::migrate::Migrator::with_migrations(all.iter().filter(|one| one.version <= version).cloned().collect())
 }
 
 #[tokio::test]
 async fn the_release_before_goes_on_while_this_one_brings_the_store_up_to_date() {
     let kept = Kept::in_sqlite();
     let before = raw(&kept.dir).await;
-    migrations_to(3).run(&before).await.unwrap();
+    migrations_to(3).await.run(&before).await.unwrap();
     let write = async |name: &str| {
         sqlx::query("INSERT INTO authority (cvr, name, role) VALUES ('11111111', ?, 'municipality') ON CONFLICT (cvr) DO UPDATE SET name = excluded.name")
             .bind(name.to_owned())
@@ -569,7 +569,7 @@ async fn the_release_before_goes_on_while_this_one_brings_the_store_up_to_date()
     add(&store, &[route(1, "2026-01-01", None)]).await.unwrap();
     write("Korsbæk").await.unwrap();
     assert_eq!(store.authorities().await.unwrap()[0].name, "Korsbæk");
-    let restarted = migrations_to(3).run(&before).await.unwrap_err();
+    let restarted = migrations_to(3).await.run(&before).await.unwrap_err();
     assert!(matches!(restarted, sqlx::migrate::MigrateError::VersionMissing(4)), "what it says when it is started again");
 }
 
