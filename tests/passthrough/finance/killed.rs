@@ -117,6 +117,8 @@ pub(super) struct Scene {
     database: Database,
     /// The ports of each node, the service's and the operators', by its name: a node that starts again has them again.
     ports: BTreeMap<&'static str, (u16, u16)>,
+    /// For how long a node that is started waits for the store.
+    patience: &'static str,
 }
 
 /// A port that nobody is given who asks for any, so that it is still there when its node has been killed.
@@ -186,7 +188,7 @@ impl Scene {
             to.close().await;
         }
         let database = Database::open(&store, Access::Change).await.unwrap();
-        Some(Self { passing, ledger, store, cluster, database, ports: BTreeMap::new() })
+        Some(Self { passing, ledger, store, cluster, database, ports: BTreeMap::new(), patience: "60s" })
     }
 
     fn configuration(&self, port: u16, admin: u16, name: &str) -> PathBuf {
@@ -202,6 +204,7 @@ impl Scene {
             set("store", "password_file", cluster.password_file().display().to_string().into());
             set("store", "tls_roots", vec![cluster.root().display().to_string()].into());
         }
+        set("store", "patience", self.patience.into());
         // Longer than any test takes: what is seen before was not seen because a memory had grown old.
         set("agreements", "cache_ttl", "10m".into());
         set("listen", "address", format!("127.0.0.1:{port}").into());
@@ -438,4 +441,47 @@ async fn of_eight_equal_deliveries_to_two_nodes_at_once_one_reaches_the_ledger()
     assert_eq!(receipts.len(), 1, "{receipts:?}");
     assert_eq!(scene.ledger.given.lock().unwrap().get(&sample.id), Some(&1));
     assert!(scene.ledger.ledger.booked().values().all(|times| *times == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_database_is_away_two_nodes_pass_no_delivery_on_and_each_goes_on_by_itself() {
+    let Some(mut scene) = Scene::new(Dialect::Postgres).await else { return };
+    scene.patience = "5s";
+    let nodes = [scene.node("first").await, scene.node("second").await];
+    let sample = |number: u64| Finance::sample(620 + number, BY_TOKEN, 1);
+    let (scene, samples) = (&scene, [sample(0), sample(1), sample(2), sample(3)]);
+    let is_accepted = async |node: &Gateway, sample: &Sample| {
+        let answer = scene.send(node.port, sample).await.await.unwrap();
+        answer.status == 200 && texts(&content(&answer.body), "ForretningsValideringsKode") == ["ACCEPTERET"]
+    };
+    // What a node remembers of agreements and routes serves while the store is away.
+    for (node, sample) in nodes.iter().zip(&samples) {
+        comes_to("a node has passed one on", async || is_accepted(node, sample).await).await;
+    }
+
+    let (cluster, given) = (scene.cluster.as_ref().unwrap(), || scene.ledger.given.lock().unwrap().clone());
+    let before = given();
+    cluster.stop();
+    let (known, new) = samples.split_at(2);
+    let mut sent = Vec::new();
+    for node in &nodes {
+        for sample in [&known[0], &new[0]] {
+            sent.push(scene.send(node.port, sample).await);
+        }
+    }
+    for answer in sent {
+        let answer = answer.await.unwrap();
+        assert!(answer.text().contains(">DeliveriesUnavailable<"), "{}", answer.text());
+    }
+    assert_eq!(given(), before, "nothing was passed on");
+
+    cluster.start();
+    for (node, other) in nodes.iter().zip(new) {
+        for sample in [&new[0], other, &known[0]] {
+            comes_to("a node goes on", async || is_accepted(node, sample).await).await;
+        }
+    }
+    let booked = scene.ledger.ledger.booked();
+    assert_eq!(booked.len(), samples.len(), "each was passed on, whichever node it came to");
+    assert!(booked.values().all(|times| *times == 1), "nothing is booked twice: {booked:?}");
 }
