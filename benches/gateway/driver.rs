@@ -136,6 +136,7 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[derive(Clone)]
 pub struct Caller {
     address: SocketAddr,
+    host: String,
     path: &'static str,
     tls: TlsConnector,
     headers: Arc<Vec<(&'static str, String)>>,
@@ -161,7 +162,14 @@ impl Caller {
             .unwrap();
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { address, path, tls: TlsConnector::from(Arc::new(config)), headers: Arc::new(binding.headers()) }
+        let host = "localhost".to_owned();
+        Self { address, host, path, tls: TlsConnector::from(Arc::new(config)), headers: Arc::new(binding.headers()) }
+    }
+
+    /// A browser of the console at that address, with its cookie.
+    pub fn browser(keys: &Keys, address: SocketAddr, cookie: String) -> Self {
+        let caller = Self::new(keys, address, "/", Binding::AuthorityContext);
+        Self { host: format!("localhost:{}", address.port()), headers: Arc::new(vec![("cookie", cookie)]), ..caller }
     }
 
     /// Opens a connection.
@@ -175,7 +183,7 @@ impl Caller {
     }
 
     async fn send(&self, connection: &mut Connection, method: Method, path: &str, message: Bytes) -> Option<(StatusCode, usize)> {
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
         for (name, value) in self.headers.iter() {
             request = request.header(*name, value);
         }

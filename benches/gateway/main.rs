@@ -7,6 +7,7 @@
 //! cargo bench --bench gateway -- bindings overload  # only these parts: bindings memory handshakes growth overload
 //! cargo bench --bench gateway -- stores             # PostgreSQL beside SQLite, into docs/performance/
 //! cargo bench --bench gateway -- agreements         # a call and a page among 100,000 agreements, into docs/performance/
+//! cargo bench --bench gateway -- console            # the console's lists of agreements and connections, into docs/performance/
 //! cargo bench --bench gateway -- fair               # 98 callers of whom one asks 50 times as often, into docs/performance/
 //! cargo bench --bench gateway -- nodes              # two nodes behind a balancer beside one, into docs/performance/
 //! cargo bench --bench gateway -- finance            # SF1590_A Finans beside nginx, libxml2 and the JDK, into docs/performance/
@@ -29,6 +30,7 @@ mod backend;
 mod beside;
 mod build;
 mod callgrind;
+mod console;
 mod driver;
 mod fair;
 mod finance;
@@ -105,6 +107,15 @@ async fn run(arguments: &[String]) {
         println!("{}", table.markdown());
         let folder = if quick { "target/gateway" } else { "docs/performance" };
         return table.save(Path::new(folder), "agreements", "Among 100,000 agreements and among few");
+    }
+    if given("console") {
+        let quick = given("--quick");
+        let effort = if quick { QUICK } else { FULL };
+        let rows = console::rows(&stage::Stage::new().await, effort).await;
+        let table = Table { on: surroundings(effort), rows };
+        println!("{}", table.markdown());
+        let folder = if quick { "target/gateway" } else { "docs/performance" };
+        return table.save(Path::new(folder), "console", "The console's lists");
     }
     if given("fair") || given("nodes") {
         let (quick, stage) = (given("--quick"), stage::Stage::new().await);

@@ -15,7 +15,8 @@ use super::stage::{Peer, Stage};
 use super::table::{Row, median};
 
 /// So many that a page is full among the few, too.
-const FEW: usize = 200;
+pub const FEW: usize = 200;
+const GOAL: f64 = 1.1;
 const PAGES: [(&str, &str); 2] = [
     ("a page of 50", "/api/v1/agreements?limit=50"),
     ("a page of 50 by state, side and environment", "/api/v1/agreements?limit=50&state=GODKENDT&side=front&environment=demo"),
@@ -45,26 +46,33 @@ pub async fn many(stage: &Stage, effort: Effort) -> Vec<Row> {
     let Some(cluster) = Cluster::own() else { return rows };
     let mut in_postgres = Vec::new();
     for name in ["few", "many"] {
-        let database = cluster.database().name;
-        let from = Database::open(&Settings::sqlite(&stage.file(&format!("{name}.sqlite"))), Access::Change).await.unwrap();
-        let to = Database::open(&cluster.settings(&database), Access::Make).await.unwrap();
-        eprintln!("agreements: {name} are moved to PostgreSQL");
-        moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
-        from.close().await;
-        to.close().await;
-        cluster.psql_in(&database, "ANALYZE");
-        let store = format!(
-            "[store]\nurl = \"postgres://hjemmel@localhost:{}/{database}\"\ntls_roots = [\"{}\"]\npassword_file = \"{}\"\n",
-            cluster.port(),
-            cluster.root().display(),
-            cluster.password_file().display(),
-        );
+        let (store, _) = moved(stage, &cluster, name).await;
         in_postgres.push(Asked::start(stage, &format!("{name}-postgres"), &store, None).await);
     }
     let in_postgres: [Asked; 2] = in_postgres.try_into().unwrap_or_else(|_| panic!("two"));
     drop(in_sqlite);
     rows.extend(compared(stage, effort, "PostgreSQL", &in_postgres).await);
     rows
+}
+
+/// Moves what a gateway of this name has in SQLite to a database of its own: the section that leads there, and how it is opened.
+pub async fn moved(stage: &Stage, cluster: &Cluster, name: &str) -> (String, Settings) {
+    let database = cluster.database().name;
+    let settings = cluster.settings(&database);
+    let from = Database::open(&Settings::sqlite(&stage.file(&format!("{name}.sqlite"))), Access::Change).await.unwrap();
+    let to = Database::open(&settings, Access::Make).await.unwrap();
+    eprintln!("{name} is moved to PostgreSQL");
+    moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
+    from.close().await;
+    to.close().await;
+    cluster.psql_in(&database, "ANALYZE");
+    let section = format!(
+        "[store]\nurl = \"postgres://hjemmel@localhost:{}/{database}\"\ntls_roots = [\"{}\"]\npassword_file = \"{}\"\n",
+        cluster.port(),
+        cluster.root().display(),
+        cluster.password_file().display(),
+    );
+    (section, settings)
 }
 
 /// A call by the gateway's CPU time; a page by how long it takes, so that the database's part is in it wherever that runs.
@@ -80,23 +88,23 @@ async fn compared(stage: &Stage, effort: Effort, database: &str, [few, many]: &[
         cpu / went.served.len() as f64
     };
     let call = "the gateway alone, 16 connections, answers of 8.8 KB".to_owned();
-    let mut rows = vec![in_turns(format!("CPU per call, {counts}"), call, effort, few, many, calls).await];
+    let mut rows = vec![in_turns((format!("CPU per call, {counts}"), call, GOAL), effort, few, many, calls).await];
     for (what, path) in PAGES {
         let page = async |asked: &Asked| quantile(&asked.pages.pages(path, (effort.seconds * 100.0) as usize).await, 0.5);
         let what = format!("Time for {what} of the API, {counts}");
-        rows.push(in_turns(what, "the median of a round; one connection, mutual TLS".to_owned(), effort, few, many, page).await);
+        let how = "the median of a round; one connection, mutual TLS".to_owned();
+        rows.push(in_turns((what, how, GOAL), effort, few, many, page).await);
     }
     rows
 }
 
-/// A figure of both, in turns; the first round fills memories and is not counted.
-async fn in_turns(
-    what: String,
-    how: String,
+/// A figure of both, in turns, as so many times the one of the few; the first round fills memories and is not counted.
+pub async fn in_turns<T>(
+    (what, how, goal): (String, String, f64),
     effort: Effort,
-    few: &Asked,
-    many: &Asked,
-    figure: impl AsyncFn(&Asked) -> f64,
+    few: &T,
+    many: &T,
+    figure: impl AsyncFn(&T) -> f64,
 ) -> Row {
     let (mut figures, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());
     for round in 0..=effort.rounds {
@@ -111,7 +119,7 @@ async fn in_turns(
         what,
         value: median(&ratios),
         unit: "×",
-        goal: Some(1.1),
+        goal: Some(goal),
         detail: format!(
             "{} beside {}; the median of {} rounds in turns; {how}",
             milliseconds(other),
