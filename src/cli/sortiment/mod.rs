@@ -124,7 +124,7 @@ struct Import {
     /// The file: .xml or .csv
     file: PathBuf,
     /// A folder of files in the place of the store, for a service whose `sortiment` names it
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "config", "certificate", "key", "reason"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["store", "config", "certificate", "key", "delegation", "reason"])]
     into: Option<PathBuf>,
     /// Why, in a sentence
     #[arg(long, value_name = "TEXT", value_parser = one_line, required_unless_present = "into")]
@@ -135,6 +135,9 @@ struct Import {
     /// Its key (PEM), which signs the import
     #[arg(long, value_name = "FILE", required_unless_present = "into")]
     key: Option<PathBuf>,
+    /// The delegation by which the person imports for a colleague (`hjemmel user delegations`); left out: in their own right
+    #[arg(long, value_name = "UUID")]
+    delegation: Option<Uuid>,
     /// CSV: the id of the value list
     #[arg(long, value_name = "UUID")]
     uuid: Option<Uuid>,
@@ -283,7 +286,7 @@ impl House {
 
     async fn import(&self, import: &Import, out: &mut impl Write) -> Result<(), CommandError> {
         let (service, list, days) = (self.service()?, given(import)?, self.notice());
-        let signer = Person::of(&import.certificate, &import.key).signer()?;
+        let signer = Person::of(&import.certificate, &import.key).signer()?.by_delegation(import.delegation);
         let because = Because::new(import.reason.clone().unwrap_or_default(), self.now);
         let done = self.within(Access::Change, async |store| {
             let (imported, _) = draft::import(store, service, &list, By::Key(&signer), &because, None).await?;

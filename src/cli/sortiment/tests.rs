@@ -106,6 +106,21 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
 }
 
 #[tokio::test]
+async fn a_version_is_imported_for_a_colleague_by_their_delegation_alone() {
+    let desk = Desk::new().await;
+    let file = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\n");
+    let nobodys = Uuid::from_u128(77).to_string();
+    let mut words = import(&file, "2027.1", "2027-01-01");
+    words.extend(["--delegation", &nobodys]);
+    let refused = desk.types_as(IMPORTER, &words).await.unwrap_err();
+    assert!(refused.contains("delegation in force"), "it is not done in one's own right: {refused}");
+    assert!(desk.types(&["list"]).await.unwrap().contains("There are no value lists"));
+    let folder = desk.dir.path().join("lists").display().to_string();
+    let refused = desk.types(&["import", &file, "--into", &folder, "--delegation", &nobodys]).await.unwrap_err();
+    assert!(refused.contains("cannot be used with") && refused.contains("--delegation"), "a folder proves nobody: {refused}");
+}
+
+#[tokio::test]
 async fn what_a_version_changes_is_told_of_drafts_published_versions_and_files_alike() {
     let desk = Desk::new().await;
     let first = desk.table("a.csv", "Art;22.0;Fødevarer;1\r\nArt;29.1;Tjenester;3,0\r\n");
