@@ -148,8 +148,13 @@ async fn give_once(
     };
     let what = what(&delegation, None, "given");
     let actor = by.of(store, &what, because).await?;
+    if actor.user().roles.contains(&new.role) && !new.role.is_delegable() {
+        let role = new.role.told();
+        let action = Detail::new(format!("delegere rollen {}", role.da()), format!("delegate the role {}", role.en()));
+        return Err(ApiRefusal::ApiNotAllowed { action }.into());
+    }
     actor.may(Action::Delegate)?;
-    if actor.by_delegation().is_some() || !actor.user().roles.contains(&new.role) || !new.role.is_delegable() {
+    if actor.by_delegation().is_some() || !actor.user().roles.contains(&new.role) {
         return Err(ApiRefusal::ApiNotAllowed { action: Action::Delegate.told() }.into());
     }
     if common(&delegation.services, own).is_none_or(|both| both != delegation.services) {
