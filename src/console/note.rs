@@ -33,7 +33,7 @@ impl Note {
             | ApiRefusal::ApiAddressRefused { .. }
             | ApiRefusal::ApiOtherParty
             | ApiRefusal::ApiTransition { .. }
-            | ApiRefusal::ApiImporterPublishes
+            | ApiRefusal::ApiImporterPublishes { .. }
             | ApiRefusal::ApiImporterUnknown => refusal.entry(),
             _ => return None,
         };

@@ -28,7 +28,7 @@ use crate::{
     refusal::{Detail, api::ApiRefusal},
     store::{Session, StoreError, sql, until_it_holds, value::to_microsecond},
     users::{
-        Actor, Kind as Who, Whose,
+        Actor, Kind as Who, Same, Whose,
         rights::{Action, Role, Side},
         store::known,
     },
@@ -331,8 +331,8 @@ async fn decide_once(
                 return Err(ApiRefusal::ApiPreconditionFailed.into());
             }
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
-            if wrote(change.connection(), shown, &made, &actor, because.at).await? {
-                return Err(ApiRefusal::ApiCreatorApproves.into());
+            if let Some(same) = wrote(change.connection(), shown, &made, &actor, because.at).await? {
+                return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
             }
             for suspended in suspension::alike(&mut change, shown).await? {
                 may_lift(change.connection(), &[suspended], &actor, role).await?;
@@ -439,8 +439,9 @@ async fn lift_once(
     Ok(shown.clone())
 }
 
-/// Whether a person wrote any of what an agreement says, from the draft on. By person: one with two users is not two, nor may two be of whom
-/// nobody has said so ([`User::may_be`](crate::users::User::may_be)). A substitute and whom they stand for are one.
+/// Why whoever acts counts as having written any of what an agreement says, from the draft on; none where they wrote nothing of it. By
+/// person: one with two users is not two, nor may two be of whom nobody has said so ([`User::same_as`](crate::users::User::same_as)). A
+/// substitute and whom they stand for are one.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
@@ -450,18 +451,20 @@ pub async fn wrote(
     made: &[Made],
     actor: &Actor,
     at: Timestamp,
-) -> Result<bool, DecideError> {
+) -> Result<Option<Same>, DecideError> {
     let header = match &agreement.terms {
         Some(terms) => record::on(session, Subject::AgreementRequest, terms.request).await?,
         None => Vec::new(),
     };
     let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
+    let mut same = None;
     for made in asked.chain(&header) {
-        if actor.is_among(&record::behind(session, made).await?, at) {
-            return Ok(true);
+        match actor.same_among(&record::behind(session, made).await?, at) {
+            Some(Same::Person) => return Ok(Some(Same::Person)),
+            found => same = same.or(found),
         }
     }
-    Ok(false)
+    Ok(same)
 }
 
 /// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the

@@ -11,7 +11,7 @@ use crate::{
     agreements::{Store, Thumbprint},
     audit::Subject,
     id::cvr::Cvr,
-    notices::address::Language,
+    notices::{self, Notice, address::Language, audience::Audience},
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
     signon::person::Person,
@@ -79,10 +79,53 @@ async fn add_once(
     })?;
     let what = what(user, None, "added");
     let proven = proven(store, by, &what, because).await?;
+    // Whoever adds one with a certificate is told of the others as they do.
+    let namesakes = if certificates.is_empty() { namesakes(store, user).await? } else { Vec::new() };
     let mut change = store.change().await?;
     change.add_user(user, certificates).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    if !namesakes.is_empty() {
+        let both: Vec<&User> = std::iter::once(user).chain(&namesakes).collect();
+        change
+            .tell(store.database(), &notice(notices::Kind::Namesake, &both, because), &[Audience::Operators], because.at)
+            .await?;
+    }
     Ok(change.commit().await?)
+}
+
+/// Of a person's first user, those of the same authority or company who have its name, and of whom nobody has said that they are others.
+async fn namesakes(store: &Store, user: &User) -> Result<Vec<User>, DecideError> {
+    if user.id != user.person || user.known.by == KnownBy::Nothing {
+        return Ok(Vec::new());
+    }
+    let mut others = store.users().await?;
+    others.retain(|other| other.kind == Kind::Person && other.party == user.party && other.has_name_of(user));
+    Ok(others)
+}
+
+/// A notice of users, a line for each.
+fn notice(kind: notices::Kind, users: &[&User], because: &Because) -> Notice {
+    let mut names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    names.dedup();
+    let line = |user: &&User| {
+        let roles: Vec<&str> = user.roles.iter().map(|role| role.name()).collect();
+        format!("{}  {}", user.id, roles.join(", "))
+    };
+    let notice = Notice {
+        kind,
+        name: names.join(" / "),
+        page: "/".to_owned(),
+        authority: users.first().and_then(|user| user.party),
+        service: None,
+        system: None,
+        environment: None,
+        at: Some(because.at),
+        reason: None,
+        differs: Vec::new(),
+        english: None,
+        by: None,
+    };
+    notice.differing(users.iter().map(line).collect())
 }
 
 /// The user that a person is who has logged on by an identity provider. At the first time in these roles it is added, which is
@@ -258,6 +301,13 @@ async fn distinct_once(
     change.add_distinct(one.person, other.person).await?;
     change.made_by(Some((&actor, role)), &first, because).await?;
     change.made_by(Some((&by.also(&actor, &second, because)?, role)), &second, because).await?;
+    // The two, by whichever of their users, and who answers for what they decide: what keeps one from approving the other's requests is gone.
+    let mut told = vec![Audience::Operators, Audience::Accountable(one.party)];
+    for person in [one.person, other.person] {
+        told.extend(change.users_of(person).await?.iter().map(|user| Audience::User(user.id)));
+    }
+    let notice = notice(notices::Kind::ToldApart, &[&one, &other], because).because(&because.reason);
+    change.tell(store.database(), &notice, &told, because.at).await?;
     change.commit().await?;
     Ok([one, other])
 }

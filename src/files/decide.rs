@@ -346,8 +346,8 @@ async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, becaus
             let created = made.iter().find(|made| made.what.to == State::Requested.wire_name());
             let created = created.filter(|created| created.user.is_some()).ok_or(ApiRefusal::ApiCreatorUnknown)?;
             // By person: one with two users is not two, nor are a substitute and whom they stand for.
-            if actor.is_among(&behind(change.connection(), created).await?, because.at) {
-                return Err(ApiRefusal::ApiCreatorApproves.into());
+            if let Some(same) = actor.same_among(&behind(change.connection(), created).await?, because.at) {
+                return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
             }
         }
         Action::ResumeAgreement => may_lift(change.connection(), &made, &actor, role).await?,

@@ -15,6 +15,8 @@ pub enum Audience {
     Owners(Cvr, Uuid),
     /// Who asked for it: the company's administrators, or where no company did the very user, with whom they stood for.
     Requester(Option<Cvr>, [Option<Uuid>; 2]),
+    /// Who answers for what a company or an authority decides: its administrators, owners, signatories and auditors.
+    Accountable(Option<Cvr>),
     /// Who looks after the systems of a company or an authority.
     Holders(Option<Cvr>),
     /// Who has this role for a company or an authority, for this service.
@@ -41,6 +43,10 @@ impl Audience {
             Self::Requester(party, users) => {
                 let administers = told.roles.contains(&Role::SupplierAdministrator);
                 users.contains(&Some(told.user)) || (party.is_some() && told.party == *party && administers)
+            }
+            Self::Accountable(party) => {
+                const ARE: [Role; 4] = [Role::SupplierAdministrator, Role::SystemOwner, Role::Signatory, Role::Auditor];
+                party.is_some() && told.party == *party && told.roles.iter().any(|role| ARE.contains(role))
             }
             Self::Holders(party) => {
                 const HOLD: [Role; 4] = [

@@ -173,6 +173,18 @@ fn danish(kind: Kind) -> Words {
             "Kollegaen kan ikke længere handle i rollen. Det, der er besluttet efter den, står ved magt.",
             "Find en anden stedfortræder, hvis der fortsat skal være en.",
         ),
+        Kind::ToldApart => words(
+            "To brugere er to personer",
+            "Gatewayens drift har skrevet ned, at to brugere, der kunne være samme person, er to personer.",
+            "Den ene kan fra nu af godkende det, som den anden har anmodet om, også det, der allerede venter.",
+            "Er de to samme person, så sig det straks til gatewayens drift, der afslutter den ene bruger. Er de to personer, skal I intet gøre.",
+        ),
+        Kind::Namesake => words(
+            "Log-on af en person med en anden brugers navn",
+            "En identitetsudbyder har for første gang logget en person på, der hedder det samme som en anden bruger hos samme part.",
+            "De to anses for samme person: den ene kan ikke godkende det, som den anden har anmodet om.",
+            "Find hos parten ud af, om de er én person. Er de to, så skriv det ned med hjemmel user distinct og begge id'er; er de én, så lad det stå.",
+        ),
     }
 }
 
@@ -322,6 +334,18 @@ fn english(kind: Kind) -> Words {
             "The colleague can act in the role no longer. What was decided by it stands.",
             "Find another substitute if there is to be one.",
         ),
+        Kind::ToldApart => words(
+            "Two users are two persons",
+            "The gateway's operators have written down that two users who might have been one person are two persons.",
+            "From now on the one can approve what the other asked for, also what waits already.",
+            "If the two are one person, tell the gateway's operators at once, who end one of the users. If they are two, you need do nothing.",
+        ),
+        Kind::Namesake => words(
+            "Log-on of a person with another user's name",
+            "An identity provider has for the first time logged on a person who has the name of another user of the same party.",
+            "The two are taken for one person: the one cannot approve what the other asked for.",
+            "Find out from the party whether they are one person. If they are two, write it down with hjemmel user distinct and both ids; if they are one, leave it as it is.",
+        ),
     }
 }
 
@@ -382,6 +406,8 @@ pub fn write(notice: &Notice, language: Language, console: Option<&str>) -> Lett
             (Kind::HostKeyChanges, false) => "\nThe new key's fingerprint, and its line in known_hosts:\n",
             (Kind::DelegationGiven | Kind::DelegationEnded, true) => "\nDelegeringen:\n",
             (Kind::DelegationGiven | Kind::DelegationEnded, false) => "\nThe delegation:\n",
+            (Kind::ToldApart | Kind::Namesake, true) => "\nBrugerne:\n",
+            (Kind::ToldApart | Kind::Namesake, false) => "\nThe users:\n",
             (Kind::NoticeTakenBack, true) => "\nSammen med aftalen:\n",
             (Kind::NoticeTakenBack, false) => "\nWith the agreement:\n",
             (_, true) => "\nDet er ændret i forhold til det, der er godkendt:\n",

@@ -71,6 +71,10 @@ pub enum Kind {
     DelegationGiven,
     /// That is over before its time.
     DelegationEnded,
+    /// An operator wrote down that two users are two persons.
+    ToldApart,
+    /// Whom an identity provider logged on for the first time has the name of another user.
+    Namesake,
 }
 
 impl Kind {
@@ -80,7 +84,7 @@ impl Kind {
     }
 
     /// Each.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Requested,
         Self::Reminder,
         Self::Approved,
@@ -105,6 +109,8 @@ impl Kind {
         Self::HostKeyChanges,
         Self::DelegationGiven,
         Self::DelegationEnded,
+        Self::ToldApart,
+        Self::Namesake,
     ];
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::rights::Role;
 use super::store::{ActorError, UserError};
-use super::{Actor, Kind, StandsFor, User};
+use super::{Actor, Kind, Same, StandsFor, User};
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
 use crate::refusal::{Detail, api::ApiRefusal};
@@ -169,9 +169,11 @@ impl Actor {
         [Some(self.own()), self.stands_for.as_ref().map(|it| &it.principal)].into_iter().flatten()
     }
 
-    /// Whether any of these users may be one of those who stand behind it ([`User::may_be`]).
-    pub fn is_among(&self, before: &[User], at: Timestamp) -> bool {
-        before.iter().any(|before| self.behind().any(|now| before.may_be(now, at)))
+    /// Why one of these users may be one of those who stand behind it ([`User::same_as`]): that both are of one person, where that is so of
+    /// any. None: they are others.
+    pub fn same_among(&self, before: &[User], at: Timestamp) -> Option<Same> {
+        let all: Vec<Same> = before.iter().flat_map(|before| self.behind().filter_map(|now| before.same_as(now, at))).collect();
+        all.iter().find(|same| **same == Same::Person).or(all.first()).copied()
     }
 
     /// Whose right it acts in.

@@ -16,7 +16,11 @@ use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-use crate::{agreements::Thumbprint, id::cvr::Cvr, refusal::api::ApiRefusal};
+use crate::{
+    agreements::Thumbprint,
+    id::cvr::Cvr,
+    refusal::{Detail, api::ApiRefusal},
+};
 use rights::{Action, Role, Side};
 
 /// A person, or a system that acts by itself.
@@ -127,6 +131,32 @@ pub struct User {
     pub known: Known,
 }
 
+/// Why what one user did counts as the own of whoever has another ([`User::same_as`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Same {
+    /// Both are of one person.
+    Person,
+    /// Nobody here has said that these two users are two persons.
+    Unsaid([Uuid; 2]),
+}
+
+impl Same {
+    /// What can be done beside having another person do it, as the end of a sentence; nothing where both are of one person.
+    pub fn told(self) -> Detail {
+        match self {
+            Self::Person => Detail::new("", ""),
+            Self::Unsaid([one, other]) => Detail::new(
+                format!(
+                    "; er brugerne {one} og {other} to personer, så bed gatewayens drift om at skrive det ned med begge id'er (hjemmel user distinct)"
+                ),
+                format!(
+                    "; if users {one} and {other} are two persons, ask the gateway's operators to write that down by both ids (hjemmel user distinct)"
+                ),
+            ),
+        }
+    }
+}
+
 /// What keeps a user from being one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -184,17 +214,23 @@ impl User {
     /// added with, nor where one came by an identity provider, which knows nothing of certificates or of another provider. One that the provider
     /// gave no name may be anybody of the authority or company.
     pub fn may_be(&self, other: &User, at: Timestamp) -> bool {
+        self.same_as(other, at).is_some()
+    }
+
+    /// The same with why; none where the two are two persons.
+    pub fn same_as(&self, other: &User, at: Timestamp) -> Option<Same> {
         if self.person == other.person {
-            return true;
+            return Some(Same::Person);
         }
         let said = self.known.distinct_from.contains(&other.person) || other.known.distinct_from.contains(&self.person);
         if said || self.party != other.party {
-            return false;
+            return None;
         }
         let over = self.valid_to.is_some_and(|to| to <= at);
         let unnamed = [self, other].iter().any(|user| user.known.by == KnownBy::Nothing);
         let by_provider = self.is_by_provider() || other.is_by_provider();
-        unnamed || ((over || by_provider) && self.has_name_of(other))
+        let may_be = unnamed || ((over || by_provider) && self.has_name_of(other));
+        may_be.then_some(Same::Unsaid([self.id, other.id]))
     }
 
     /// Whether it came by an identity provider. One that is given a certificate later came by it as before.

@@ -2,13 +2,16 @@
 
 use hjemmel::agreements::Thumbprint;
 use hjemmel::clock::Clock;
-use hjemmel::decisions::{Because, user};
+use hjemmel::config::OneTimeLinks;
+use hjemmel::decisions::statement::Signer;
+use hjemmel::decisions::{Because, By, user};
 use hjemmel::signature::key::Certificate;
-use hjemmel::users::Kind;
 use hjemmel::users::rights::Role;
 use hjemmel::users::store::UserError;
+use hjemmel::users::{Kind, User};
 use http::Request;
 
+use crate::console::{Konsol, is_page};
 use crate::house::{House, OWN, Who, certificate, is_problem, pki, request, text, user_of, value};
 use crate::wire::{self, Http, Sent};
 
@@ -161,4 +164,29 @@ async fn a_person_does_not_give_themselves_a_further_certificate() {
     let last = made.last().unwrap();
     assert_eq!((last.what.to.as_str(), last.user), ("certificate added", Some(house.operator.id)));
     assert!(last.signature.is_some());
+}
+
+#[tokio::test]
+async fn whoever_has_the_name_of_who_asked_reads_whom_to_ask_by_which_ids_and_approves_once_they_are_told_apart() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let house = &konsol.house;
+    let asked = house.requested(&house.responsible, OWN).await;
+    let path = format!("/agreements/{}", text(&asked, "id"));
+    let asker = house.store.user(house.responsible.id).await.unwrap();
+    // As a log-on makes one.
+    let id = uuid::Uuid::new_v4();
+    let namesake = User { id, person: id, roles: vec![Role::Signatory], certificates: Vec::new(), ..asker.clone() };
+    user::add(&house.store, None, &namesake, &[], &because()).await.unwrap();
+    let (one, other) = (konsol.log_on(&house.responsible).await, konsol.log_on_as(id).await);
+    let own = konsol.get(&one, &path).await;
+    is_page(&own, 200, "Du har anmodet om aftalen eller skrevet på den");
+    assert!(!own.text().contains("Er I to personer"), "one person is told of nobody else");
+    let page = konsol.get(&other, &path).await;
+    is_page(&page, 200, "Er I to personer, så bed gatewayens drift om at skrive det ned");
+    assert!(page.text().contains(&format!("<code>{}</code>", asker.id)) && page.text().contains(&format!("<code>{id}</code>")));
+    assert!(!page.text().contains("Godkend aftalen"));
+    is_page(&konsol.get(&other, &format!("{path}?lang=en")).await, 200, "If you are two persons, ask the gateway");
+    let operator = Signer::new(&house.operator.credentials).unwrap();
+    user::distinct(&house.store, By::Key(&operator), (id, asker.id), &because()).await.unwrap();
+    is_page(&konsol.get(&other, &path).await, 200, "Godkend aftalen");
 }

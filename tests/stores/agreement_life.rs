@@ -168,6 +168,7 @@ pub const SIGNATORYS: &str = "signatory-11111111@example.dk";
 const OTHERS: &str = "signatory-99999981@example.dk";
 pub const SUPPLIERS_: &str = "supplier-administrator-99999998@example.dk";
 pub const OWNERS: &str = "system-owner-11111111@example.dk";
+pub const OPERATORS: &str = "operator-0@example.dk";
 
 fn all(pairs: &[(&str, notices::Kind)]) -> BTreeSet<(String, notices::Kind)> {
     pairs.iter().map(|(to, kind)| ((*to).to_owned(), *kind)).collect()

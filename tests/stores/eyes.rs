@@ -1,5 +1,6 @@
 //! Two pairs of eyes that see what they should: whose system it is, who asks, and what nobody gets around.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hjemmel::agreements::import::Import;
@@ -10,6 +11,8 @@ use hjemmel::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Ro
 use hjemmel::audit::Subject;
 use hjemmel::decisions::system::{self, Changes, New, change, seen};
 use hjemmel::decisions::{Because, By, DecideError, agreement, ending, life, request, shown, user};
+use hjemmel::notices;
+use hjemmel::notices::address::Language;
 use hjemmel::refusal::api::ApiRefusal;
 use hjemmel::stub::pki::Role as Key;
 use hjemmel::users::rights::Role;
@@ -18,8 +21,8 @@ use hjemmel::users::{Actor, Kind, Known, KnownBy, User};
 use uuid::Uuid;
 
 use crate::agreement_life::{
-    KORSBAEK, OPERATOR, OTHER, OWNER, SERVICE, SIGNATORY, SUPPLIER, SUPPLIERS, SYSTEM, SYSTEMS_KEY, content, decided, drafted,
-    opened, refused, registered, requested, sent, words,
+    KORSBAEK, OPERATOR, OPERATORS, OTHER, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER, SUPPLIERS, SYSTEM,
+    SYSTEMS_KEY, content, decided, drafted, opened, refused, registered, requested, sent, told, words,
 };
 use crate::agreements::routes::{decision, route};
 use crate::kept::Kept;
@@ -473,7 +476,8 @@ async fn whoever_wrote_any_of_a_request_does_not_approve_it(kept: Kept) {
     let signed = decided(&store, &line, State::Approved, SIGNATORY).await;
     // The signatory is the person who wrote the purpose.
     let signed = signed.unwrap_err();
-    assert!(matches!(refused(&signed), Some(ApiRefusal::ApiCreatorApproves)), "{signed}");
+    assert!(matches!(refused(&signed), Some(ApiRefusal::ApiCreatorApproves { .. })), "{signed}");
+    assert!(!signed.to_string().contains("distinct"), "one person is not told apart: {signed}");
 }
 
 /// A user of this name at Korsbæk, added as a person of its own. `key` none: one that came by an identity provider.
@@ -517,7 +521,7 @@ async fn approve(store: &Store, line: &Agreement, by: By<'_>) -> Result<State, D
 /// Refused, as whoever asked for it may be who would approve it.
 async fn own(store: &Store, line: &Agreement, by: By<'_>) {
     let own = approve(store, line, by).await.unwrap_err();
-    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves { .. })), "{own}");
 }
 
 async fn whom_a_provider_does_not_name_may_be_anybody_of_the_authority_until_an_operator_says_that_they_are_two(kept: Kept) {
@@ -569,7 +573,11 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
     let of = async |key: Key| store.user_of(thumbprint(key)).await.unwrap().unwrap();
     let (operator, colleague) = (of(OPERATOR).await, of(Key::Korsbaek).await);
     let one = named(&store, None, Role::SystemResponsible, "Lars Prøve").await;
-    let other = named(&store, None, Role::Signatory, "Lars Prøve").await;
+    assert!(told(&store).await.is_empty(), "nobody else has the name");
+    let other = named(&store, None, Role::Signatory, "lars  Prøve").await;
+    let asked = BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::Namesake)]);
+    assert_eq!(told(&store).await, asked, "the operators can ask who they are");
+    user::tell_at(&store, None, one, Some(("lars@example.dk", Language::Da)), &because(NOW)).await.unwrap();
     let (asks, signs) = (logged_on(&store, one).await, logged_on(&store, other).await);
     let line = asked_for(&store, By::User(&asks)).await;
     own(&store, &line, By::User(&signs)).await;
@@ -587,8 +595,19 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
         let refused = said(OPERATOR, pair).await.unwrap_err();
         assert!(refused.contains(why), "{refused}");
     }
-    own(&store, &line, By::User(&signs)).await;
+    // Whoever is refused learns whom to ask, and of which users.
+    let own = approve(&store, &line, By::User(&signs)).await.unwrap_err();
+    let entry = refused(&own).unwrap().entry();
+    for (remedy, whom) in [(entry.da.remedy, "gatewayens drift"), (entry.en.remedy, "the gateway's operators")] {
+        for named in [whom, &one.to_string(), &other.to_string(), "hjemmel user distinct"] {
+            assert!(remedy.contains(named), "{named}: {remedy}");
+        }
+    }
+    told(&store).await;
     said(OPERATOR, (one, other)).await.unwrap();
+    // Both are told, who answers for the authority, and the operators; and nobody of another authority.
+    let all = ["lars@example.dk", SIGNATORYS, OWNERS, OPERATORS].map(|to| (to.to_owned(), notices::Kind::ToldApart));
+    assert_eq!(told(&store).await, BTreeSet::from(all));
     assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
     // It stands of both, signed, with one text that names both by id.
     let mut texts = Vec::new();
@@ -621,7 +640,7 @@ async fn whoever_asked_by_a_user_that_was_ended_since_does_not_approve_it_by_ano
     // Written in other case, with other blanks, and the ring as a character of its own.
     named(&store, Some(signs), Role::Signatory, " anne  prøve a\u{30a}").await;
     let own = decided(&store, &line, State::Approved, signs).await.unwrap_err();
-    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves)), "{own}");
+    assert!(matches!(refused(&own), Some(ApiRefusal::ApiCreatorApproves { .. })), "{own}");
     assert_eq!(decided(&store, &line, State::Approved, SIGNATORY).await.unwrap().state, State::Approved);
 }
 

@@ -203,7 +203,7 @@ async fn whoever_imported_a_version_does_not_publish_it_and_the_chain_says_who_e
     for own in [IMPORTER, again] {
         let refused = house.publish(common, own, IN_TIME, NOW).await;
         assert!(
-            matches!(refused, Err(PublishError::Decide(DecideError::Refused(ApiRefusal::ApiImporterPublishes)))),
+            matches!(refused, Err(PublishError::Decide(DecideError::Refused(ApiRefusal::ApiImporterPublishes { .. })))),
             "{own:?}: {refused:?}"
         );
     }

@@ -30,6 +30,7 @@ use crate::refusal::Detail;
 use crate::refusal::api::ApiRefusal;
 use crate::refusal::console::ConsoleRefusal;
 use crate::text::LONGEST;
+use crate::users::Same;
 use crate::users::rights::Action;
 
 /// In the menu.
@@ -161,7 +162,7 @@ struct AgreementPage {
     may_remind: bool,
     over: bool,
     /// Whether the user may approve but for having requested it.
-    own: bool,
+    own: Option<Same>,
     past: Vec<Past>,
     note: Option<Note>,
     /// What was written before.
@@ -207,7 +208,7 @@ async fn drawn(
     let possible = Stands::ALL.into_iter().filter(|to| agreement.may_become(*to, now));
     let may = possible.filter_map(|to| {
         let action = Action::of_change(agreement.state, to)?;
-        let allowed = actor.may(action).is_ok() && !(own && action == Action::ApproveAgreement);
+        let allowed = actor.may(action).is_ok() && !(own.is_some() && action == Action::ApproveAgreement);
         decision(agreement.state, to).filter(|_| allowed)
     });
     let mut may: Vec<_> = may.collect();
@@ -256,7 +257,7 @@ async fn drawn(
         ends: approval.ending.map(|ending| (ending.ends_at, approval.with, ending.files.waiting)),
         may_remind,
         over,
-        own: own && agreement.state == Stands::Requested,
+        own: own.filter(|_| agreement.state == Stands::Requested),
         past: past.collect(),
         note,
         reason,
@@ -323,7 +324,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
                 let now = seen(&console, visit, &id).await?;
                 drawn(&console, visit, now, Some(Note::Changed), written).await
             }
-            refusal @ (ApiRefusal::ApiCreatorApproves
+            refusal @ (ApiRefusal::ApiCreatorApproves { .. }
             | ApiRefusal::ApiCreatorUnknown
             | ApiRefusal::ApiSuspendedAbove
             | ApiRefusal::ApiNoticeOfAnother

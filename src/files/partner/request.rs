@@ -30,7 +30,7 @@ use crate::refusal::api::ApiRefusal;
 use crate::store::value::assembled_for;
 use crate::store::{Row, Session, StoreError, sql, until_it_holds};
 use crate::users::rights::{Action, Side};
-use crate::users::{Actor, Scope, Whose};
+use crate::users::{Actor, Same, Scope, Whose};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -595,8 +595,10 @@ async fn decide_once(
         None => Vec::new(),
     };
     let asker = askers.first().ok_or(ApiRefusal::ApiCreatorUnknown)?;
-    if to == State::Approved && actor.is_among(&askers, because.at) {
-        return Err(ApiRefusal::ApiCreatorApproves.into());
+    if to == State::Approved
+        && let Some(same) = actor.same_among(&askers, because.at)
+    {
+        return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
     }
     if to == State::Withdrawn && matches!(actor.scope().whose, Whose::Supplier(own) if asker.party != Some(own)) {
         return Err(nothing().into());
@@ -639,7 +641,7 @@ async fn not_who_blocked(change: &mut Change, user: &User, actor: &Actor) -> Res
     let Some(blocked) = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()) else { return Ok(()) };
     let blockers = behind(change.connection(), blocked).await?;
     match blockers.iter().any(|blocker| actor.behind().any(|now| now.person == blocker.person)) {
-        true => Err(ApiRefusal::ApiCreatorApproves.into()),
+        true => Err(ApiRefusal::ApiCreatorApproves { or: Same::Person.told() }.into()),
         false => Ok(()),
     }
 }

@@ -249,8 +249,8 @@ impl Proposal {
         let importer = importer.ok_or(DecideError::Refused(ApiRefusal::ApiImporterUnknown))?;
         // By person: one with two users is not two, nor are a substitute and whom they stand for.
         let importers = behind(deciding.change.connection(), &importer).await?;
-        if deciding.actor().is_among(&importers, because.at) {
-            return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes).into());
+        if let Some(same) = deciding.actor().same_among(&importers, because.at) {
+            return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes { or: same.told() }).into());
         }
         if !deciding.change.publish_sortiment(&self.head, because.at).await? {
             return Err(PublishError::ChangedSinceShown(head()));
