@@ -117,7 +117,7 @@ class Sshfs(Client):
 
     def closed(self):
         """Its close does not wait for the server's."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while not self.world.closed():
             if time.monotonic() > until:
                 raise Failed("never closed")
@@ -177,7 +177,7 @@ class Lftp(Client):
 
     def do(self, *lines):
         ssh = " ".join(str(part) for part in ["ssh", "-a", "-x", *self.world.ssh_options()])
-        settings = [f'set sftp:connect-program "{ssh}"', "set net:max-retries 1", "set cmd:fail-exit yes", "set net:timeout 20"]
+        settings = [f'set sftp:connect-program "{ssh}"', "set net:max-retries 1", "set cmd:fail-exit yes", "set net:timeout 600"]
         script = "\n".join([*settings, f"open -u {self.world.user}, sftp://127.0.0.1:{self.world.port}", *lines, "quit"])
         return run("lftp", "--norc", stdin=script, wait=UNHURRIED)
 

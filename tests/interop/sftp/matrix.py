@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import subprocess
 import sys
 import tempfile
@@ -21,14 +22,15 @@ def main():
     arguments.add_argument("--program", required=True)
     arguments.add_argument("--tools", required=True)
     arguments.add_argument("--long", action="store_true")
-    arguments.add_argument("--within", type=float, default=UNHURRIED, help="begin with no client after so many seconds")
+    arguments.add_argument("--within", type=float, help=f"begin with no client after so many seconds ({UNHURRIED}; without end with --long)")
     arguments.add_argument("--before", choices=["stub", "mailboxes", "partners", "all"], default="all", help="before which server")
     arguments.add_argument("clients", nargs="*", metavar="CLIENT", help=", ".join(CLIENTS))
     given = arguments.parse_args()
     unknown = set(given.clients) - set(CLIENTS)
     if unknown:
         arguments.error(f"no such client: {', '.join(unknown)}")
-    began, failed = time.monotonic(), []
+    within = given.within or (math.inf if given.long else UNHURRIED)
+    deadline, failed = time.monotonic() + within, []
     # With keys renewed at each megabyte a gigabyte takes an hour in Python.
     rounds = [("stub", Plain, REKEY, PLAIN), ("mailboxes", Mailboxes, REKEY, REAL), ("partners", Partners, REKEY, OF_PARTNERS)]
     if given.long:
@@ -43,7 +45,7 @@ def main():
                 world = kind(given.program, folder, rekey)
                 print(f"before the {name}:")
                 try:
-                    failed += round_of(name, world, given, scenarios, began + given.within)
+                    failed += round_of(name, world, given, scenarios, deadline)
                 finally:
                     world.stop()
     return 1 if failed else 0
