@@ -8,7 +8,8 @@
 //!   staleness follow from that.
 //!
 //! The journal is a rollback journal and not a write-ahead log. SQLite finds a log by the store's name alone, so one left
-//! from the file that is gone would be applied to the file that took its place.
+//! from the file that is gone would be applied to the file that took its place. A transaction is kept once its journal is
+//! empty: the file stays, for to make and to remove one at each commit costs the disk more than what is written.
 
 use std::{
     io,
@@ -154,8 +155,8 @@ pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions 
         .filename(path)
         .create_if_missing(false)
         .foreign_keys(true)
-        // A decision on access, or that a delivery is passed on, must survive the power cut that follows it. With `FULL` the journal's removal,
-        // which is the commit, may not be on the disk yet: the journal comes back, and what was committed is taken back.
+        // A decision on access, or that a delivery is passed on, must survive the power cut that follows it. With `FULL` the removal of a journal,
+        // which is the commit where it is not emptied, may not be on the disk yet: the journal comes back, and what was committed is taken back.
         .synchronous(SqliteSynchronous::Extra)
         // What is deleted is overwritten: an erased person is in no free page either.
         .pragma("secure_delete", "ON")
@@ -168,7 +169,8 @@ pub(super) fn options(path: &Path, settings: &Settings) -> SqliteConnectOptions 
 pub(super) async fn to_read(path: &Path, settings: &Settings) -> SqliteConnectOptions {
     let mut journal = path.as_os_str().to_owned();
     journal.push("-journal");
-    if tokio::fs::metadata(&journal).await.is_ok() {
+    // An empty one is of a transaction that was kept.
+    if tokio::fs::metadata(&journal).await.is_ok_and(|left| left.len() > 0) {
         // Where it may not write either, reading says so.
         if let Ok(mut connection) = options(path, settings).connect().await {
             let _ = sqlx::query("SELECT 1 FROM sqlite_schema").fetch_optional(&mut connection).await;
@@ -276,7 +278,7 @@ fn not_a_database(error: sqlx::Error, path: &Path) -> StoreError {
 /// The pool, every connection of which is to the file that was at the path when the pool was made.
 async fn connect(path: &Path, settings: &Settings, access: Access) -> Result<Opened, StoreError> {
     let file = identity(path).await?;
-    let here = path.to_owned();
+    let (here, writes) = (path.to_owned(), access != Access::Look);
     let options = match access {
         Access::Look => to_read(path, settings).await,
         Access::Make | Access::Change => options(path, settings),
@@ -284,18 +286,31 @@ async fn connect(path: &Path, settings: &Settings, access: Access) -> Result<Ope
     let pool = SqlitePoolOptions::new()
         .max_connections(settings.max_connections.max(1))
         .acquire_timeout(settings.patience)
-        .after_connect(move |_, _| {
+        // Each is tried when it is given back, and no network lies between that a connection could be lost on meanwhile.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| {
             let here = here.clone();
             Box::pin(async move {
                 match identity(&here).await {
-                    Ok(found) if found == file => Ok(()),
-                    _ => Err(sqlx::Error::Io(io::Error::other("the file was replaced while it was being opened"))),
+                    Ok(found) if found == file => {}
+                    _ => return Err(sqlx::Error::Io(io::Error::other("the file was replaced while it was being opened"))),
                 }
+                if writes { empties_its_journal(connection).await } else { Ok(()) }
             })
         })
         .connect_with(options)
         .await?;
     Ok(Opened { pool, file })
+}
+
+/// Has a transaction kept by emptying its journal, as durably as by removing it: with `FULL` and more SQLite syncs the file once
+/// it is empty. A log that another program keeps stays one.
+async fn empties_its_journal(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mode: String = sqlx::query("PRAGMA journal_mode").fetch_one(&mut *connection).await?.try_get(0)?;
+    if mode == "delete" {
+        sqlx::query("PRAGMA journal_mode = TRUNCATE").execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -317,16 +332,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_committed_is_on_the_disk_with_the_removal_of_its_journal() {
+    async fn what_is_committed_is_on_the_disk_with_the_emptying_of_its_journal_and_who_looks_sets_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.sqlite");
-        let place = Place::open(&path, &Settings::sqlite(&path), Access::Make).await.unwrap();
-        let pool = place.current().await.unwrap().pool;
-        let told = sqlx::query("PRAGMA synchronous").fetch_one(&pool).await.unwrap();
-        // EXTRA: the folder is synced too (https://sqlite.org/pragma.html#pragma_synchronous).
-        assert_eq!(told.get::<i64, _>(0), 3);
-        let told = sqlx::query("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
-        assert_eq!(told.get::<String, _>(0), "delete");
+        let settings = Settings::sqlite(&path);
+        let made = Place::open(&path, &settings, Access::Make).await.unwrap();
+        let looked = Place::open(&path, &settings, Access::Look).await.unwrap();
+        for (place, mode) in [(&made, "truncate"), (&looked, "delete")] {
+            let pool = place.current().await.unwrap().pool;
+            let told = sqlx::query("PRAGMA synchronous").fetch_one(&pool).await.unwrap();
+            // EXTRA: with a journal that is emptied, as FULL, the emptying is synced; with one that is removed the folder too
+            // (https://sqlite.org/pragma.html#pragma_synchronous).
+            assert_eq!(told.get::<i64, _>(0), 3);
+            let told = sqlx::query("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
+            assert_eq!(told.get::<String, _>(0), mode);
+        }
+        let (pool, journal) = (made.current().await.unwrap().pool, dir.path().join("a.sqlite-journal"));
+        let length = || std::fs::metadata(&journal).unwrap().len();
+        let mut writing = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        sqlx::query("CREATE TABLE word (text TEXT)").execute(&mut *writing).await.unwrap();
+        sqlx::query("INSERT INTO word VALUES ('et')").execute(&mut *writing).await.unwrap();
+        writing.commit().await.unwrap();
+        assert_eq!(length(), 0, "it stays, and says nothing");
+        let read = sqlx::query("SELECT text FROM word").fetch_one(&looked.current().await.unwrap().pool).await.unwrap();
+        assert_eq!(read.get::<String, _>(0), "et");
     }
 
     #[tokio::test]

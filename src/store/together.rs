@@ -1,6 +1,7 @@
 //! What several calls write at once, in one transaction: each pays its share of SQLite's four `fsync`, and waits for no lock.
 //!
-//! One transaction is under way at a time; what comes meanwhile is in the next one. Nobody hears that his part is kept before the whole
+//! One transaction is under way at a time; what comes meanwhile is in the next one, and where the one before had company the next waits for
+//! it a moment: who writes alone never waits. Nobody hears that his part is kept before the whole
 //! is on disk. A part that the database refuses takes no other with it: each is then done by itself. A transaction that cannot begin
 //! or be committed fails each of its parts. Queue, transaction and wait are bounded.
 //!
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Database, Kind, Session, StoreError, until_it_holds};
 
@@ -19,6 +20,8 @@ use super::{Database, Kind, Session, StoreError, until_it_holds};
 const AT_ONCE: usize = 32;
 /// Parts that wait at most.
 const QUEUE: usize = 4_096;
+/// How long a transaction waits for more parts where several come at the same time.
+const COMPANY: Duration = Duration::from_millis(2);
 
 /// What is to be written. It may be done more than once; only the last time is kept.
 pub trait Write: Send + Sync + 'static {
@@ -120,13 +123,28 @@ impl Database {
 }
 
 async fn serve(database: Database, mut queue: mpsc::Receiver<Box<dyn Part>>) {
-    let mut parts = Vec::with_capacity(AT_ONCE);
+    let (mut parts, mut together) = (Vec::with_capacity(AT_ONCE), false);
     while queue.recv_many(&mut parts, AT_ONCE).await > 0 {
+        if together && parts.len() < AT_ONCE {
+            // Slept through: to be woken by each that comes would cost what it saves.
+            company(sleep(COMPANY), &mut queue, &mut parts).await;
+        }
         parts.retain(|part| part.is_waited_for());
+        together = parts.len() > 1;
         match written(&database, &mut parts).await {
             Err(Failure::Part(_)) if parts.len() > 1 => alone(&database, std::mem::take(&mut parts)).await,
             done => tell(&mut parts, done.err().map(Failure::into_error)),
         }
+    }
+}
+
+/// Takes what has come once the moment is over.
+async fn company(moment: impl Future<Output = ()>, queue: &mut mpsc::Receiver<Box<dyn Part>>, parts: &mut Parts) {
+    moment.await;
+    while parts.len() < AT_ONCE
+        && let Ok(part) = queue.try_recv()
+    {
+        parts.push(part);
     }
 }
 
@@ -262,6 +280,21 @@ mod tests {
             assert_eq!(one.await.unwrap(), format!("{n:02}"));
         }
         assert_eq!((place.words().await.len(), transactions(&place.path) - before), (21, 1));
+    }
+
+    #[tokio::test]
+    async fn what_comes_within_a_moment_goes_along_up_to_what_one_transaction_takes() {
+        let part = || -> Box<dyn Part> {
+            let (reply, _) = oneshot::channel();
+            Box::new(Waiting { what: Word(String::new()), kept: None, reply })
+        };
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        let comes = async |many: usize| (0..many).for_each(|_| sender.try_send(part()).unwrap());
+        let mut parts = vec![part()];
+        company(comes(1), &mut queue, &mut parts).await;
+        assert_eq!((parts.len(), queue.len()), (2, 0));
+        company(comes(AT_ONCE), &mut queue, &mut parts).await;
+        assert_eq!((parts.len(), queue.len()), (AT_ONCE, 2));
     }
 
     #[tokio::test]
