@@ -1,5 +1,6 @@
 //! The tables `delivery` and `delivery_item`. Each question is one statement, so that it costs one round trip to a PostgreSQL server;
-//! SQLite, which has no server, does the same in a transaction, which calls at once share ([`crate::store::together`]).
+//! SQLite, which has no server, does the same in a transaction, which calls at once share ([`crate::store::together`]). Its statements are
+//! handed over together, for each way to the thread that has the connection, and back, costs as much as a small statement.
 
 use std::time::Duration;
 
@@ -89,6 +90,26 @@ const CLAIM: &str = concat!(
      FROM claimed"
 );
 
+/// The same in SQLite, one statement after the other, which are handed over together: where the claim is this attempt's, its items are taken;
+/// then those that another delivery has, and without a delivery those of `$10` that are known to be accepted.
+const CLAIM_SQLITE: &str = concat!(
+    claim!(sqlite),
+    ";
+     WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($9))
+     INSERT INTO delivery_item AS held (mark, delivery, until_us) SELECT substr($9, n * 32 + 1, 32), $1, ",
+    piece!(sqlite, NOW),
+    " + $6 FROM asked
+     WHERE length($9) > 0 AND EXISTS (SELECT 1 FROM delivery WHERE mark = $1 AND holder = $3 AND state = 'under way')
+     ON CONFLICT (mark) DO UPDATE SET until_us = CASE WHEN held.delivery = excluded.delivery AND held.until_us < excluded.until_us
+         THEN excluded.until_us ELSE held.until_us END;
+     WITH RECURSIVE own (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM own WHERE (n + 2) * 32 <= length($9)),
+         refers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM refers WHERE (n + 2) * 32 <= length($10))
+     SELECT mark, delivery, accepted_us FROM delivery_item
+     WHERE delivery <> $1 AND mark IN (SELECT substr($9, n * 32 + 1, 32) FROM own)
+     UNION ALL SELECT mark, NULL, accepted_us FROM delivery_item
+     WHERE accepted_us IS NOT NULL AND mark IN (SELECT substr($10, n * 32 + 1, 32) FROM refers)"
+);
+
 /// `$1` the delivery, `$2` the marks of its items, `$3` how long they are kept.
 const ITEMS_SQLITE: &str = concat!(
     "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
@@ -153,13 +174,18 @@ const ANSWER: &str = concat!(
              THEN set_config('synchronous_commit', 'on', true) END) AS durable"
 );
 
-const BOOKED_SQLITE: &str = concat!(
-    "WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($2))
+/// The same in SQLite, one statement after the other, which are handed over together.
+const ANSWER_SQLITE: &str = concat!(
+    "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = ",
+    piece!(sqlite, NOW),
+    " WHERE mark = $1 AND state <> 'answered';
+     WITH RECURSIVE asked (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM asked WHERE (n + 2) * 32 <= length($3))
      UPDATE delivery_item SET accepted_us = coalesce(accepted_us, ",
     piece!(sqlite, NOW),
     "), until_us = ",
     piece!(sqlite, NOW),
-    " + $3 WHERE delivery = $1 AND mark IN (SELECT substr($2, n * 32 + 1, 32) FROM asked)"
+    " + $4 WHERE delivery = $1 AND mark IN (SELECT substr($3, n * 32 + 1, 32) FROM asked);
+     DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL"
 );
 
 /// Rows that one statement changes at most, where nobody waits for it.
@@ -435,15 +461,18 @@ impl Write for Asked {
     type Kept = Standing;
 
     async fn write(&self, session: &mut Session) -> Result<Standing, StoreError> {
-        let row = session.first(self.bound(sql(claim!(sqlite)))).await?.ok_or(NO_ROW)?;
-        let mut found = standing(&row)?;
-        if found.mine && !self.items.is_empty() {
-            let query = sql(ITEMS_SQLITE).bind(self.mark.as_slice()).bind(self.items.as_flattened());
-            found.elsewhere = elsewhere(session.all(query.bind(microseconds(self.keep))).await?, self.mark)?;
-        }
-        if found.mine && !self.refers.is_empty() {
-            let rows = session.all(sql(KNOWN_SQLITE).bind(self.refers.as_flattened())).await?;
-            found.known = rows.iter().map(|row| taken(row, "mark")).collect::<Result<_, _>>()?;
+        let query = self.bound(sql(CLAIM_SQLITE)).bind(self.items.as_flattened()).bind(self.refers.as_flattened());
+        let rows = session.all(query).await?;
+        let (row, items) = rows.split_first().ok_or(NO_ROW)?;
+        let mut found = standing(row)?;
+        // Who has it not hears nothing of its items.
+        if found.mine {
+            for row in items {
+                match row.maybe::<Vec<u8>>("delivery")? {
+                    Some(_) => found.elsewhere.push(of_another(row)?),
+                    None => found.known.push(taken(row, "mark")?),
+                }
+            }
         }
         Ok(found)
     }
@@ -461,17 +490,8 @@ impl Write for Answer {
     type Kept = ();
 
     async fn write(&self, session: &mut Session) -> Result<(), StoreError> {
-        let mark = self.mark.as_slice();
-        let answer = statement!(
-            "UPDATE delivery SET state = 'answered', receipt = $2, changed_us = " NOW " WHERE mark = $1 AND state <> 'answered'"
-        );
-        session.execute(answer.bind(mark).bind(self.receipt.as_slice())).await?;
-        if !self.accepted.is_empty() {
-            let booked = sql(BOOKED_SQLITE).bind(mark).bind(self.accepted.as_flattened());
-            session.execute(booked.bind(microseconds(self.keep))).await?;
-        }
-        let rejected = sql("DELETE FROM delivery_item WHERE delivery = $1 AND accepted_us IS NULL");
-        session.execute(rejected.bind(mark)).await.map(drop)
+        let answer = sql(ANSWER_SQLITE).bind(self.mark.as_slice()).bind(self.receipt.as_slice());
+        session.execute(answer.bind(self.accepted.as_flattened()).bind(microseconds(self.keep))).await.map(drop)
     }
 }
 
@@ -510,14 +530,13 @@ impl Write for Left {
 
 /// Of a delivery's items those that another has.
 fn elsewhere(rows: Vec<Row>, own: Mark) -> Result<Vec<Elsewhere>, StoreError> {
-    let mut elsewhere = Vec::new();
-    for row in rows {
-        let delivery = taken(&row, "delivery")?;
-        if delivery != own {
-            elsewhere.push(Elsewhere { item: taken(&row, "mark")?, delivery, accepted_us: row.maybe("accepted_us")? });
-        }
-    }
+    let mut elsewhere = rows.iter().map(of_another).collect::<Result<Vec<_>, _>>()?;
+    elsewhere.retain(|place| place.delivery != own);
     Ok(elsewhere)
+}
+
+fn of_another(row: &Row) -> Result<Elsewhere, StoreError> {
+    Ok(Elsewhere { item: taken(row, "mark")?, delivery: taken(row, "delivery")?, accepted_us: row.maybe("accepted_us")? })
 }
 
 /// Whether as many were forgotten as are at once, so that there may be more.
