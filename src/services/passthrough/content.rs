@@ -35,7 +35,9 @@ pub fn towards(request: Element<'_>, operation: &Operation, security: Security, 
         request.elements().take(2).filter(|child| operation.contexts && is_context(*child)).collect();
     let named = contexts.iter().any(|context| context.is(AUTHORITY_CONTEXT, "AuthorityContext"));
     let method = Exclusive::with_prefixes(&prefixes);
-    let whole = |omit: &[NodeId]| canonicalise(request, &method, omit, Vec::new());
+    // As many bytes as it came in, and some for what is declared or added: a room that grows is, for a while, there twice.
+    let came = request.source_range().len();
+    let whole = |omit: &[NodeId]| canonicalise(request, &method, omit, Vec::with_capacity(came + came / 32 + 1024));
     match security {
         Security::Token => {
             let omit: Vec<NodeId> = contexts.iter().map(|context| context.id()).collect();

@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::settings::Settings;
 use crate::gateway::persons::Identifier;
@@ -36,8 +39,14 @@ fn number(text: &str) -> Option<Cpr> {
     Cpr::parse(&digits)
 }
 
+/// Made once, for it is looked for in each text of a message.
+static URN: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CPR_URN));
+
 /// The numbers that a text names by the scheme.
 fn by_urn(text: &str) -> Vec<Cpr> {
+    if URN.find(text.as_bytes()).is_none() {
+        return Vec::new();
+    }
     let after = text.split(CPR_URN).skip(1);
     after
         .filter_map(|rest| number(&rest.chars().filter(|letter| letter.is_alphanumeric()).take(10).collect::<String>()))

@@ -347,6 +347,11 @@ impl Deliveries {
 
     /// The marks of a request. A large one takes a while to read, in which the runtime's thread would move nobody else's bytes.
     async fn marked(self: &Arc<Self>, valid: Valid, says: Option<[u8; 32]>) -> Result<(Valid, Option<Marks>), Refusal> {
+        // What is in it was digested already: the rest is done sooner than another thread is woken for it.
+        if says.is_some() {
+            let marks = self.kept.as_ref().and_then(|kept| self.marks(kept, &valid, says.as_ref()));
+            return Ok((valid, marks));
+        }
         let this = self.clone();
         let work = move || {
             let marks = this.kept.as_ref().and_then(|kept| this.marks(kept, &valid, says.as_ref()));
