@@ -24,7 +24,7 @@ pub(super) struct Compiled {
     /// The types in which nothing may stand, and no white space either.
     pub(super) empty: HashSet<TypeKey>,
     /// What is certainly valid, where that can be said without the library.
-    pub(super) accepted: Option<Accepted>,
+    pub(super) accepted: Option<Arc<Accepted>>,
 }
 
 /// The documents of a schema, compiled again by each thread that validates.
@@ -118,7 +118,7 @@ impl Schema {
         }
         let (names, base64, empty) = (set.name_table.len(), base64(&set), empty(&set));
         let is_plain = set.arenas.identity_constraints.is_empty() && set.documents.iter().all(|one| one.redefines.is_empty());
-        let accepted = is_plain.then(|| Model::of(&set).ok()).flatten().and_then(|model| Accepted::new(&model));
+        let accepted = is_plain.then(|| Model::of(&set).ok()).flatten().and_then(|model| Accepted::new(&model)).map(Arc::new);
         Ok(Compiled { set, names, base64, empty, accepted })
     }
 }
