@@ -1,6 +1,7 @@
 //! The API on a listener of its own, with users who have certificates.
 
-use std::sync::{Arc, OnceLock};
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hjemmel::agreements::import::Import;
 use hjemmel::agreements::rules::Rules;
@@ -27,6 +28,7 @@ use hjemmel::users::{Kind, User};
 use hjemmel::work::Work;
 use http::Request;
 use jiff::SignedDuration;
+use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -49,10 +51,25 @@ pub fn pki() -> &'static DevPki {
     PKI.get_or_init(|| DevPki::generate(&Clock::system(), KeyBits::Bits2048).unwrap())
 }
 
-/// A certificate for somebody, with a key of its own.
+/// A certificate for somebody, with a key that no other has in this test. The tests share the keys: making them was half of the
+/// processor's time.
 pub fn certificate(name: &str, cvr: &str) -> Credentials {
+    thread_local! { static MADE: Cell<usize> = const { Cell::new(0) }; }
+    static KEYS: Mutex<Vec<PrivateKeyDer<'static>>> = Mutex::new(Vec::new());
+    let mine = MADE.replace(MADE.get() + 1);
+    let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = keys.get(mine).map(PrivateKeyDer::clone_key) {
+        drop(keys);
+        return pki().issue_to(&key, &leaf(name, cvr)).unwrap();
+    }
+    let credentials = pki().issue(&leaf(name, cvr)).unwrap();
+    keys.push(credentials.key().clone_key());
+    credentials
+}
+
+fn leaf(name: &str, cvr: &str) -> Leaf {
     let now = Clock::system().now();
-    let leaf = Leaf {
+    Leaf {
         common_name: name.to_owned(),
         organization: "Prøve".to_owned(),
         cvr: cvr.to_owned(),
@@ -60,16 +77,15 @@ pub fn certificate(name: &str, cvr: &str) -> Credentials {
         usage: Usage::System,
         not_before: now - SignedDuration::from_hours(24),
         not_after: now + SignedDuration::from_hours(48),
-    };
-    pki().issue(&leaf).unwrap()
+    }
 }
 
-/// The certificates of both systems.
+/// The certificates of both systems, whose keys are theirs alone in all tests.
 fn systems() -> &'static [(Uuid, &'static str, Certificate); 2] {
     static SYSTEMS: OnceLock<[(Uuid, &'static str, Certificate); 2]> = OnceLock::new();
     SYSTEMS.get_or_init(|| {
         [(SYSTEM, COMPANY), (OWN_SYSTEM, OWN)].map(|(id, party)| {
-            (id.parse().unwrap(), party, Certificate::from_der(certificate("Fagsystem", party).leaf()).unwrap())
+            (id.parse().unwrap(), party, Certificate::from_der(pki().issue(&leaf("Fagsystem", party)).unwrap().leaf()).unwrap())
         })
     })
 }

@@ -63,7 +63,7 @@ impl Persons {
                 not_before: now - SignedDuration::from_hours(24),
                 not_after: now + SignedDuration::from_hours(24 * 30),
             };
-            let credentials = pki.issue_to(Role::PersonSignatory, &leaf)?;
+            let credentials = pki.issue_to(pki.credentials(Role::PersonSignatory)?.key(), &leaf)?;
             add(store, &credentials, id, Role::PersonSignatory.uuid().parse()?, (rights::Role::Signatory, Some(cvr)), now)
                 .await?;
             persons.signatories.push((cvr.parse()?, Signer::new(&credentials)?));

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, IsCa, Issuer, SanType};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
 
 use crate::clock::Clock;
@@ -177,12 +177,12 @@ impl DevPki {
         self.sign(leaf, RsaKey::generate(self.bits)?)
     }
 
-    /// Issues one more certificate for the key of `role`: of another organisation, say. Making a key is most of what one costs.
+    /// Issues one more certificate, for an RSA key that is there (PKCS#8): making a key is most of what a certificate costs.
     ///
     /// # Errors
-    /// As [`DevPki::issue`].
-    pub fn issue_to(&self, role: Role, leaf: &Leaf) -> Result<Credentials, PkiError> {
-        self.sign(leaf, RsaKey::of(self.credentials(role)?.key())?)
+    /// As [`DevPki::issue`], or it is no such key.
+    pub fn issue_to(&self, key: &PrivateKeyDer<'_>, leaf: &Leaf) -> Result<Credentials, PkiError> {
+        self.sign(leaf, RsaKey::of(key)?)
     }
 
     fn sign(&self, leaf: &Leaf, key: RsaKey) -> Result<Credentials, PkiError> {
