@@ -1,9 +1,6 @@
 //! What `/api/v1` refuses, as problems (RFC 9457) and on the command line.
 
-use uuid::Uuid;
-
 use super::{Detail, Entry, Table, refusals};
-use crate::users::Same;
 
 refusals! { []
     /// Every refusal of the API. None of them has changed anything.
@@ -48,7 +45,7 @@ refusals! { []
         da: "Brugeren handler ikke for denne myndighed og denne service.", "Angiv brugerens egen myndighed og en service, som brugerens rolle omfatter.",
         en: "The user does not act for this authority and this service.", "Name the user's own authority, and a service that the user's role covers.";
     /// Who created it cannot approve it.
-    ApiCreatorApproves { or: Detail = Same::Unsaid([Uuid::from_u128(0x5a0c7b52_6a5e_4b0e_9d53_0a1f3c6b1001), Uuid::from_u128(0x5a0c7b52_6a5e_4b0e_9d53_0a1f3c6b1002)]).told() }, Caller, AfterChange, Administrator, http 403,
+    ApiCreatorApproves { or: Detail = Detail::new("; er brugerne … og … to personer, så bed gatewayens drift om at skrive det ned med begge id'er (hjemmel user distinct)", "; if users … and … are two persons, ask the gateway's operators to write that down by both ids (hjemmel user distinct)") }, Caller, AfterChange, Administrator, http 403,
         da: "Den, der har oprettet anmodningen, kan ikke selv godkende den, heller ikke med en anden bruger af samme navn.", "Få en anden person til at godkende{or}.",
         en: "Whoever created the request cannot approve it, nor by another user of the same name.", "Have another person approve it{or}.";
     /// No authenticated person stands behind the request.
@@ -56,7 +53,7 @@ refusals! { []
         da: "Der står ingen kendt person bag anmodningen, og en godkendelse kræver to.", "Anmod om aftalen på ny som person, og træk denne anmodning tilbage.",
         en: "No known person stands behind the request, and an approval takes two.", "Request the agreement anew as a person, and withdraw this request.";
     /// Who brought it in cannot publish it.
-    ApiImporterPublishes { or: Detail = Same::Unsaid([Uuid::from_u128(0x5a0c7b52_6a5e_4b0e_9d53_0a1f3c6b1001), Uuid::from_u128(0x5a0c7b52_6a5e_4b0e_9d53_0a1f3c6b1002)]).told() }, Caller, AfterChange, Administrator, http 403,
+    ApiImporterPublishes { or: Detail = Detail::new("; er brugerne … og … to personer, så bed gatewayens drift om at skrive det ned med begge id'er (hjemmel user distinct)", "; if users … and … are two persons, ask the gateway's operators to write that down by both ids (hjemmel user distinct)") }, Caller, AfterChange, Administrator, http 403,
         da: "Den, der har importeret sortimentet, kan ikke selv offentliggøre det, heller ikke med en anden bruger af samme navn.", "Få en anden person til at offentliggøre det{or}.",
         en: "Whoever imported the value list cannot publish it, nor by another user of the same name.", "Have another person publish it{or}.";
     /// No authenticated person stands behind the draft.

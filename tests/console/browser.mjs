@@ -24,10 +24,20 @@ const assets = join(root, 'node_modules/dkfds/dist');
 
 /** Which pages each role looks at, beside the front page. What ends in * is the first link below it on the page before. */
 const PAGES = {
-  operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/value-lists/new', '/value-lists/subscriptions', '/routes/new', '/connections/new', '/persons', '/law', '/law/*', '/nowhere'],
-  'supplier-administrator': ['/', '/agreements', '/requests', '/requests/new', '/systems', '/value-lists', '/calls'],
+  operator: ['/', '/agreements', '/agreements/*', '/requests', '/systems', '/systems/*', '/connections', '/connections/*', '/routes', '/routes?service=3053ec89-31fe-4206-878b-bba6783d7a88&sender=99999999&receiver=99999998', '/calls', '/calls/*', '/calls?call=nonsense', '/errors', '/files', '/services', '/value-lists', '/value-lists/new', '/value-lists/subscriptions', '/routes/new', '/connections/new', '/persons', '/law', '/law/*', '/nowhere'],
+  'supplier-administrator': ['/', '/agreements', '/requests', '/requests/new', '/systems', '/systems/*', '/value-lists', '/calls'],
   signatory: ['/', '/agreements', '/agreements/5a9e0000-0000-4000-8000-0000000000c0', '/calls', '/delegations'],
   auditor: ['/', '/auditor', '/calls', '/agreements'],
+};
+/** The pictures of docs/console: of every page in the menu, and of some below one. That of a decision is drawn as one is made. */
+const PICTURES = {
+  operator: {
+    '/': 'today', '/systems': 'systems', '/routes': 'routes', '/connections': 'connections', '/connections/*': 'connection', '/calls': 'calls', '/calls/*': 'call',
+    '/errors': 'errors', '/files': 'files', '/persons': 'persons', '/services': 'services', '/value-lists': 'value-lists', '/law': 'law', '/law/*': 'rules',
+  },
+  'supplier-administrator': { '/requests': 'requests', '/requests/new': 'request' },
+  signatory: { '/agreements': 'agreements', '/delegations': 'delegations' },
+  auditor: { '/auditor': 'auditor' },
 };
 const DEMO_AGREEMENT = '/agreements/5a9e0000-0000-4000-8000-0000000000c0';
 
@@ -107,6 +117,7 @@ async function examine(page, where, keys) {
 
 async function logOn(page, link) {
   await page.goto(link);
+  await examine(page, 'a link that logs on');
   await page.getByRole('button', { name: /Log på|Log on/ }).click();
   await page.waitForURL((url) => url.pathname === '/');
 }
@@ -136,10 +147,12 @@ async function approves(world, page) {
   await fill(page, { 'reason-approve': 'Sag 2026-17' });
   await follow(page, button(page, 'Godkend aftalen'));
   await page.getByText('Beslutningen er gemt. Aftalen er nu GODKENDT.').waitFor();
+  await examine(page, 'a decision is kept');
   await tick(second, second.locator('#read'));
   await fill(second, { 'reason-approve': 'Sag 2026-18' });
   await follow(second, button(second, 'Godkend aftalen'));
   await second.getByText('Aftalen er ændret, siden du så den').waitFor();
+  await examine(second, 'what is decided on has changed');
   assert.equal(await second.getByText('Sag 2026-18').count(), 0, 'it was not decided twice');
   // Back, and the same form once more: what is shown is what is now.
   await page.goBack();
@@ -152,8 +165,10 @@ async function approves(world, page) {
   await page.goto(world.url + '/');
   await follow(page, button(page, 'Log af'));
   await page.getByText('Du er logget af.').waitFor();
+  await examine(page, 'logged off');
   await follow(second, button(second, 'Suspendér aftalen'));
   await second.getByText('Der er ingen session').waitFor();
+  await examine(second, 'a session that ended in a form');
   assert.equal(await second.locator('textarea').first().inputValue(), 'Skal ikke gå tabt');
   await second.close();
 }
@@ -177,13 +192,20 @@ async function look(world, looks, full) {
       const stranger = await visitor(browser, world.url, { locale: 'da-DK' });
       await stranger.page.goto(world.url + '/');
       await examine(stranger.page, 'log-on');
+      if (full) await picture(stranger.page, 'log-on');
+      await stranger.page.goto(world.url + '/link/nonsense');
+      await examine(stranger.page, 'a link that is none');
       await stranger.context.close();
     }
-    for (const { width, scheme, language, keys } of looks) {
+    const menu = [];
+    for (const link of await page.locator('nav a.nav-link').all()) menu.push(await link.getAttribute('href'));
+    const whole = [...paths, ...menu.filter((href) => !paths.includes(href))];
+    for (const [at, { width, scheme, language, keys }] of looks.entries()) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: scheme });
       await page.goto(`${world.url}/?lang=${language}`);
-      for (const path of paths) {
+      // What the role finds in its menu besides, in each language once.
+      for (const path of at < 2 ? whole : paths) {
         await goTo(page, world.url, path);
         assert.equal(await page.locator('html').getAttribute('lang'), language);
         await examine(page, `${role} ${path} ${width} ${scheme} ${language}${full ? ' dkfds' : ''}`, keys);
@@ -193,8 +215,9 @@ async function look(world, looks, full) {
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(`${world.url}/?lang=da`);
     if (full) {
-      const named = { operator: [['/', 'today'], ['/calls', 'calls'], ['/errors', 'errors'], ['/routes', 'routes'], ['/services', 'services'], ['/connections/*', 'connection']], signatory: [['/agreements', 'agreements']], auditor: [['/auditor', 'auditor']], 'supplier-administrator': [['/requests/new', 'request']] };
-      for (const [path, name] of named[role] ?? []) {
+      const drawn = Object.values(PICTURES).flatMap(Object.keys);
+      menu.filter((href) => !drawn.includes(href)).forEach((href) => wrong.push(`${role} ${href}: the page is in the menu, and docs/console has no picture of it`));
+      for (const [path, name] of Object.entries(PICTURES[role])) {
         if (path.endsWith('*')) await goTo(page, world.url, path.slice(0, -2));
         await goTo(page, world.url, path);
         await picture(page, name);
