@@ -67,7 +67,8 @@ pub(super) struct Go {
 }
 
 impl Files {
-    /// Does what is due, for ever. It ends with the future: what was under way is another's, after its lease.
+    /// Does what is due, for ever. It ends with the future: what was under way is another's, after its lease or once [`Files::stopped`]
+    /// is said.
     pub async fn work(&self) {
         let mut under_way = tokio::task::JoinSet::new();
         loop {
@@ -94,6 +95,13 @@ impl Files {
                     tokio::time::sleep(LOOK).await;
                 }
             }
+        }
+    }
+
+    /// Said once of a node that stops: what was under way is another's at once.
+    pub async fn stopped(&self) {
+        if let Err(error) = self.0.jobs.give_back().await {
+            tracing::warn!(%error, "transfers of files that were under way wait for their leases' ends");
         }
     }
 

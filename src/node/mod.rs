@@ -447,10 +447,16 @@ impl Node {
             cut += sftp.await.map_or(0, |drained| drained.cut);
         }
         let until = tokio::time::Instant::now() + LAST_WORDS;
-        if let Some(mailboxes) = &self.mailboxes
-            && tokio::time::timeout_at(until, mailboxes.stopped()).await.is_err()
-        {
-            tracing::warn!("deliveries in pieces that this node was putting together wait until its time with them is over");
+        let given_back = async {
+            if let Some(mailboxes) = &self.mailboxes {
+                mailboxes.stopped().await;
+            }
+            if let Some(files) = &self.files {
+                files.stopped().await;
+            }
+        };
+        if tokio::time::timeout_at(until, given_back).await.is_err() {
+            tracing::warn!("files that this node was working on wait until its time with them is over");
         }
         let _ = self.stop_recorder.send(());
         ended(self.recorder, until).await;

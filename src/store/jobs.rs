@@ -1,8 +1,9 @@
 //! Jobs and outboxes: work that is written down with a decision, and done after it, by whichever node comes first.
 //!
 //! A job is a row. It is added in the caller's own transaction, so it is there exactly when the decision is. Whoever takes it has
-//! it for the time of a lease; one that dies gives it back by the lease's end. A job is done at least once: what it does must bear
-//! being done twice, or be written in the transaction that finishes it ([`Jobs::done_with`]).
+//! it for the time of a lease; one that stops gives it back ([`Jobs::give_back`]), and one that dies by the lease's end. A job is
+//! done at least once: what it does must bear being done twice, or be written in the transaction that finishes it
+//! ([`Jobs::done_with`]).
 //!
 //! - Of several takers at once none has a job that another has (`FOR UPDATE SKIP LOCKED`; SQLite has one writer at a time).
 //! - Jobs of one order are done one after the other, as they were added. One that is dead holds up those behind it, until somebody
@@ -10,6 +11,8 @@
 //! - One that fails is tried again, later each time; after the last attempt it is dead, and stays for somebody to look at.
 //! - The time is the database's, so the clocks of nodes do not matter.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -149,12 +152,14 @@ pub struct Jobs {
     store: Database,
     kind: &'static str,
     rules: Rules,
+    /// The leases of those that were taken here and of which nothing was said since.
+    taken: Arc<Mutex<HashMap<i64, Uuid>>>,
 }
 
 impl Jobs {
     /// The jobs named `kind`.
     pub fn new(store: Database, kind: &'static str, rules: Rules) -> Self {
-        Self { store, kind, rules }
+        Self { store, kind, rules, taken: Arc::default() }
     }
 
     /// Their kind.
@@ -228,7 +233,36 @@ impl Jobs {
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         taken.sort_by_key(|taken| taken.id);
+        self.taken().extend(taken.iter().map(|taken| (taken.id, taken.lease)));
         Ok(taken)
+    }
+
+    /// Gives back what was taken here and of which nothing was said: whoever works on it has ended. This was no attempt.
+    ///
+    /// # Errors
+    /// The store does not answer. What was not given back is given again when its lease ends.
+    pub async fn give_back(&self) -> Result<(), StoreError> {
+        let taken = std::mem::take(&mut *self.taken());
+        for (id, lease) in taken {
+            let back = statement!(
+                "UPDATE job SET attempts = attempts - 1, due_us = " NOW ", lease = NULL
+                 WHERE id = $1 AND lease = $2 AND state = 'waiting'"
+            );
+            self.store.execute(back.bind(id).bind(lease)).await?;
+        }
+        Ok(())
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<i64, Uuid>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is said what became of a job: it is not given back any more.
+    fn said(&self, taken: &Taken) {
+        let mut own = self.taken();
+        if own.get(&taken.id) == Some(&taken.lease) {
+            own.remove(&taken.id);
+        }
     }
 
     /// Gives up those whose takers all ended without a word.
@@ -257,6 +291,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: it was done, and may be done again.
     pub async fn done(&self, taken: &Taken) -> Result<(), JobError> {
+        self.said(taken);
         held(taken, self.store.execute(finished(taken)).await?)
     }
 
@@ -265,6 +300,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: do not commit.
     pub async fn done_with(&self, transaction: &mut Transaction, taken: &Taken) -> Result<(), JobError> {
+        self.said(taken);
         held(taken, transaction.execute(finished(taken)).await?)
     }
 
@@ -273,6 +309,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: another has it.
     pub async fn failed(&self, taken: &Taken, why: &str) -> Result<Fate, JobError> {
+        self.said(taken);
         let pause = self.rules.pause(taken.attempt);
         let fate = if taken.attempt >= self.rules.attempts { Fate::Dead } else { Fate::Again(pause) };
         let state = if fate == Fate::Dead { "dead" } else { "waiting" };
@@ -291,6 +328,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: another has it.
     pub async fn give_up(&self, taken: &Taken, why: &str) -> Result<(), JobError> {
+        self.said(taken);
         let why: String = why.chars().take(PROBLEM_CHARACTERS).collect();
         let dead =
             sql("UPDATE job SET state = 'dead', lease = NULL, problem = $3 WHERE id = $1 AND lease = $2 AND state = 'waiting'");
@@ -323,6 +361,7 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: it is another's by now.
     pub async fn later(&self, taken: &Taken, pause: Duration) -> Result<(), JobError> {
+        self.said(taken);
         let later = statement!(
             "UPDATE job SET attempts = attempts - 1, due_us = " NOW " + $3, lease = NULL
              WHERE id = $1 AND lease = $2 AND state = 'waiting'"

@@ -144,6 +144,27 @@ async fn whoever_dies_gives_the_job_back_and_whoever_is_slow_may_keep_it() {
 }
 
 #[tokio::test]
+async fn whoever_stops_gives_back_what_it_has_said_nothing_of_and_that_was_no_attempt() {
+    for world in World::all().await {
+        let (stops, other) = (world.jobs(LONG), world.jobs(LONG));
+        add(&stops, &world.store, &["1", "2", "3", "4"], None).await;
+        let [own, done, given_up] = &stops.take(3).await.unwrap()[..] else { panic!("{}", world.kind) };
+        let anothers = other.take(1).await.unwrap();
+        stops.done(done).await.unwrap();
+        stops.give_up(given_up, "tried").await.unwrap();
+        stops.give_back().await.unwrap();
+        let again = other.take(9).await.unwrap();
+        assert_eq!(payloads(&again), ["1"], "{}: neither what is over nor what another has", world.kind);
+        assert_eq!(again[0].attempt, 1, "{}", world.kind);
+        assert!(matches!(stops.done(own).await, Err(JobError::Lost(_))), "{}: it is another's by now", world.kind);
+        stops.give_back().await.unwrap();
+        assert_eq!(other.take(9).await.unwrap(), [], "{}: it gives back once", world.kind);
+        other.done(&again[0]).await.unwrap();
+        other.done(&anothers[0]).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_fails_is_tried_later_and_is_dead_after_the_last_attempt() {
     for world in World::all().await {
         let jobs = world.jobs(RULES);

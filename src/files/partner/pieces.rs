@@ -186,9 +186,13 @@ impl Mailboxes {
         joining::clean_at_start(self.database()).await
     }
 
-    /// Said once of a node that stops, after its last request: another puts together what this one had begun to, without waiting.
+    /// Said once of a node that stops, after its last request: another puts together what this one had begun to, and judges what this one
+    /// was judging, without waiting.
     pub async fn stopped(&self) {
         self.0.claims.give_back(self.database()).await;
+        if let Err(error) = self.0.jobs.give_back().await {
+            tracing::warn!(%error, "files of mailboxes that were being judged wait for their leases' ends");
+        }
     }
 
     /// Deletes contents whose keys are gone, without keeping anybody waiting. What is not deleted here is cleaned up later.

@@ -110,7 +110,8 @@ fn before(now: Timestamp, hours: i64) -> i64 {
 }
 
 impl Mailboxes {
-    /// Judges what is due, for ever. It ends with the future: what was under way is another's, after its lease.
+    /// Judges what is due, for ever. It ends with the future: what was under way is another's, after its lease or once
+    /// [`Mailboxes::stopped`] is said.
     pub async fn work(&self) {
         let mut under_way = JoinSet::new();
         loop {
