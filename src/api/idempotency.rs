@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: the same request sent again is answered as the first was, and not done again.
 
+use std::pin::Pin;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
@@ -82,11 +84,24 @@ pub async fn once<F>(
     actor: &Actor,
     headers: &HeaderMap,
     digest: String,
-    work: impl FnOnce(Option<Key>) -> F,
+    work: impl FnOnce(Option<Key>) -> F + Send,
 ) -> Result<Answer, ApiRefusal>
 where
     F: Future<Output = Result<Answer, ApiRefusal>> + Send + 'static,
 {
+    // Boxed: a task and what waits for it are compiled once, not for each of the API's changes.
+    carried_out(api, actor, headers, digest, Box::new(|key| Box::pin(work(key)))).await
+}
+
+type Working = Pin<Box<dyn Future<Output = Result<Answer, ApiRefusal>> + Send>>;
+
+async fn carried_out(
+    api: &Api,
+    actor: &Actor,
+    headers: &HeaderMap,
+    digest: String,
+    work: Box<dyn FnOnce(Option<Key>) -> Working + Send + '_>,
+) -> Result<Answer, ApiRefusal> {
     // The same bytes by a delegation are another request.
     let digest = match actor.by_delegation() {
         Some(by) => sha256(&format!("{digest} by {}", by.delegation)),

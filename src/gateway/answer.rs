@@ -160,7 +160,7 @@ pub struct AnswerReader {
     pub time: TimeRules,
     /// Bounds on the XML of an answer.
     pub limits: Limits,
-    /// The clock.
+    /// What the times of an answer are held against.
     pub clock: Clock,
 }
 

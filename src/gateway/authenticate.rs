@@ -128,7 +128,7 @@ pub struct TokenTrust {
     pub memory: Option<AssertionMemory>,
 }
 
-/// The step.
+/// Proves who calls: by the token and the message's signature, or by the client certificate.
 #[derive(Clone)]
 pub struct AuthenticateStep {
     /// The service's names and bindings.
@@ -137,7 +137,7 @@ pub struct AuthenticateStep {
     pub trust: Arc<TokenTrust>,
     /// What client certificates are judged by.
     pub clients: Arc<ClientTrust>,
-    /// The clock.
+    /// What the times of token, message and certificate are held against.
     pub clock: Clock,
 }
 

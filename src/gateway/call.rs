@@ -22,7 +22,7 @@ pub struct Call {
 
 /// A value that belongs to a call.
 pub trait OfCall {
-    /// The call.
+    /// Whose record and trace it is noted in.
     fn call(&self) -> &Call;
 }
 

@@ -116,7 +116,7 @@ impl<P: OfCall> OfCall for Grant<P> {
     }
 }
 
-/// The step.
+/// Gets the token for the peer, where it takes one, and has the record of admission on disk.
 pub struct ExchangeStep<P> {
     work: Work,
     outgoing: PhantomData<fn(P)>,

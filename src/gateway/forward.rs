@@ -37,7 +37,7 @@ pub struct Answer<P> {
 pub struct Forward<P> {
     /// The gateway's key.
     pub signer: Arc<Signer>,
-    /// The clock.
+    /// Dates the request.
     pub clock: Clock,
     /// What it sends.
     pub outgoing: PhantomData<fn(P)>,

@@ -59,7 +59,7 @@ impl OfCall for Named {
     }
 }
 
-/// The step.
+/// Names the persons of a request in its record, sealed.
 pub struct PersonsStep {
     /// Seals persons for the audit record.
     pub sealer: Arc<Sealer>,

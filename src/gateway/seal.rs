@@ -70,14 +70,14 @@ pub struct Sealed {
     _private: (),
 }
 
-/// The step.
+/// Signs what goes back to the caller: the answer, or the fault.
 #[derive(Clone)]
 pub struct SealStep {
     /// The service's names.
     pub definition: Arc<Definition>,
     /// The gateway's signing key and certificate.
     pub signer: Arc<Signer>,
-    /// The clock.
+    /// Dates the answer.
     pub clock: Clock,
 }
 

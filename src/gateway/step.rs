@@ -22,7 +22,7 @@ pub trait Check: Send + Sync + 'static {
     /// What it hands on: the same, and the proof that the check was passed.
     type Out: Send + 'static;
 
-    /// The check.
+    /// Makes the proof, or says with which refusal the call ends.
     fn check(&self, input: Self::In) -> impl Future<Output = Result<Self::Out, Refusal>> + Send;
 }
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 300
 
 
 class Demo:

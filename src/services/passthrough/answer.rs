@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::services::concerns::{Concern, Concerns, What};
 use crate::soap::strict::Limits;
 
-/// The step.
+/// Verifies a provider's answer and holds it against the schema.
 pub struct AnswerStep {
     /// The service, as agreements name it.
     pub service: Uuid,

@@ -51,7 +51,7 @@ impl OfCall for Valid {
 #[serde(deny_unknown_fields)]
 pub(super) struct Unnarrowed {}
 
-/// The step.
+/// Holds a request against the service's schema and the approved contract.
 pub struct SchemaStep {
     /// The service.
     pub sides: Arc<Sides>,

@@ -90,7 +90,7 @@ impl Outgoing for Directed {
     }
 }
 
-/// The step.
+/// Finds the route of a message, and the agreement with the provider it leads to.
 pub struct DirectStep {
     /// The service.
     pub sides: Arc<Sides>,

@@ -34,7 +34,7 @@ impl OfCall for Asked {
     }
 }
 
-/// The step.
+/// Reads the persons that are to be imported, and judges the message as a whole.
 pub struct AskStep {
     /// The service.
     pub door: Arc<Door>,

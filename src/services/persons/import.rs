@@ -14,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::soap::fault::escape;
 use crate::work::Work;
 
-/// The step.
+/// Writes the persons into the store, and says of each how it went.
 pub struct ImportStep {
     /// The service.
     pub door: Arc<Door>,

@@ -111,11 +111,11 @@ impl Outgoing for Permitted {
     }
 }
 
-/// The step.
+/// Judges the search by the policy of the call's instant, and writes what is asked of the index.
 pub struct AskStep {
     /// Every version of the policy; the call's instant decides which holds.
     pub policies: Arc<Timetable>,
-    /// The clock.
+    /// Says which day "today" is, from which the window is reckoned.
     pub clock: Clock,
 }
 

@@ -80,7 +80,7 @@ pub struct Behind {
     pub counterpart: Counterpart,
 }
 
-/// The step.
+/// Finds the agreement with the index, and whose benefits the caller may see.
 pub struct OwnersStep {
     /// The agreements between this service and the index.
     pub back: BackAgreements,
