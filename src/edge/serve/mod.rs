@@ -197,13 +197,20 @@ where
             refusals.record(address, Cause::TooManyConnections, "");
             return;
         };
-        let (limits, limited, shares, refusals) = (limits.clone(), limited.clone(), shares.clone(), refusals.clone());
-        let accepted = Accepted { address, limits, limited, shares, refusals };
-        let (transport, make, draining) = (transport.clone(), make.clone(), draining.clone());
+        let (limited, make, of_overload) = (limited.clone(), make.clone(), refusals.clone());
+        let serving: Serving = Box::new(move |peer| {
+            let who = peer.who();
+            limited.layer(who, make(peer), move |headers| {
+                of_overload.record(address, Cause::Overloaded, &format!(" to {who}"));
+                of_overload.overloaded(headers)
+            })
+        });
+        let accepted = Accepted { address, limits: limits.clone(), shares: shares.clone(), refusals: refusals.clone() };
+        let (transport, draining) = (transport.clone(), draining.clone());
         connections.spawn(async move {
             let _place = place;
             let _ = stream.set_nodelay(true);
-            if let Err(error) = accepted.connection(stream, &transport, make, draining).await {
+            if let Err(error) = accepted.connection(stream, &transport, serving, draining).await {
                 debug!(%address, %error, "connection ended");
             }
         });
@@ -244,34 +251,29 @@ where
     Drained { cut }
 }
 
+/// What serves the connection of a peer, within the limits. Boxed, so that connections are compiled once for all listeners.
+type Serving = Box<dyn FnOnce(Peer) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError> + Send>;
+
 /// One connection, and what it is served within.
 struct Accepted {
     address: SocketAddr,
     limits: Arc<EdgeLimits>,
-    limited: Limited,
     /// Connections, of which no caller can have all.
     shares: Shares,
     refusals: Refusals,
 }
 
 impl Accepted {
-    async fn connection<M, S, B>(
+    async fn connection(
         &self,
         stream: TcpStream,
         transport: &Transport,
-        make: M,
+        serving: Serving,
         draining: watch::Receiver<Leaving>,
-    ) -> Result<(), BoxError>
-    where
-        M: Fn(Peer) -> S,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Result<(), BoxError> {
         let address = self.address;
         let Transport::Tls(tls) = transport else {
-            return self.http1(stream, Peer { address, chain: Arc::default() }, make, draining).await;
+            return self.http1(stream, Peer { address, chain: Arc::default() }, serving, draining).await;
         };
         let Some(stream) = self.handshake(stream, tls).await? else { return Ok(()) };
         let (_, session) = stream.get_ref();
@@ -289,9 +291,9 @@ impl Accepted {
         };
         // The protocol is what TLS agreed on, not what the first bytes look like.
         if session.alpn_protocol() == Some(b"h2") {
-            self.http2(stream, peer, make, draining).await
+            self.http2(stream, peer, serving, draining).await
         } else {
-            self.http1(stream, peer, make, draining).await
+            self.http1(stream, peer, serving, draining).await
         }
     }
 
@@ -331,22 +333,15 @@ impl Accepted {
         }
     }
 
-    async fn http1<M, S, B>(
+    async fn http1(
         &self,
         stream: impl Stream,
         peer: Peer,
-        make: M,
+        serving: Serving,
         draining: watch::Receiver<Leaving>,
-    ) -> Result<(), BoxError>
-    where
-        M: Fn(Peer) -> S,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Result<(), BoxError> {
         let phase = watch::Sender::new(Phase::Idle(Instant::now()));
-        let service = counted(self.limited(peer, make), phase.clone(), Some(draining.clone()));
+        let service = counted(serving(peer), phase.clone(), Some(draining.clone()));
         let stream = Lingering::new(stream);
         let writing = stream.writing();
         let io = TokioIo::new(first_byte(stream, phase.clone()));
@@ -367,42 +362,20 @@ impl Accepted {
         }
     }
 
-    async fn http2<M, S, B>(
+    async fn http2(
         &self,
         stream: impl Stream,
         peer: Peer,
-        make: M,
+        serving: Serving,
         draining: watch::Receiver<Leaving>,
-    ) -> Result<(), BoxError>
-    where
-        M: Fn(Peer) -> S,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Result<(), BoxError> {
         let phase = watch::Sender::new(Phase::Idle(Instant::now()));
-        let service = counted(self.limited(peer, make), phase.clone(), None);
+        let service = counted(serving(peer), phase.clone(), None);
         let connection = pin!(http2(&self.limits).serve_connection(TokioIo::new(Lingering::new(stream)), service));
         match supervise(connection, Http::Two, phase, &self.limits, draining).await {
             Ended::Closed(ended) => self.told(ended),
             Ended::HeadTimeout | Ended::Lingered => Err("the connection lingered".into()),
         }
-    }
-
-    fn limited<M, S, B>(&self, peer: Peer, make: M) -> BoxCloneService<Request<Incoming>, Response<ResponseBody>, BoxError>
-    where
-        M: Fn(Peer) -> S,
-        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
-        S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
-        let (refusals, address, who) = (self.refusals.clone(), self.address, peer.who());
-        self.limited.layer(who, make(peer), move |headers| {
-            refusals.record(address, Cause::Overloaded, &format!(" to {who}"));
-            refusals.overloaded(headers)
-        })
     }
 
     /// How a connection ended, reported where hyper refused what came over it.
