@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-git ls-files -z -- src certs migrations policies docs deploy cases Cargo.toml Cargo.lock clippy.toml | xargs -0 cp --parents -t "$copy"
+git ls-files -z -- build.rs src templates certs migrations policies docs deploy cases Cargo.toml Cargo.lock clippy.toml | xargs -0 cp --parents -t "$copy"
 grep -v '^//!' src/lib.rs | sed 's/^pub mod/mod/' >"$copy/src/main.rs"
 echo 'fn main() -> std::process::ExitCode { cli::main() }' >>"$copy/src/main.rs"
 rm "$copy/src/lib.rs"
