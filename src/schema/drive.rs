@@ -180,7 +180,8 @@ impl<'c, 'v> Drive<'c, 'v> {
 
     /// What stands between the two, or the next part of it, which ends where no text goes on.
     pub(super) fn content(&mut self, element: Element<'_>, open: &Open) {
-        let base64 = open.kind.is_some_and(|kind| self.compiled.base64.contains(&kind));
+        // In what is nil no character may stand, white space neither.
+        let base64 = !open.nil && open.kind.is_some_and(|kind| self.compiled.base64.contains(&kind));
         let mut run = String::new();
         for child in element.children() {
             match child {
@@ -202,11 +203,13 @@ impl<'c, 'v> Drive<'c, 'v> {
             return;
         }
         let is_empty = open.kind.is_some_and(|kind| self.compiled.empty.contains(&kind));
-        if run.chars().all(is_space) && !is_empty {
+        let has_value = has_value(&self.compiled.set, open.kind);
+        let takes_none = is_empty || open.nil && !has_value;
+        if run.chars().all(is_space) && !takes_none {
             self.runtime.validate_whitespace(run);
-        } else if run.trim().is_empty() && (open.nil || !has_value(&self.compiled.set, open.kind)) {
-            // A no-break space is a character like any other in XML, and where the content is empty white space is one too. The library takes
-            // both for none.
+        } else if run.trim().is_empty() && (open.nil || !has_value) {
+            // A no-break space is a character like any other in XML, and where the content is empty or nil white space is one too. The library
+            // takes both for none.
             self.runtime.validate_text("x");
         } else {
             self.runtime.validate_text(run);

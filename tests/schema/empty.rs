@@ -131,18 +131,61 @@ fn the_type_that_an_element_names_itself_counts() {
     assert_eq!(named("Tom").unwrap_err().told[0].rule, Rule::Text);
 }
 
+/// Types of each kind of content, of which an element is nil.
+const NIL: &[&str] = &[
+    "<xs:complexType name='T'/>",
+    "<xs:complexType name='T'><xs:sequence><xs:element name='b' minOccurs='0'/></xs:sequence></xs:complexType>",
+    "<xs:complexType name='T'><xs:sequence><xs:element name='b'/></xs:sequence></xs:complexType>",
+    "<xs:complexType name='T' mixed='true'><xs:sequence/></xs:complexType>",
+    "<xs:complexType name='T'><xs:simpleContent><xs:extension base='xs:token'/></xs:simpleContent></xs:complexType>",
+    "<xs:simpleType name='T'><xs:restriction base='xs:string'/></xs:simpleType>",
+    "<xs:simpleType name='T'><xs:restriction base='xs:base64Binary'/></xs:simpleType>",
+    "<xs:simpleType name='T'><xs:restriction base='xs:date'/></xs:simpleType>",
+];
+
+fn nillable(types: &str) -> String {
+    text(types).replace("type=\"T\"/>", "type=\"T\" nillable=\"true\"/>")
+}
+
+fn nil(content: &str) -> String {
+    let xsi = "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'";
+    message(content).replace("<a>", &format!("<a {xsi}>")).replace("<t>", "<t xsi:nil='true'>")
+}
+
+#[test]
+fn no_white_space_stands_in_what_is_nil_whatever_its_type() {
+    for types in NIL {
+        let schema = schema(&[("main.xsd", &nillable(types))]).unwrap_or_else(|problems| panic!("{types}: {problems:?}"));
+        for (content, is_space) in CONTENTS {
+            let told = verdict(&schema, &nil(content)).map_or_else(|violations| violations.told, |()| Vec::new());
+            assert_eq!(told.iter().any(|one| one.rule == Rule::Nil && one.path == "/a/t"), *is_space, "{types} {content:?}");
+            assert_eq!(!told.is_empty(), *is_space, "{types} {content:?}");
+        }
+    }
+}
+
 #[test]
 fn the_jdk_says_the_same_of_each_content() {
     let folder = tempfile::tempdir().unwrap();
     let (mut list, mut ours) = (String::new(), String::new());
     for (number, content) in CONTENTS.iter().enumerate() {
         fs::write(folder.path().join(format!("{number}.xml")), message(content.0)).unwrap();
+        fs::write(folder.path().join(format!("nil-{number}.xml")), nil(content.0)).unwrap();
     }
+    let mut case = |number: usize, xml: &str, xsd: &str, is_taken: bool| {
+        list.push_str(&format!("{xml}{number}.xml\t{xsd}.xsd\n"));
+        ours.push_str(if is_taken { "accepted\n" } else { "refused\n" });
+    };
     for (at, kind) in TYPES.iter().enumerate() {
         fs::write(folder.path().join(format!("{at}.xsd")), text(kind.0)).unwrap();
         for (number, content) in CONTENTS.iter().enumerate() {
-            list.push_str(&format!("{number}.xml\t{at}.xsd\n"));
-            ours.push_str(if is_taken(kind, content) { "accepted\n" } else { "refused\n" });
+            case(number, "", &at.to_string(), is_taken(kind, content));
+        }
+    }
+    for (at, types) in NIL.iter().enumerate() {
+        fs::write(folder.path().join(format!("nil-{at}.xsd")), nillable(types)).unwrap();
+        for (number, (_, is_space)) in CONTENTS.iter().enumerate() {
+            case(number, "nil-", &format!("nil-{at}"), !is_space);
         }
     }
     let cases = folder.path().join("cases.txt");
