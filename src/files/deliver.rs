@@ -448,7 +448,7 @@ impl Files {
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
         // Each recipient asks the store to be let in before the lease ends.
-        self.0.jobs.keep(job).await?;
+        self.0.jobs.keep_for_the_end(job).await?;
         let delivered = until_it_holds(async || self.written(transfer, go, &object.sha256, job, &durable).await);
         match delivered.await {
             Ok(true) => {

@@ -51,10 +51,17 @@ impl Frames {
     /// # Errors
     /// More than 2³² frames.
     pub fn seal(&self, number: u64, last: bool, piece: &[u8], into: &mut Vec<u8>) -> Result<(), DoesNotOpen> {
-        let mut frame = piece.to_vec();
         let nonce = nonce(number, last).ok_or(DoesNotOpen)?;
-        self.key.seal_in_place_append_tag(nonce, Aad::from(&self.name), &mut frame).map_err(|_| DoesNotOpen)?;
-        into.extend_from_slice(&frame);
+        let begins = into.len();
+        into.reserve(piece.len() + TAG);
+        into.extend_from_slice(piece);
+        let frame = into.get_mut(begins..).ok_or(DoesNotOpen)?;
+        let Ok(tag) = self.key.seal_in_place_separate_tag(nonce, Aad::from(&self.name), frame) else {
+            // Nothing that is not encrypted stays there.
+            into.truncate(begins);
+            return Err(DoesNotOpen);
+        };
+        into.extend_from_slice(tag.as_ref());
         Ok(())
     }
 

@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -92,6 +92,7 @@ pub struct Taken {
     /// Which attempt this is; the first is 1.
     pub attempt: u32,
     lease: Uuid,
+    since: Instant,
 }
 
 /// A job that is not done, for whoever looks.
@@ -212,7 +213,7 @@ impl Jobs {
              UPDATE job SET lease = $3, due_us = " NOW " + $4, attempts = attempts + 1
              WHERE id IN (SELECT id FROM next) RETURNING id, payload, in_order, attempts"
         );
-        let lease = Uuid::new_v4();
+        let (lease, since) = (Uuid::new_v4(), Instant::now());
         let take = take.bind(self.kind).bind(i64::from(most)).bind(lease).bind(microseconds(self.rules.lease));
         // Its last lease may have ended since those that are given up were looked for.
         let take = take.bind(i64::from(self.rules.attempts));
@@ -229,7 +230,14 @@ impl Jobs {
             .map(|row| {
                 let attempts: i64 = row.get("attempts")?;
                 let attempt = u32::try_from(attempts).map_err(|_| StoreError::Unreadable { column: "attempts" })?;
-                Ok(Taken { id: row.get("id")?, payload: row.get("payload")?, order: row.maybe("in_order")?, attempt, lease })
+                Ok(Taken {
+                    id: row.get("id")?,
+                    payload: row.get("payload")?,
+                    order: row.maybe("in_order")?,
+                    attempt,
+                    lease,
+                    since,
+                })
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         taken.sort_by_key(|taken| taken.id);
@@ -284,6 +292,14 @@ impl Jobs {
         );
         let keep = keep.bind(taken.id).bind(taken.lease).bind(microseconds(self.rules.lease));
         held(taken, self.store.execute(keep).await?)
+    }
+
+    /// The same, for what is about to be finished: where most of the lease is left nothing is written.
+    ///
+    /// # Errors
+    /// As [`Jobs::keep`].
+    pub async fn keep_for_the_end(&self, taken: &Taken) -> Result<(), JobError> {
+        if taken.since.elapsed() < self.rules.lease / 8 { Ok(()) } else { self.keep(taken).await }
     }
 
     /// The job is done. Its content is forgotten.

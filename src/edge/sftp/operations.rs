@@ -12,7 +12,7 @@ use russh_sftp::protocol::{FileAttributes, Open, OpenFlags, Packet, StatusCode};
 use super::answers;
 use super::busy::{Busy, Held};
 use super::counts::Counts;
-use super::packets::{Incoming, LONGEST_PACKET, MOST_DATA, handle_of};
+use super::packets::{Incoming, LONGEST_PACKET, MOST_DATA, Write, handle_of};
 use super::place::{absolute, place};
 use super::put::Remembered;
 use crate::clock::Clock;
@@ -84,6 +84,7 @@ impl<H: Home> Operations<H> {
                 return Then::GoOn;
             }
             Incoming::Read { id, .. } => *id,
+            Incoming::Write(write) => write.id,
             Incoming::Request(packet) => packet.get_request_id(),
         };
         if let Err(problem) = self.home.admitted().await {
@@ -101,6 +102,7 @@ impl<H: Home> Operations<H> {
                 Err(Wrong::Handle) => Ok(answers::refused(id, StatusCode::Failure)),
                 Err(Wrong::Problem(problem)) => Err(problem),
             },
+            Incoming::Write(write) => self.write(id, *write).await,
             Incoming::Request(packet) => self.request(id, *packet).await,
             Incoming::Init | Incoming::Refused(..) => return Then::GoOn,
         };
@@ -119,7 +121,6 @@ impl<H: Home> Operations<H> {
         match packet {
             Packet::Open(open) => self.open(id, &open).await,
             Packet::Close(close) => self.close(id, &close.handle).await,
-            Packet::Write(write) => self.write(id, &write.handle, write.offset, write.data.into()).await,
             Packet::Stat(stat) => self.stat(id, &stat.path).await,
             Packet::Lstat(stat) => self.stat(id, &stat.path).await,
             Packet::Fstat(stat) => match self.opened(&stat.handle) {
@@ -290,13 +291,13 @@ impl<H: Home> Operations<H> {
         }
     }
 
-    async fn write(&mut self, id: u32, handle: &str, offset: u64, bytes: Bytes) -> Done {
-        match self.opened(handle) {
+    async fn write(&mut self, id: u32, write: Write) -> Done {
+        match write.handle.and_then(|handle| self.handles.get_mut(&handle)) {
             Some(Opened::File { file, append, .. }) => {
                 // Whoever appends does not know the end, and sends 0.
-                let offset = if *append { file.entry().size } else { offset };
-                let written = bytes.len() as u64;
-                file.write_at(offset, bytes).await?;
+                let offset = if *append { file.entry().size } else { write.offset };
+                let written = write.data.len() as u64;
+                file.write_at(offset, write.data).await?;
                 self.counts.moved(0, written);
                 Ok(answers::done(id))
             }

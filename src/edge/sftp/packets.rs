@@ -17,6 +17,11 @@ const ABSURD: u32 = 16 << 20;
 const LONGEST_PATH: usize = 4096;
 
 const INIT: u8 = 1;
+const WRITE: u8 = 6;
+/// So much data of a WRITE or more is kept in the buffer that it came in; of less there is a copy, for the buffer may hold much besides.
+const WORTH_HOLDING: usize = 128 << 10;
+/// Once so much of a packet is there, room is made for all of it.
+const BEGUN: usize = 32 << 10;
 
 /// What came.
 #[derive(Debug)]
@@ -34,18 +39,33 @@ pub enum Incoming {
         /// How much, at most [`MOST_DATA`].
         length: u32,
     },
+    /// WRITE, whose data the library would copy.
+    Write(Box<Write>),
     /// Any other request.
     Request(Box<Packet>),
     /// A request that cannot be done, and the answer to it.
     Refused(u32, StatusCode),
 }
 
+/// What is to be written.
+#[derive(Debug)]
+pub struct Write {
+    /// Of the request.
+    pub id: u32,
+    /// Of the open file; `None` for what is no handle of ours.
+    pub handle: Option<u32>,
+    /// Where.
+    pub offset: u64,
+    /// What.
+    pub data: Bytes,
+}
+
 impl Incoming {
     /// The bytes of the request that are held until it is answered.
     pub fn held(&self) -> usize {
         match self {
+            Incoming::Write(write) => 256 + write.data.len(),
             Incoming::Request(packet) => match &**packet {
-                Packet::Write(write) => 256 + write.data.len(),
                 Packet::Extended(extended) => 256 + extended.data.len(),
                 _ => 4096,
             },
@@ -95,6 +115,9 @@ impl Packets {
             5..=LONGEST_PACKET => {
                 let whole = 4 + length as usize;
                 if self.held.len() < whole {
+                    if self.held.len() >= BEGUN {
+                        self.held.reserve(whole - self.held.len());
+                    }
                     return Ok(None);
                 }
                 let mut packet = self.held.split_to(whole).freeze();
@@ -125,6 +148,10 @@ fn request(mut packet: Bytes) -> Result<Incoming, NotSftp> {
     let id = u32::from_be_bytes(id);
     match kind {
         INIT => return Ok(Incoming::Init),
+        WRITE => {
+            packet.advance(5);
+            return Ok(write(id, packet).unwrap_or(Incoming::Refused(id, StatusCode::BadMessage)));
+        }
         3..=20 | 200 => {}
         // Answers, and what no client of version 3 sends.
         _ => return Ok(Incoming::Refused(id, StatusCode::OpUnsupported)),
@@ -137,6 +164,22 @@ fn request(mut packet: Bytes) -> Result<Incoming, NotSftp> {
         packet if longest_text(&packet) > LONGEST_PATH => Incoming::Refused(id, StatusCode::BadMessage),
         packet => Incoming::Request(Box::new(packet)),
     })
+}
+
+/// Reads a WRITE from behind its id.
+fn write(id: u32, mut packet: Bytes) -> Option<Incoming> {
+    let handle = text(&mut packet)?;
+    let offset = packet.try_get_u64().ok()?;
+    let data = text(&mut packet)?;
+    let handle = std::str::from_utf8(&handle).ok().and_then(handle_of);
+    let data = if data.len() < WORTH_HOLDING { Bytes::copy_from_slice(&data) } else { data };
+    Some(Incoming::Write(Box::new(Write { id, handle, offset, data })))
+}
+
+/// The bytes behind their length.
+fn text(packet: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(packet.try_get_u32().ok()?).ok()?;
+    (length <= packet.len()).then(|| packet.split_to(length))
 }
 
 /// The bytes of the longest path that a request names.
@@ -194,6 +237,39 @@ mod tests {
             }
             assert!(matches!(came.as_slice(), [Incoming::Refused(9, StatusCode::BadMessage), Incoming::Request(_)]), "{came:?}");
         }
+    }
+
+    #[test]
+    fn a_write_is_read_as_the_library_writes_it_and_what_is_cut_short_is_refused() {
+        for length in [0, 1, 1000, WORTH_HOLDING - 1, WORTH_HOLDING, MOST_DATA as usize] {
+            let data: Vec<u8> = std::iter::repeat_n(*b"01234567", length.div_ceil(8)).flatten().take(length).collect();
+            let theirs =
+                russh_sftp::protocol::Write { id: 9, handle: "0000001f".to_owned(), offset: 1 << 40, data: data.clone() };
+            let bytes = Bytes::try_from(Packet::Write(theirs)).unwrap();
+            for piece in [997, BEGUN, bytes.len()] {
+                let mut packets = Packets::default();
+                let came: Vec<Incoming> = bytes
+                    .chunks(piece)
+                    .flat_map(|piece| {
+                        packets.feed(piece);
+                        all(&mut packets)
+                    })
+                    .collect();
+                let [Incoming::Write(write)] = came.as_slice() else { panic!("{length}: {came:?}") };
+                assert_eq!((write.id, write.handle, write.offset), (9, Some(31), 1 << 40), "{length}");
+                assert!(write.data == data, "{length}");
+            }
+        }
+        let whole = [&[WRITE, 0, 0, 0, 3][..], &text(b"0000001f"), &[0; 8], &text(b"data")].concat();
+        for cut in 5..whole.len() {
+            let mut packets = Packets::default();
+            packets.feed(&framed(&whole[..cut]));
+            let came = all(&mut packets);
+            assert!(matches!(came.as_slice(), [Incoming::Refused(3, StatusCode::BadMessage)]), "{cut}: {came:?}");
+        }
+        let mut packets = Packets::default();
+        packets.feed(&framed(&[&[WRITE, 0, 0, 0, 3][..], &text(b"\xff"), &[0; 8], &text(b"data")].concat()));
+        assert!(matches!(all(&mut packets).as_slice(), [Incoming::Write(write)] if write.handle.is_none()));
     }
 
     #[test]
