@@ -5,7 +5,7 @@
 # Happens:  each piece is written at the place that it has in the IO: what was read before is never sent, and the server fills its place with zeros. The file has the right length, so that neither size nor number of lines tells,
 #           and `upload!` returns as after a success. At the end of an IO there is nothing to send: a StringIO or Tempfile that the program has just written makes an empty file, with no error. After `rewind`, and of a
 #           file that is given by its name, all is right.
-# Product:  SizeInBytes is right, so there is no 1011: a file that is judged (vouchers, persons) is refused for its content; any other is delivered with zeros in front. docs/clients/sftp.md says to rewind.
+# Product:  SizeInBytes is right, so there is no 1011. A file of which a part was never written is refused at its close, and its receipt says 1014; an empty one is a file. docs/clients/sftp.md says to rewind.
 #
 # Needs python3, and ruby with Debian 12's package ruby-net-sftp (4.0.0), or root with apt-get to install it. Exit 0: it still does so. Exit 1: it does something else. Exit 2: something cannot be installed.
 set -euo pipefail

@@ -335,6 +335,8 @@ pub enum Problem {
     DiskFull,
     /// More than the largest file.
     TooLarge,
+    /// Parts of it were never written.
+    NotWhole,
     /// The name is being written.
     Busy,
     /// The profile does not take such a name.
@@ -372,6 +374,10 @@ impl Problem {
                 "The platform's disk is full; its operators are told. Wait, and send again.",
             ),
             Problem::TooLarge => ("Filen er større end tilladt.", "The file is larger than allowed."),
+            Problem::NotWhole => (
+                "Dele af filen er aldrig skrevet. Send alle dens bytes.",
+                "Parts of the file were never written. Send all of its bytes.",
+            ),
             Problem::Busy => ("En fil med dette navn er ved at blive sendt.", "A file of this name is being sent."),
             Problem::NameNotAllowed => ("Filnavnet er ikke tilladt.", "The file name is not allowed."),
             Problem::KeyNotAllowed => ("Nøglen må ikke længere bruges.", "The key may no longer be used."),

@@ -30,6 +30,7 @@ pub mod name;
 pub mod operate;
 pub mod orders;
 pub mod partner;
+pub(crate) mod parts;
 mod seeking;
 mod shelf;
 mod staged;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use uuid::Uuid;
 
+use super::parts::Parts;
 use crate::objects::{Object, ObjectError, Objects, Reading};
 
 /// A content, with what was read of it last and where that stands. Its key is here: it stays readable when its row goes.
@@ -37,6 +38,7 @@ impl Seeking {
                 if out.is_empty() && at >= end {
                     return Ok(piece);
                 }
+                out.reserve(usize::try_from(end - offset).unwrap_or_default().saturating_sub(out.len()));
                 out.extend_from_slice(&piece);
                 continue;
             }
@@ -57,7 +59,7 @@ impl Seeking {
 /// Files of which it is remembered what was handed out, and for how long after the last of it.
 const FILES: u64 = 100_000;
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
-/// Parts of one file that are kept apart.
+/// Parts of one file that are kept apart: whoever reads in more pieces is not counted, and may begin anew.
 const PARTS: usize = 256;
 
 /// What of which file was handed out on this node: a file counts as fetched when all of it was, by however many handles and sessions.
@@ -82,35 +84,12 @@ pub(super) struct Out(Arc<Mutex<Parts>>);
 
 impl Out {
     pub(super) fn add(&self, from: u64, length: usize) {
-        if length > 0 {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).add(from, from.saturating_add(length as u64));
-        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(from, from.saturating_add(length as u64), PARTS);
     }
 
     /// Whether all of a file of this size was.
     pub(super) fn is_whole(&self, size: u64) -> bool {
-        size == 0
-            || self.0.lock().unwrap_or_else(PoisonError::into_inner).0.first().is_some_and(|part| part.0 == 0 && part.1 >= size)
-    }
-}
-
-/// Ranges that do not touch each other, in order.
-#[derive(Default)]
-struct Parts(Vec<(u64, u64)>);
-
-impl Parts {
-    fn add(&mut self, mut from: u64, mut to: u64) {
-        self.0.retain(|&(begins, ends)| {
-            let apart = ends < from || to < begins;
-            if !apart {
-                (from, to) = (from.min(begins), to.max(ends));
-            }
-            apart
-        });
-        let at = self.0.partition_point(|&(begins, _)| begins < from);
-        self.0.insert(at, (from, to));
-        // Whoever reads in so many pieces is not counted, and may begin anew.
-        self.0.truncate(PARTS);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_whole(size)
     }
 }
 
@@ -118,21 +97,14 @@ impl Parts {
 mod tests {
     use super::*;
 
-    fn whole(parts: &[(u64, usize)], size: u64) -> bool {
-        let out = Handed::default().of(Uuid::nil());
-        parts.iter().for_each(|(from, length)| out.add(*from, *length));
-        out.is_whole(size)
-    }
-
     #[test]
-    fn a_file_is_handed_out_when_each_of_its_bytes_was_in_whatever_order() {
-        assert!(whole(&[], 0));
-        assert!(whole(&[(0, 10)], 10) && whole(&[(0, 5), (5, 5)], 10) && whole(&[(5, 5), (0, 6)], 10));
-        assert!(whole(&[(8, 2), (0, 2), (4, 2), (2, 2), (6, 2)], 10));
-        for parts in [&[][..], &[(9, 1)], &[(0, 9)], &[(10, 0)], &[(0, 4), (5, 5)], &[(1, 9)]] {
-            assert!(!whole(parts, 10), "{parts:?}");
-        }
-        let scattered: Vec<(u64, usize)> = (0..10_000).map(|at| (at * 2, 1)).collect();
-        assert!(!whole(&scattered, 20_000));
+    fn what_was_handed_out_of_a_file_is_one_by_whatever_handles() {
+        let (handed, file) = (Handed::default(), Uuid::new_v4());
+        handed.of(file).add(5, 5);
+        assert!(!handed.of(file).is_whole(10) && handed.of(file).is_whole(0));
+        handed.of(Uuid::nil()).add(0, 5);
+        assert!(!handed.of(file).is_whole(10), "another's");
+        handed.of(file).add(0, 5);
+        assert!(handed.of(file).is_whole(10));
     }
 }

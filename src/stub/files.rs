@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::files::home::{self, Account, Entry, Fingerprint, Folder, Item, Opening, Place, Problem, Quota};
 use crate::files::name::Name;
+use crate::files::parts::{APART, Parts};
 
 /// The folders of some users.
 #[derive(Clone)]
@@ -179,7 +180,7 @@ impl home::Home for PlainHome {
         blocking(move || {
             let path = place_of(&folder, &name)?;
             let file = fs::File::open(&path).map_err(|error| problem(&error))?;
-            Ok(PlainFile { file: Arc::new(file), entry: entry_at(&path)?, staged: None })
+            Ok(PlainFile { file: Arc::new(file), entry: entry_at(&path)?, staged: None, written: Parts::default() })
         })
         .await
     }
@@ -208,7 +209,9 @@ impl home::Home for PlainHome {
             let file = file.map_err(|error| problem(&error))?;
             let size = file.metadata().map_err(|error| problem(&error))?.len();
             let entry = Entry { name, size, modified: entry_at(&staged.at)?.modified };
-            Ok(PlainFile { file: Arc::new(file), entry, staged: Some(staged) })
+            let mut written = Parts::default();
+            written.add(0, size, APART);
+            Ok(PlainFile { file: Arc::new(file), entry, staged: Some(staged), written })
         })
         .await
     }
@@ -259,6 +262,7 @@ pub struct PlainFile {
     file: Arc<fs::File>,
     entry: Entry,
     staged: Option<Staged>,
+    written: Parts,
 }
 
 /// A file being written: gone when it is dropped, unless it was closed.
@@ -321,11 +325,15 @@ impl home::File for PlainFile {
 
     async fn write_at(&mut self, offset: u64, bytes: Bytes) -> Result<(), Problem> {
         let end = offset.saturating_add(bytes.len() as u64);
-        self.change(end.max(self.entry.size), move |file| file.write_all_at(&bytes, offset)).await
+        self.change(end.max(self.entry.size), move |file| file.write_all_at(&bytes, offset)).await?;
+        self.written.add(offset, end, APART);
+        Ok(())
     }
 
     async fn set_size(&mut self, size: u64) -> Result<(), Problem> {
-        self.change(size, move |file| file.set_len(size)).await
+        self.change(size, move |file| file.set_len(size)).await?;
+        self.written.cut(size);
+        Ok(())
     }
 
     async fn sync(&mut self) -> Result<(), Problem> {
@@ -337,6 +345,10 @@ impl home::File for PlainFile {
         let Some(mut staged) = self.staged.take() else { return Ok(()) };
         if let Some(refused) = staged.refused.take() {
             return Err(refused);
+        }
+        // Parts that were never written would be zeros.
+        if !self.written.is_whole(self.entry.size) {
+            return Err(Problem::NotWhole);
         }
         blocking(move || {
             let out = place_of(&staged.home.at(Folder::Out), &staged.name)?;
@@ -394,6 +406,23 @@ mod tests {
             })
             .collect();
         assert_eq!(there, [6, 7]);
+    }
+
+    #[tokio::test]
+    async fn what_has_a_hole_is_refused_at_its_close_and_what_is_gone_on_with_has_none() {
+        let root = tempfile::tempdir().unwrap();
+        let home = home(root.path()).await;
+        let name = Name::new("x").unwrap();
+        let mut file = home.write(&Folder::Out, &name, NEW).await.unwrap();
+        file.write_at(3, Bytes::from_static(b"def")).await.unwrap();
+        assert_eq!(file.close().await, Err(Problem::NotWhole));
+        let mut file = home.write(&Folder::Out, &name, NEW).await.unwrap();
+        file.write_at(0, Bytes::from_static(b"abc")).await.unwrap();
+        file.close().await.unwrap();
+        let mut file = home.write(&Folder::Out, &name, Opening { truncate: false, ..NEW }).await.unwrap();
+        file.write_at(3, Bytes::from_static(b"def")).await.unwrap();
+        file.close().await.unwrap();
+        assert_eq!(home.stat(&Folder::Out, &name).await.map(|entry| entry.size), Ok(6));
     }
 
     #[tokio::test]

@@ -50,6 +50,7 @@ pub fn code(problem: &Problem) -> StatusCode {
         | Problem::NoSpace
         | Problem::DiskFull
         | Problem::TooLarge
+        | Problem::NotWhole
         | Problem::Busy
         | Problem::Unavailable
         | Problem::Refused(_) => StatusCode::Failure,

@@ -26,7 +26,7 @@ use crate::store::{Session, StoreError, Transaction, until_it_holds};
 
 /// For how long a session believes that its key is allowed: asked before each read and write, the store would do nothing else.
 const BELIEVED: Duration = Duration::from_millis(250);
-/// How much of a staged file goes to the object store at a time.
+/// How much of a file that is gone on with is read at a time.
 const PIECE: usize = 256 * 1024;
 /// Files that may lie in a home: an empty one takes no bytes of its quota.
 const MOST_FILES: u64 = 1_000_000;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{PIECE, SessionHome, triggered};
+use super::{SessionHome, triggered};
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files, Step, Written};
 use crate::files::home::{Entry, Fingerprint, Folder, Problem};
@@ -77,6 +77,7 @@ impl Writing {
             Problem::TooLarge => too_large(self.files.0.settings.largest_file),
             Problem::NoSpace => no_room("afsenderens plads er brugt", "the sender's space is used"),
             Problem::DiskFull => no_room("platformens disk er fuld", "the platform's disk is full"),
+            Problem::NotWhole => Code::FIL1014,
             Problem::Busy => Code::FIL1012,
             Problem::Unavailable => Code::FIL1091,
             other => return other.clone().into(),
@@ -88,6 +89,9 @@ impl Writing {
     pub(super) async fn close(self) -> Result<(), Failed> {
         if let Some(problem) = &self.refused {
             return Err(self.failed(problem).await);
+        }
+        if !self.staged.is_whole() {
+            return Err(self.failed(&Problem::NotWhole).await);
         }
         if let Some(name) = triggered(&self.name) {
             // One byte more than a trigger may have tells that it is too large.
@@ -122,12 +126,7 @@ impl Writing {
         let mut writing = self.files.objects().begin(self.files.0.settings.largest_file)?;
         let name = writing.name();
         shelf::announce(&mut self.files.database().session().await?, name, self.files.now()).await?;
-        let mut offset = 0;
-        while offset < self.staged.size() {
-            let piece = self.staged.read_at(offset, PIECE).await?;
-            offset += piece.len() as u64;
-            writing.write(&piece).await?;
-        }
+        self.staged.hand_on(&mut writing).await?;
         Ok(writing.finish().await?)
     }
 

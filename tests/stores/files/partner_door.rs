@@ -370,6 +370,32 @@ async fn what_is_refused_as_it_comes_has_a_receipt_that_says_why() {
 }
 
 #[tokio::test]
+async fn a_file_of_which_a_part_was_never_written_reaches_nobody_and_is_not_kept_under_a_name_that_waits() {
+    for post in Post::all().await {
+        let own = log_on(&post, INSTITUTION).await;
+        for name in ["a.txt", "b.txt.part"] {
+            let mut file = open(&own, &format!("{OUT}/{name}")).await.unwrap();
+            file.write_at(4, Bytes::from_static(b"tail")).await.unwrap();
+            assert_eq!(file.close().await, Err(Problem::NotWhole), "{} {name}", post.kind);
+            let receipt = get(&own, &format!("PA85858/RECEIPT/{name}.sftpreceipt")).await.unwrap();
+            let receipt = String::from_utf8(receipt).unwrap();
+            assert!(receipt.contains("<ErrorCode>1014</ErrorCode>"), "{} {name}: {receipt}", post.kind);
+        }
+        assert!(names(&own, OUT).await.is_empty(), "{}", post.kind);
+        post.settle().await;
+        assert!(post.inbox(CENTRAL, 0).await.is_empty(), "{}", post.kind);
+        // Whole, and out of order, it is delivered.
+        let mut file = open(&own, &format!("{OUT}/a.txt")).await.unwrap();
+        let (head, tail) = GOOD.split_at(3);
+        file.write_at(3, Bytes::from_static(tail)).await.unwrap();
+        file.write_at(0, Bytes::from_static(head)).await.unwrap();
+        file.close().await.unwrap();
+        post.settle().await;
+        assert_eq!(post.inbox(CENTRAL, 0).await.len(), 1, "{}", post.kind);
+    }
+}
+
+#[tokio::test]
 async fn whoever_only_fetches_neither_sees_nor_removes_what_became_of_what_others_put() {
     for post in Post::all().await {
         let own = log_on(&post, INSTITUTION).await;

@@ -471,6 +471,47 @@ async fn a_file_can_be_gone_on_with_truncated_and_overwritten_and_a_broken_uploa
     }
 }
 
+/// What is written, and where.
+type Piece = (u64, &'static [u8]);
+
+/// Writes pieces in their order, gives the file a size where one is said, and closes it.
+async fn written(home: &impl Home<Folder = Folder>, spelt: &str, pieces: &[Piece], size: Option<u64>) -> Result<(), Problem> {
+    let mut file = home.write(&Folder::Out, &name(spelt), ANEW).await?;
+    for (offset, piece) in pieces {
+        file.write_at(*offset, bytes::Bytes::from_static(piece)).await?;
+    }
+    if let Some(size) = size {
+        file.set_size(size).await?;
+    }
+    file.close().await
+}
+
+#[tokio::test]
+async fn a_file_of_which_a_part_was_never_written_is_not_taken_and_its_receipt_says_so() {
+    for world in World::all().await {
+        let sender = world.home(SENDER).await;
+        let holed: [(&str, &[Piece], Option<u64>); 3] = [
+            ("begin", &[(6, b"tail")], None),
+            ("middle", &[(0, b"head"), (9, b"tail")], None),
+            ("end", &[(0, b"head")], Some(9)),
+        ];
+        for (spelt, pieces, size) in holed {
+            let closed = written(&sender, spelt, pieces, size).await;
+            assert!(matches!(closed, Err(Problem::Refused(_))), "{} {spelt}: {closed:?}", world.kind);
+            assert_eq!(world.codes(spelt).await, [1014], "{} {spelt}", world.kind);
+        }
+        assert_eq!(world.list(SENDER, Folder::Out).await, [""; 0], "{}", world.kind);
+        assert_eq!(contents(&world), 0, "{}", world.kind);
+        // Out of order, twice and cut: each byte was written. So was each of none.
+        let pieces: [Piece; 4] = [(5, b"6789"), (0, b"12345"), (3, b"45"), (9, b"tail")];
+        written(&sender, "whole", &pieces, Some(9)).await.unwrap();
+        written(&sender, "empty", &[(0, b"head")], Some(0)).await.unwrap();
+        assert_eq!(world.list(SENDER, Folder::Out).await, ["empty", "whole"], "{}", world.kind);
+        let mut read = sender.read(&Folder::Out, &name("whole")).await.unwrap();
+        assert_eq!(read.read_at(0, 100).await.unwrap(), "123456789", "{}", world.kind);
+    }
+}
+
 #[tokio::test]
 async fn a_full_home_takes_nothing_more() {
     for world in World::all().await {

@@ -377,6 +377,7 @@ fn code(error: &MailboxError) -> crate::files::codes::Code {
                 "too many files lie there that wait for their names",
             ),
             Problem::Busy => Code::FIL1012,
+            Problem::NotWhole => Code::FIL1014,
             _ => Code::FIL1091,
         },
         MailboxError::Failed(_) => Code::FIL1091,

@@ -22,8 +22,6 @@ use crate::objects::Object;
 use crate::refusal::api::ApiRefusal;
 use crate::store::{Row as Columns, StoreError, Transaction, sql, until_it_holds};
 
-/// How much of a staged file goes to the object store at a time.
-const PIECE: usize = 256 * 1024;
 /// Uploads of one user that wait for their names.
 const WAITING: u64 = 64;
 /// What clients put behind a name until all of the file is there: rclone, WinSCP, others.
@@ -406,6 +404,9 @@ impl Writing {
     }
 
     async fn closed(&self) -> Result<(), MailboxError> {
+        if !self.staged.is_whole() {
+            return Err(Failed::Told(Problem::NotWhole).into());
+        }
         let mailboxes = self.home.mailboxes();
         let entered = mailboxes.enter(super::Shown::Key(self.home.key)).await?;
         let object = self.stored().await?;
@@ -442,12 +443,7 @@ impl Writing {
         self.staged.sync().await.map_err(Failed::from)?;
         let mut writing = mailboxes.0.parts.objects.begin(self.limit)?;
         shelf::announce(&mut mailboxes.database().session().await?, writing.name(), mailboxes.now()).await?;
-        let mut offset = 0;
-        while offset < self.staged.size() {
-            let piece = self.staged.read_at(offset, PIECE).await.map_err(Failed::from)?;
-            offset += piece.len() as u64;
-            writing.write(&piece).await?;
-        }
+        self.staged.hand_on(&mut writing).await?;
         Ok(writing.finish().await?)
     }
 
