@@ -123,7 +123,7 @@ enum Command {
         decide: Decide,
     },
     /// Say that two users of one name are two persons, so that the one may approve what the other asked for; decided by an operator who is
-    /// neither, for good: also of what waits, and of their other users
+    /// neither, for good: also of what waits, and of their other users. Both are told by mail, and who answers for their authority or company
     Distinct {
         /// The one user's id
         id: Uuid,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::reader::Reader;
+use super::reader::{Reader, as_text};
 use crate::signature::credentials::Credentials;
 
 /// Who logs on by a link that is printed at the terminal.
@@ -31,6 +31,8 @@ pub struct Console {
     pub credentials: Option<Credentials>,
     /// The folder of the common design system's files (npm `dkfds`, `dist`); none: the style sheet of our own.
     pub assets: Option<PathBuf>,
+    /// Where the gateway's operators are reached, as each page says; none: it says nothing.
+    pub contact: Option<String>,
     /// After how long without a request a session ends.
     pub idle_timeout: Duration,
     /// How long a session may last.
@@ -65,6 +67,11 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
     let public_url = if section.has_any(&["public_url"]) { section.https("public_url").map(Some) } else { Some(None) };
     let credentials = if section.has_any(&["certificate", "pkcs12"]) { section.credentials().map(Some) } else { Some(None) };
     let assets = section.optional_directory("assets");
+    let contact = section.setting("contact", Some(None), |value| {
+        let unfit =
+            |unfit: crate::text::Unfit| format!("{}; write one line, for instance \"drift@example.dk\"", unfit.told().en());
+        crate::text::line(&as_text(value)?).map(Some).map_err(unfit)
+    });
     let idle_timeout = section.duration("idle_timeout", minutes(30), minutes(1)..=minutes(12 * 60));
     let lifetime = section.duration("lifetime", minutes(8 * 60), minutes(5)..=minutes(24 * 60));
     let saml = section.optional_section("saml", super::saml::read);
@@ -76,7 +83,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
         Some(default),
         &[("off", OneTimeLinks::Off), ("operators", OneTimeLinks::Operators), ("everybody", OneTimeLinks::Everybody)],
     );
-    let (address, one_time_links, saml) = (address?, one_time_links?, saml?);
+    let (address, one_time_links, saml, contact) = (address?, one_time_links?, saml?, contact?);
     let public_url = public_url?;
     // Behind a proxy every browser comes from loopback.
     if elsewhere && one_time_links != OneTimeLinks::Off {
@@ -111,6 +118,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
         public_url,
         credentials: credentials?,
         assets: assets?,
+        contact,
         idle_timeout: idle_timeout?,
         lifetime: lifetime?,
         one_time_links,

@@ -31,6 +31,7 @@ impl<S: ServiceSection> Config<S> {
         keep.setting("console.address", &mut self.console.address, &running.console.address);
         keep.setting("console.public_url", &mut self.console.public_url, &running.console.public_url);
         keep.setting("console.assets", &mut self.console.assets, &running.console.assets);
+        keep.setting("console.contact", &mut self.console.contact, &running.console.contact);
         keep.setting("console.idle_timeout", &mut self.console.idle_timeout, &running.console.idle_timeout);
         keep.setting("console.lifetime", &mut self.console.lifetime, &running.console.lifetime);
         keep.setting("console.one_time_links", &mut self.console.one_time_links, &running.console.one_time_links);

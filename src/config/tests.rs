@@ -101,6 +101,7 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
             "api.address",
             "console.address",
             "console.assets",
+            "console.contact",
             "listen.ocsp_response",
             "revocation.cache",
             "service.terminaladgang-6.privilege_role",
@@ -113,8 +114,18 @@ fn the_example_names_every_setting_and_every_default_it_states_is_the_one_in_the
             "tokens.issuer",
         ]
     );
-    let examples =
-        ["address", "ocsp_response", "cache", "privilege_role", "issuer", "pkcs12", "password_file", "public_url", "assets"];
+    let examples = [
+        "address",
+        "ocsp_response",
+        "cache",
+        "privilege_role",
+        "issuer",
+        "pkcs12",
+        "password_file",
+        "public_url",
+        "assets",
+        "contact",
+    ];
     for setting in examples.into_iter().chain(["direct_url", "client_certificate", "client_key", "tls_roots"]) {
         assert!(text.contains(&format!("\n#example: {setting} = ")), "{setting}");
     }

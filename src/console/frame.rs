@@ -57,6 +57,8 @@ pub struct Frame {
     /// Whether the common design system's files are there.
     pub designed: bool,
     pub environment: String,
+    /// Where the gateway's operators are reached.
+    pub contact: Option<String>,
     /// Whoever is logged on.
     pub who: Option<Who>,
     pub menu: Vec<Link>,
@@ -95,6 +97,7 @@ impl Frame {
             title: title.to_owned(),
             designed: console.assets.is_there(),
             environment: console.environment.clone(),
+            contact: console.contact.clone(),
             who,
             menu: menu.collect(),
             token: visit.map(Visit::form_token).unwrap_or_default(),

@@ -71,6 +71,8 @@ pub struct Settings {
     pub known: Arc<dyn Known>,
     /// The environment whose agreements hold here.
     pub environment: String,
+    /// Where the gateway's operators are reached, as each page says.
+    pub contact: Option<String>,
     /// Where browsers find the console.
     pub origin: Origin,
     /// How long sessions last.

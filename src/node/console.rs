@@ -34,6 +34,7 @@ pub(super) struct Settings {
     public_url: Option<Uri>,
     assets: Option<PathBuf>,
     environment: String,
+    contact: Option<String>,
     sessions: Limits,
     one_time_links: OneTimeLinks,
 }
@@ -51,6 +52,7 @@ impl Settings {
             public_url: of.public_url.clone(),
             assets: of.assets.clone(),
             environment: config.environment.clone(),
+            contact: of.contact.clone(),
             sessions: Limits { idle: of.idle_timeout, lifetime: of.lifetime },
             one_time_links: of.one_time_links,
         })
@@ -97,6 +99,7 @@ pub(super) async fn open(
         sealer: parts.sealer,
         known: parts.known,
         environment: settings.environment,
+        contact: settings.contact,
         origin: settings.public_url.as_ref().map_or_else(|| Origin::loopback(bound), Origin::public),
         sessions: settings.sessions,
         one_time_links: settings.one_time_links,

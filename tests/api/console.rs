@@ -102,6 +102,7 @@ impl Konsol {
             sealer: Arc::new(sealer),
             known: Arc::new(Node),
             environment: "exttest".to_owned(),
+            contact: Some("drift@example.dk".to_owned()),
             origin: Origin::loopback(bound),
             sessions: Limits { idle: IDLE, lifetime: LIFETIME },
             one_time_links: links,

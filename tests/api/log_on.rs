@@ -155,6 +155,7 @@ fn configured(metadata: PathBuf, port: u16) -> config::Console {
         public_url: None,
         credentials: None,
         assets: None,
+        contact: None,
         idle_timeout: Duration::from_secs(1800),
         lifetime: Duration::from_secs(28_800),
         one_time_links: OneTimeLinks::Off,

@@ -183,6 +183,7 @@ async fn whoever_has_the_name_of_who_asked_reads_whom_to_ask_by_which_ids_and_ap
     assert!(!own.text().contains("Er I to personer"), "one person is told of nobody else");
     let page = konsol.get(&other, &path).await;
     is_page(&page, 200, "Er I to personer, så bed gatewayens drift om at skrive det ned");
+    assert!(page.text().contains("Gatewayens drift: drift@example.dk"), "where the operators are reached");
     assert!(page.text().contains(&format!("<code>{}</code>", asker.id)) && page.text().contains(&format!("<code>{id}</code>")));
     assert!(!page.text().contains("Godkend aftalen"));
     is_page(&konsol.get(&other, &format!("{path}?lang=en")).await, 200, "If you are two persons, ask the gateway");

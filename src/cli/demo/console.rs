@@ -35,7 +35,9 @@ const SYSTEM: &str = "5a9e0000-0000-4000-8000-0000000000c1";
 pub fn settings(assets: Option<&Path>, port: u16) -> String {
     let assets = assets.and_then(|folder| std::path::absolute(folder).ok()).map(|folder| folder.display().to_string());
     let assets = assets.map(|folder| format!("assets = {}\n", toml::Value::String(folder))).unwrap_or_default();
-    format!("[console]\naddress = \"127.0.0.1:{port}\"\none_time_links = \"everybody\"\n{assets}")
+    format!(
+        "[console]\naddress = \"127.0.0.1:{port}\"\none_time_links = \"everybody\"\ncontact = \"drift@hjemmel.example\"\n{assets}"
+    )
 }
 
 /// Where the console is, and who gets in how.
