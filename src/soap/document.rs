@@ -238,7 +238,9 @@ impl DocumentBuilder {
     pub fn with_room_for(bytes: usize) -> Self {
         Self {
             text: Vec::with_capacity(bytes),
-            nodes: Vec::with_capacity(bytes / 48),
+            // A delivery of vouchers has a node for each nineteen bytes. Room that is not filled is not taken from the system; room that
+            // grows is copied, and there twice for a while.
+            nodes: Vec::with_capacity(bytes / 16),
             attributes: Vec::with_capacity(bytes / 128),
             declarations: Vec::with_capacity(bytes / 256),
             ..Self::default()

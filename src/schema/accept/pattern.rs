@@ -3,6 +3,7 @@
 //! What is not understood makes no pattern: `\p{L}`, `\i`, a class less another, more than [`PLACES`] places. A letter beyond ASCII in a class is
 //! left out of it, so that a pattern made here never takes what the schema's does not.
 
+use std::collections::HashMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -10,6 +11,8 @@ use std::str::Chars;
 const PLACES: usize = 256;
 /// How deep groups may lie in each other.
 const DEEP: usize = 16;
+/// How many entries a table may have; what needs more is asked place by place.
+const ENTRIES: usize = 8_192;
 
 /// A set of places.
 type Places = [u64; PLACES / 64];
@@ -37,6 +40,20 @@ pub(super) struct Pattern {
     first: Places,
     last: Places,
     takes_nothing: bool,
+    table: Option<Table>,
+}
+
+/// The same automaton with a state for each set of places that may be reached at a time: a character costs one look.
+#[derive(Debug, Clone)]
+struct Table {
+    /// Which characters no class tells apart: a kind for each of ASCII, and behind them that of all the others.
+    kinds: Vec<usize>,
+    /// How many kinds there are.
+    width: usize,
+    /// The next state, by state and kind; it begins in the first.
+    next: Vec<usize>,
+    /// Whether the value may end there.
+    ends: Vec<bool>,
 }
 
 /// A part of an automaton: whether it may be empty, where it begins and where it ends.
@@ -57,25 +74,34 @@ impl Pattern {
         let mut pattern = Self::default();
         let whole = pattern.add(&read)?;
         (pattern.first, pattern.last, pattern.takes_nothing) = (whole.first, whole.last, whole.nullable);
+        pattern.table = Table::of(&pattern);
         Some(pattern)
     }
 
     /// Whether the whole value fits.
     pub(super) fn takes(&self, value: &str) -> bool {
-        let mut reachable = self.first;
-        let mut at_end = self.takes_nothing;
-        for character in value.chars() {
-            let (mut next, mut ends) = (Places::default(), false);
-            for place in members(&reachable) {
-                let (Some(class), Some(follow)) = (self.classes.get(place), self.follow.get(place)) else { continue };
-                if class.has(character) {
-                    ends |= has(&self.last, place);
-                    join(&mut next, follow);
-                }
-            }
-            (reachable, at_end) = (next, ends);
+        match &self.table {
+            Some(table) => table.takes(value),
+            None => self.takes_by_places(value),
         }
-        at_end
+    }
+
+    fn takes_by_places(&self, value: &str) -> bool {
+        let begin = (self.first, self.takes_nothing);
+        value.chars().fold(begin, |(reachable, _), character| self.after(&reachable, character)).1
+    }
+
+    /// The places that are reached behind a character, and whether the value may end there.
+    fn after(&self, reachable: &Places, character: char) -> (Places, bool) {
+        let (mut next, mut ends) = (Places::default(), false);
+        for place in members(reachable) {
+            let (Some(class), Some(follow)) = (self.classes.get(place), self.follow.get(place)) else { continue };
+            if class.has(character) {
+                ends |= has(&self.last, place);
+                join(&mut next, follow);
+            }
+        }
+        (next, ends)
     }
 
     fn add(&mut self, expression: &Expression) -> Option<Part> {
@@ -163,6 +189,46 @@ impl Pattern {
                 join(follow, to);
             }
         }
+    }
+}
+
+impl Table {
+    /// `None` where it would have too many states.
+    fn of(pattern: &Pattern) -> Option<Self> {
+        // Each kind by one character of it; of those beyond ASCII one is like the other.
+        let (mut kinds, mut shown, mut known) = (Vec::new(), Vec::new(), HashMap::new());
+        for character in ('\0'..='\x7f').chain(['\u{80}']) {
+            let told: Vec<bool> = pattern.classes.iter().map(|class| class.has(character)).collect();
+            kinds.push(*known.entry(told).or_insert_with(|| {
+                shown.push(character);
+                shown.len() - 1
+            }));
+        }
+        let begin = (pattern.first, pattern.takes_nothing);
+        let (mut states, mut known, mut next) = (vec![begin], HashMap::from([(begin, 0)]), Vec::new());
+        let mut at = 0;
+        while let Some((reachable, _)) = states.get(at).copied() {
+            for character in &shown {
+                let state = pattern.after(&reachable, *character);
+                next.push(*known.entry(state).or_insert_with(|| {
+                    states.push(state);
+                    states.len() - 1
+                }));
+            }
+            if next.len() > ENTRIES {
+                return None;
+            }
+            at += 1;
+        }
+        Some(Self { kinds, width: shown.len(), next, ends: states.into_iter().map(|(_, ends)| ends).collect() })
+    }
+
+    fn takes(&self, value: &str) -> bool {
+        let end = value.chars().try_fold(0_usize, |state, character| {
+            let kind = self.kinds.get((character as usize).min(0x80))?;
+            self.next.get(state * self.width + kind).copied()
+        });
+        end.and_then(|state| self.ends.get(state).copied()).unwrap_or(false)
     }
 }
 
@@ -425,5 +491,60 @@ mod tests {
             assert!(Pattern::new(expression).is_none(), "{expression}");
         }
         assert!(Pattern::new(&"(".repeat(10_000)).is_none());
+    }
+
+    #[test]
+    fn a_table_takes_what_the_places_take_and_an_expression_that_needs_too_large_a_one_has_none() {
+        let values = [
+            "",
+            "a",
+            "b",
+            "ab",
+            "ba",
+            "aab",
+            "abab",
+            "12",
+            "1.2",
+            "12.34",
+            "12.345",
+            "\u{e6}",
+            "a\u{e6}",
+            "a b",
+            " a",
+            "a ",
+            "a\tb",
+            "0",
+            "9",
+            "2026-11-30",
+            "2026-1-30",
+            "urn:a:12",
+            "urn:b:1",
+            "urn:b:12",
+        ];
+        let expressions = [
+            "",
+            "a",
+            "a*",
+            "(a|b)*ab",
+            "[0-9]{1,11}([.][0-9]{1,2})?",
+            r"\S([^\n\r\t]{0,62}\S)?",
+            "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+            ".*",
+            "[^a]+",
+            "urn:a:[0-9]{2}|urn:b:[0-9]{2}",
+            "(a?b?){2}",
+        ];
+        for expression in expressions {
+            let pattern = Pattern::new(expression).unwrap();
+            assert!(pattern.table.is_some(), "{expression}");
+            for value in values {
+                assert_eq!(pattern.takes(value), pattern.takes_by_places(value), "{expression} {value:?}");
+            }
+        }
+        // Which of the last letters was an a is a state for each answer.
+        let many = Pattern::new("(a|b)*a(a|b){14}").unwrap();
+        assert!(many.table.is_none());
+        let of = |first: &str| format!("bab{first}{}", "b".repeat(14));
+        assert!(many.takes(&of("a")) && !many.takes(&of("b")));
     }
 }

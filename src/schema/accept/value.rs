@@ -185,8 +185,11 @@ fn number(value: &str) -> Option<Read> {
     if !are_digits(whole, WHOLE) || !are_digits(fraction, FRACTION) {
         return None;
     }
-    let behind = 10_i128.pow(u32::try_from(FRACTION - fraction.len()).ok()?);
-    let number = whole.parse::<Number>().ok()? * 10_i128.pow(FRACTION as u32) + fraction.parse::<Number>().ok()? * behind;
+    // Of so few digits each part is read as a shorter number, which costs a fraction.
+    const UNIT: u64 = 10_u64.pow(FRACTION as u32);
+    let behind = 10_u64.pow(u32::try_from(FRACTION - fraction.len()).ok()?);
+    let units = Number::from(fraction.parse::<u64>().ok()? * behind);
+    let number = Number::from(whole.parse::<u64>().ok()?) * Number::from(UNIT) + units;
     let number = if value.starts_with('-') { -number } else { number };
     Some(Read { number, digits: whole.trim_start_matches('0').len() + shown, fraction: shown })
 }

@@ -331,12 +331,15 @@ impl<'a> Judge<'a> {
         let mut demands = false;
         for code in &posting.codes {
             demands |= list.demands_party(&code.part);
-            let (part, told) = (sayable(&code.part), sayable(&code.code));
-            let place = Place { voucher: Some(voucher.id), posting: Some(posting.number), part, code: told };
             let (voucher, date, posting) = (voucher.id, voucher.date, posting.number);
-            match list.code(&code.part, &code.code, code.class, date) {
-                Some(true) => {}
-                Some(false) => {
+            let holds = list.code(&code.part, &code.code, code.class, date);
+            if holds == Some(true) {
+                continue;
+            }
+            let (part, told) = (sayable(&code.part), sayable(&code.code));
+            let place = Place { voucher: Some(voucher), posting: Some(posting), part, code: told };
+            match holds {
+                Some(_) => {
                     let rule = || Rule::FB021 { voucher, posting, code: named(code), date };
                     self.find(place, rule, "FB021");
                 }
