@@ -1,6 +1,7 @@
 //! `[service.NAME]` of this kind: what is read, and what is refused with the place and a remedy.
 
 use std::fs;
+use std::time::Duration;
 
 use hjemmel::clock::Clock;
 use hjemmel::config::Draft;
@@ -49,6 +50,18 @@ fn rules_are_read_by_rule_and_authority() {
         seen = true;
     });
     assert_eq!((told.as_str(), seen), ("", true));
+}
+
+#[test]
+fn receipts_are_kept_for_forty_days_and_accepted_vouchers_for_four_hundred_where_nothing_else_is_agreed() {
+    let agreed = "[service.finansbilag.deliveries]\ndays = 90\naccepted_days = 30\n";
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    // A voucher is known for as long as its receipt at the least.
+    for (more, expected) in [("", (days(40), days(400))), (agreed, (days(90), days(90)))] {
+        let mut seen = None;
+        read(&section(more), |settings| seen = Some((settings.offered.deliveries.keep, settings.offered.deliveries.keep_items)));
+        assert_eq!(seen, Some(expected), "{more}");
+    }
 }
 
 #[test]
