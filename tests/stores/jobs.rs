@@ -144,6 +144,25 @@ async fn whoever_dies_gives_the_job_back_and_whoever_is_slow_may_keep_it() {
 }
 
 #[tokio::test]
+async fn what_is_about_to_be_finished_writes_its_lease_anew_only_where_much_of_it_is_used() {
+    for world in World::all().await {
+        let jobs = world.jobs(LONG);
+        let id = add(&jobs, &world.store, &["1"], None).await[0];
+        let ends = async || -> i64 {
+            let due = world.store.first(sql("SELECT due_us FROM job WHERE id = $1").bind(id)).await.unwrap();
+            due.unwrap().get("due_us").unwrap()
+        };
+        let taken = jobs.take(1).await.unwrap();
+        let begun = ends().await;
+        jobs.keep_for_the_end(&taken[0]).await.unwrap();
+        assert_eq!(ends().await, begun, "{}: most of it is left", world.kind);
+        // Of a lease of no length all is used.
+        world.jobs(Rules { lease: Duration::ZERO, ..LONG }).keep_for_the_end(&taken[0]).await.unwrap();
+        assert_ne!(ends().await, begun, "{}", world.kind);
+    }
+}
+
+#[tokio::test]
 async fn whoever_stops_gives_back_what_it_has_said_nothing_of_and_that_was_no_attempt() {
     for world in World::all().await {
         let (stops, other) = (world.jobs(LONG), world.jobs(LONG));
