@@ -99,6 +99,12 @@ fn told(error: MailboxError) -> ApiRefusal {
     }
 }
 
+/// The bytes of a file, as the contract describes them: a client made from it sends and takes them as they are. A list of numbers, as
+/// which a `Vec<u8>` would be described, no client could send with its digest beside it.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct FileContent(pub Vec<u8>);
+
 /// A partner agreement as its users see it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MailboxView {
@@ -415,8 +421,8 @@ fn decoded(text: &str) -> Option<String> {
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The file."),
         ("Range" = Option<String>, Header, description = "One range of bytes, to go on where a fetch broke off.", max_length = 64, pattern = "^bytes=[0-9]{1,18}-[0-9]{0,18}$"),
         ("If-Range" = Option<String>, Header, description = "The ETag that the range is of.", max_length = 66, pattern = "^\"[0-9a-f]{64}\"$")),
-    responses((status = 200, description = "All of it.", body = Vec<u8>, content_type = "application/octet-stream", headers(("ETag" = String, description = "What If-Range takes."))),
-        (status = 206, description = "The range.", body = Vec<u8>, content_type = "application/octet-stream"), FileProblems))]
+    responses((status = 200, description = "All of it.", body = inline(FileContent), content_type = "application/octet-stream", headers(("ETag" = String, description = "What If-Range takes."))),
+        (status = 206, description = "The range.", body = inline(FileContent), content_type = "application/octet-stream"), FileProblems))]
 pub async fn content(
     Mailbox(mailboxes, entered): Mailbox,
     Place(number, id): Place,
@@ -609,7 +615,7 @@ fn announced(number: Number, id: Uuid, query: DeliveryQuery, headers: &HeaderMap
 /// together; sent again meanwhile it is 503. What breaks off is gone on with from where `getUpload` says it stands. Pieces are deleted where no
 /// next one comes for a day, or by `takeBackUpload`.
 #[utoipa::path(put, operation_id = "deliverFile", path = "/api/v1/mailboxes/{number}/outbox/{id}", tag = "mailboxes",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file, or a piece of it."),
+    request_body(content = inline(FileContent), content_type = "application/octet-stream", description = "The file, or a piece of it."),
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id."), DeliveryQuery,
         ("File-Name" = String, Header, description = "The file's name, percent-encoded UTF-8.", max_length = 765, pattern = "^[A-Za-z0-9._~%-]{1,765}$"),
         ("Content-Range" = Option<String>, Header, description = "Which bytes of the file the body is, and the file's size; left out: all of it.", max_length = 64, pattern = "^bytes [0-9]{1,18}-[0-9]{1,18}/[0-9]{1,18}$")),

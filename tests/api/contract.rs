@@ -323,3 +323,28 @@ async fn no_operation_repeats_a_name_or_a_value_that_it_does_not_take_and_each_s
     println!("{asked} bodies, of which {refused} were refused for a field");
     assert!(asked > 100 && refused * 2 > asked, "{refused} of {asked}");
 }
+
+/// Of a list of numbers a generated client sends the numbers as JSON, and no such client could deliver a file.
+#[tokio::test]
+async fn what_is_not_json_is_a_text_or_bytes_in_the_contract() {
+    let house = House::build().await;
+    let contract = value(&house.get(&house.operator, "/openapi.json").await);
+    let (mut texts, mut bytes) = (0, 0);
+    for (path, item) in contract["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let answers = operation["responses"].as_object().into_iter().flat_map(|answers| answers.values());
+            let contents = answers.chain([&operation["requestBody"]]).filter_map(|body| body["content"].as_object());
+            for (kind, media) in contents.flatten().filter(|(kind, _)| !kind.ends_with("json")) {
+                let schema = &media["schema"];
+                assert_eq!(schema["type"], "string", "{method} {path} {kind}: {schema}");
+                if kind == "application/octet-stream" {
+                    assert_eq!(schema["format"], "binary", "{method} {path}: {schema}");
+                    bytes += 1;
+                } else {
+                    texts += 1;
+                }
+            }
+        }
+    }
+    assert!(bytes >= 3 && texts > 0, "{bytes} of bytes, {texts} texts");
+}
