@@ -30,8 +30,8 @@ cp target/deb/completions/hjemmel.bash target/deb/bash/hjemmel # its name in the
 if [ -n "${HJEMMEL_PROGRAM:-}" ]; then
   cp "$HJEMMEL_PROGRAM" target/deb/release/hjemmel
 else
-  RUSTFLAGS="-C link-arg=-Wl,--build-id=sha1" cargo build --locked --release --bin hjemmel
-  cp "$target/release/hjemmel" target/deb/release/hjemmel
+  RUSTFLAGS="-C link-arg=-Wl,--build-id=sha1" cargo build --locked --profile dist --bin hjemmel
+  cp "$target/dist/hjemmel" target/deb/release/hjemmel
 fi
 
 # Debian's changelog speaks of the package; the project's own is installed beside it.

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs the release binary as it is meant to run: without symbols, which go into a file beside it. A backtrace and a profiler
-# find them there (`.gnu_debuglink`), or under /usr/lib/debug; the program runs without them.
+# Installs the binary as it is meant to run: without symbols, which go into a file beside it. A backtrace and a profiler find them
+# there (`.gnu_debuglink`), or under /usr/lib/debug; the program runs without them.
 #
-#     deploy/strip.sh target/release/hjemmel /usr/local/bin/hjemmel     # and /usr/local/bin/hjemmel.debug
+#     cargo build --locked --profile dist --bin hjemmel
+#     deploy/strip.sh target/dist/hjemmel /usr/local/bin/hjemmel     # and /usr/local/bin/hjemmel.debug
 set -eu
 from=$1 to=$2
 objcopy --only-keep-debug "$from" "$to.debug"

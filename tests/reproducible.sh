@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the release binary twice, from two fresh clones in folders of other names, with other target folders, and compares.
+# Builds the binary that is installed twice, from two fresh clones in folders of other names, with other target folders, and compares.
 # What differs between two machines that build the same commit is the path they build in and the hour; neither may show.
 #
 #   tests/reproducible.sh [COMMIT]      HEAD where none is named; two cold builds, some 15 minutes and 2 GB on two cores
@@ -25,9 +25,9 @@ build() {
     # Later mappings win; the target folder may lie in the clone.
     RUSTFLAGS="${map[*]/#/--remap-path-prefix=}" CFLAGS="${map[*]/#/-ffile-prefix-map=}" CXXFLAGS="${map[*]/#/-ffile-prefix-map=}" \
       SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) LC_ALL=C TZ=UTC CARGO_INCREMENTAL=0 \
-      cargo build --locked --release --bin hjemmel --target-dir "$2" --quiet
+      cargo build --locked --profile dist --bin hjemmel --target-dir "$2" --quiet
   ) >&2
-  cp "$2/release/hjemmel" "$work/${1##*/}.binary"
+  cp "$2/dist/hjemmel" "$work/${1##*/}.binary"
   rm -rf "$2"
   sha256sum <"$work/${1##*/}.binary" | cut -d' ' -f1
 }

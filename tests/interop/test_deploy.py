@@ -245,7 +245,7 @@ class Image(unittest.TestCase):
                 (root / "bin" / tool).symlink_to("busybox")
             shutil.copy(program, root / "program")
             for name, does in {"apt-get": "exit 0",
-                               "cargo": "find . -type f | sort >/tmp/context; cp /tmp/context /build/policies/context; mkdir -p target/release; cp /program target/release/hjemmel",
+                               "cargo": "find . -type f | sort >/tmp/context; cp /tmp/context /build/policies/context; mkdir -p target/dist; cp /program target/dist/hjemmel",
                                "objcopy": 'for last; do :; done; cp /program "$last"'}.items():
                 (root / "bin" / name).write_text(f"#!/bin/sh\n{does}\n")
                 (root / "bin" / name).chmod(0o755)
