@@ -7,6 +7,7 @@ use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hjemmel::config::EdgeLimits;
 use hjemmel::signature::credentials::Credentials;
 use hjemmel::stub::pki::Role;
 use http::{Method, Request, StatusCode, header};
@@ -248,6 +249,21 @@ impl Caller {
             });
         }
         gather(tasks).await.sorted(started)
+    }
+
+    /// How many calls a second a gateway serves at most that has so many processors, over so many connections or fewer.
+    pub async fn capacity(&self, connections: usize, processors: usize, message: &Bytes) -> f64 {
+        // A connection has one call under way. Half as many as are always taken keep the processors busy, and none of them is refused:
+        // a refusal is quick, and would count as a call that found no room.
+        let connections = connections.min(EdgeLimits::default().calls_per_processor / 2 * processors);
+        self.closed_loop(connections, Messages::Same(message.clone(), 200)).await;
+        let full = self.closed_loop(connections, Messages::Same(message.clone(), 1500)).await;
+        let (refused, failed) = (full.refused.len(), full.failed);
+        assert!(
+            refused == 0 && failed == 0,
+            "the capacity is not known: over {connections} connections {refused} calls were refused and {failed} failed"
+        );
+        full.served.len() as f64 / full.seconds
     }
 
     /// Sends the message `rate` times a second for so long, whatever becomes of it, over connections that are open

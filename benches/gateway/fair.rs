@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::driver::{Binding, Caller, Messages, Went, quantile};
+use super::driver::{Binding, Caller, Went, quantile};
 use super::held::Held;
 use super::rows::CONNECTIONS;
 use super::stage::Stage;
@@ -21,6 +21,8 @@ const CALLERS: usize = 98;
 const BUSY: f64 = 50.0;
 /// How much of what the gateway can serve the others ask for together: with the busy one it is more than can be served.
 const OTHERS: f64 = 0.7;
+/// Of how many of the others' calls a p95 is made at the least.
+const LEAST: f64 = 1000.0;
 /// How long the index takes: none at all, as long as a quick one takes, and none but for one call in so many, which waits long: whoever
 /// made it has a call under way all the while, and its others are not to be late for that.
 const INDEX: [Pace; 3] = [
@@ -39,6 +41,14 @@ impl Pace {
     /// For each caller: one that waits long keeps its connection.
     fn connections(self) -> usize {
         if self.late.is_some() { 4 } else { 2 }
+    }
+
+    /// For how long the others are to ask, each so many calls a second, so that enough of their calls did not wait long.
+    fn seconds(self, each: f64) -> f64 {
+        let counted = self.late.map_or(1.0, |(of, _)| 1.0 - 1.0 / of as f64);
+        let calls = (LEAST / counted / (CALLERS - 1) as f64).ceil();
+        // The last call falls within it, whatever the quotient is rounded to.
+        (calls + 0.5) / each
     }
 
     /// How long the calls took that did not wait long.
@@ -69,14 +79,14 @@ pub async fn fair(stage: &Stage, seconds: f64) -> Vec<Row> {
     let caller = |own: &Credentials| Caller::with(stage.keys.roots(), own, address, SERVICE_PATH, Binding::AuthorityContext);
     let callers: Vec<Caller> = callers.iter().map(caller).collect();
     let question = &stage.question;
-    callers[0].closed_loop(CONNECTIONS, Messages::Same(question.clone(), 200)).await;
-    let full = callers[0].closed_loop(CONNECTIONS, Messages::Same(question.clone(), 1500)).await;
-    let capacity = full.served.len() as f64 / full.seconds;
+    // However it is held, it has one processor, or counts a part of one as one.
+    let capacity = callers[0].capacity(CONNECTIONS, 1, question).await;
     let each = capacity * OTHERS / (CALLERS - 1) as f64;
     let mut rows = Vec::new();
     for index in INDEX {
+        let seconds = seconds.max(index.seconds(each));
         eprintln!(
-            "fair: {capacity:.0} calls a second are served at most; each of {} asks for {each:.2}, one for {:.0}",
+            "fair: {capacity:.0} calls a second are served at most; each of {} asks for {each:.2}, one for {:.0}, for {seconds:.0} s",
             CALLERS - 1,
             each * BUSY
         );
@@ -122,7 +132,8 @@ async fn others(callers: &[Caller], question: &bytes::Bytes, each: f64, seconds:
 }
 
 fn row(index: Pace, capacity: f64, held: &Held, alone: &Went, beside: &Went, busy: &Went) -> Row {
-    let [quiet, late] = [alone, beside].map(|went| quantile(index.of(went), 0.95));
+    let counted = [alone, beside].map(|went| index.of(went));
+    let [quiet, late] = counted.map(|took| quantile(took, 0.95));
     let told = |went: &Went| format!("{} served, {} refused, {} failed", went.served.len(), went.refused.len(), went.failed);
     Row {
         what: format!(
@@ -134,10 +145,12 @@ fn row(index: Pace, capacity: f64, held: &Held, alone: &Went, beside: &Went, bus
         unit: "×",
         goal: Some(1.5),
         detail: format!(
-            "{:.1} ms against {:.1} ms; the gateway {}; capacity {capacity:.0} calls a second, of which the others ask for {:.0} %; beside it {}, without it {}; \
+            "{:.1} ms of {} calls against {:.1} ms of {}; the gateway {}; capacity {capacity:.0} calls a second, of which the others ask for {:.0} %; beside it {}, without it {}; \
              the busy one {}",
             late * 1e3,
+            counted[1].len(),
             quiet * 1e3,
+            counted[0].len(),
             held.told(),
             OTHERS * 100.0,
             told(beside),

@@ -20,9 +20,7 @@ pub async fn overload(stage: &Stage, seconds: f64) -> Vec<Row> {
     stage.backend.answer.set(stage.prepared(0, 0));
     let caller = stage.caller(&gateway, Binding::AuthorityContext);
     let question = &stage.question;
-    caller.closed_loop(CONNECTIONS, Messages::Same(question.clone(), 200)).await;
-    let full = caller.closed_loop(CONNECTIONS, Messages::Same(question.clone(), 1500)).await;
-    let capacity = full.served.len() as f64 / full.seconds;
+    let capacity = caller.capacity(CONNECTIONS, std::thread::available_parallelism().map_or(1, usize::from), question).await;
     let mut rows = Vec::new();
     for index in INDEX {
         eprintln!("overload: {capacity:.0} calls a second are served at most; the index takes {index:?}");
