@@ -16,6 +16,8 @@ mod command;
 #[path = "../support/decides.rs"]
 mod decides;
 mod deliveries;
+#[path = "../support/dies.rs"]
+mod dies;
 mod finance;
 mod fixed;
 mod gateway;

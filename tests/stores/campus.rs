@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -19,8 +18,7 @@ use hjemmel::persons::campus::queue::{Operation, QueueError, operate, tell_dead}
 use hjemmel::persons::campus::work::{Rules, Worked, Worker};
 use hjemmel::persons::outbox::{self, Fate, Handed};
 use hjemmel::signature::credentials::{Credentials, certificates_from_pem_file};
-use hjemmel::store::settings::Postgres;
-use hjemmel::store::{Access, At, Database, Settings, copies, sql};
+use hjemmel::store::{Access, Database, Settings, copies, sql};
 use hjemmel::stub::campus::{Behaviour, CampusConfig, Etags, PATH, Seen, Stall, start_campus};
 use hjemmel::stub::pki::{DevPki, KeyBits, Role as Key};
 use hjemmel::stub::server::Running;
@@ -31,6 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::dies;
 use crate::not_run::did_not_run;
 use crate::people;
 use crate::tables;
@@ -1021,12 +1020,10 @@ async fn child() {
     let (folder, step) = (PathBuf::from(folder), Step::ALL[step.parse::<usize>().unwrap()]);
     let at_step = move |reached: Step| {
         if reached == step {
-            let own = std::process::id().to_string();
-            Command::new("kill").args(["-9", &own]).status().unwrap();
-            std::thread::sleep(Duration::from_secs(60));
+            dies::die();
         }
     };
-    let database = Database::open(&settings(&folder, (!database.is_empty()).then_some(*database)), Access::Change).await.unwrap();
+    let database = Database::open(&dies::from_words(database, &folder), Access::Change).await.unwrap();
     let pki = folder.join("pki");
     let own = Credentials::from_pem_files(&pki.join("gateway-client.pem"), &pki.join("gateway-client.key.pem")).unwrap();
     let roots = certificates_from_pem_file(&pki.join("root.pem")).unwrap();
@@ -1036,41 +1033,15 @@ async fn child() {
     panic!("it should not have lived through {step:?}");
 }
 
-/// Where the killed process and its successor find the store.
-fn settings(folder: &Path, server: Option<&str>) -> Settings {
-    let Some(server) = server else { return tables::patient(Settings::sqlite(&folder.join("store.sqlite"))) };
-    let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
-    let postgres = Postgres {
-        tls_roots: std::fs::read_to_string(roots).unwrap(),
-        password_file: Some(PathBuf::from(password)),
-        ..Postgres::at(address.parse().unwrap())
-    };
-    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
-}
-
-/// A database, in words for another process.
-fn in_words(settings: &Settings, folder: &Path) -> String {
-    let At::Postgres(postgres) = &settings.at else { return String::new() };
-    let (password, roots) = (postgres.password_file.clone().unwrap(), folder.join("db-roots.pem"));
-    std::fs::write(&roots, &postgres.tls_roots).unwrap();
-    format!("{} {} {}", postgres.address, roots.display(), password.display())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_each_step_of_a_creation_of_a_change_and_of_an_erasure_the_worker_leaves_nothing_undone_and_nothing_twice() {
     for world in World::all().await {
         let folder = world.folder.path();
         PKI.write(&folder.join("pki"), None).unwrap();
-        let told = in_words(&world.settings, folder);
+        let told = dies::in_words(&world.settings, folder);
         let killed = |at: usize, step: Step| {
-            let ended = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "campus::child", "--nocapture"])
-                .env(CHILD, format!("{}|{at}|{}|{told}", folder.display(), world.running.address().port()))
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status()
-                .unwrap();
-            assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{}: {step:?}", world.kind);
+            let told = format!("{}|{at}|{}|{told}", folder.display(), world.running.address().port());
+            dies::run("campus::child", (CHILD, told), (world.kind, step));
         };
         // A first time each is created, a second time changed.
         for title in ["1", "2"] {

@@ -18,6 +18,8 @@ mod decided;
 mod decides;
 mod delegations;
 mod deliveries;
+#[path = "../support/dies.rs"]
+mod dies;
 mod endings;
 mod eyes;
 mod files;

@@ -42,21 +42,37 @@ pub const RULES: Rules = Rules {
 /// A place in a file's way at which a process may die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The content is in the object store; no row names it.
+    /// All of what came by SFTP is staged, and nothing of it is in the object store.
+    Staged,
+    /// The content of a piece is in the object store; no row names it.
+    Piece,
+    /// The content is in the object store, put together where it came in pieces; no row names it.
     Stored,
+    /// An upload lies there under a name that is not final.
+    Waiting,
     /// The delivery is in the audit.
     Admitted,
     /// It is in the outbox, and its judgement waits.
     Taken,
     /// It is judged, and nothing is written.
     Judged,
-    /// The judgement is written and not committed.
+    /// The judgement is written, with the receipt where there is one, and not committed.
     Written,
+    /// The judgement holds: an approved file is in its inbox.
+    Settled,
+    /// That the recipient reads it to its end is written, and the last bytes are not handed over.
+    Fetched,
+    /// The confirmation is written and not committed.
+    Confirmed,
+    /// The file's days are over: that it is deleted is written and not committed.
+    Ending,
+    /// The content's key is deleted, and the content is not.
+    Ended,
 }
 
 impl Step {
-    /// Each, in the order of a file's way.
-    pub const ALL: [Step; 5] = [Step::Stored, Step::Admitted, Step::Taken, Step::Judged, Step::Written];
+    /// Those of each delivery, by whichever door it comes, in their order.
+    pub const DELIVERY: [Step; 6] = [Step::Stored, Step::Admitted, Step::Taken, Step::Judged, Step::Written, Step::Settled];
 }
 
 /// What a test does at a step.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::agreement::{Agreement, Number};
-use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, lock, nothing};
+use super::core::{Entered, MailboxError, Mailboxes, Moved, Passing, Purpose, Step, lock, nothing};
 use super::deliver::is_past;
 use super::rows::{self, File, files_where};
 use crate::audit::{Durable, OpenRecord};
@@ -155,6 +155,7 @@ impl Mailboxes {
             if done == 0 && file.confirmed.is_none() {
                 return Err(ApiRefusal::MailboxFileGone.into());
             }
+            self.reached(Step::Confirmed);
             transaction.commit().await?;
             Ok(file)
         })
@@ -200,6 +201,7 @@ impl Sending {
             let mut session = self.mailboxes.database().session().await?;
             session.execute(fetched.bind(us(now)).bind(self.user).bind(self.file.id)).await?;
             self.file.fetched = Some(now);
+            self.mailboxes.reached(Step::Fetched);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::agreement::{Agreement, Number};
-use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, lock, nothing};
+use super::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, Step, lock, nothing};
 use super::deliver::{self, Announced, Delivery, Through, differs, known};
 use super::joining::{self, Claim};
 use super::room;
@@ -365,6 +365,7 @@ impl Receiving {
             return Err(differs());
         }
         let object = writing.finish().await?;
+        mailboxes.reached(Step::Piece);
         let content = Some(object.name.uuid());
         if piece.end < delivery.size {
             let kept = until_it_holds(async || mailboxes.piece_kept(&entered, &delivery, &piece, &object).await).await;

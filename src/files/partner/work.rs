@@ -280,7 +280,9 @@ impl Mailboxes {
             receipts::write(&mut transaction, file.sender, Some(id), &file.name, &codes, now).await?;
         }
         self.reached(Step::Written);
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        self.reached(Step::Settled);
+        Ok(())
     }
 
     /// Sweeps for ever, shows how files fare, and tells of streams that are silent.
@@ -421,7 +423,9 @@ impl Mailboxes {
             Some(content) => shelf::release(&mut transaction, content, now).await?.then_some(content),
             None => None,
         };
+        self.reached(Step::Ending);
         transaction.commit().await?;
+        self.reached(Step::Ended);
         Ok(released)
     }
 

@@ -1,7 +1,7 @@
 //! Deliveries of vouchers as files, and the ledgers' answers: through the mailboxes, on both stores.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -41,8 +41,7 @@ use hjemmel::services::passthrough::deliveries::by_file::ByFile;
 use hjemmel::services::passthrough::deliveries::{self, Kept};
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
-use hjemmel::store::settings::Postgres;
-use hjemmel::store::{Access, At, Database, Settings, sql};
+use hjemmel::store::{Access, Database, Dialect, Settings, sql};
 use hjemmel::stub::finance::ledger::Ledger;
 use hjemmel::stub::finance::sample::{Parties, Sample};
 use hjemmel::stub::pki::Role;
@@ -53,6 +52,7 @@ use uuid::Uuid;
 use super::contract::schema;
 use super::gateway::{Finance, receipt, texts};
 use super::rules::list;
+use crate::dies;
 use crate::mailboxes::{
     OTHER, RECIPIENT, RULES, SENDER, SYSTEM, World, files_in, get, home, id, key, list as listed, order, parts_in, populate, put,
     settle, trigger_to,
@@ -783,28 +783,6 @@ async fn a_claim_is_given_back_only_before_its_file_is_delivered_and_no_file_is_
 
 const CHILD: &str = "HJEMMEL_TEST_MASSE_CHILD";
 
-fn settings(folder: &Path, server: &str) -> Settings {
-    if server.is_empty() {
-        return tables::patient(Settings::sqlite(&folder.join("store.sqlite")));
-    }
-    let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
-    let postgres = Postgres {
-        tls_roots: std::fs::read_to_string(roots).unwrap(),
-        password_file: Some(PathBuf::from(password)),
-        ..Postgres::at(address.parse().unwrap())
-    };
-    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
-}
-
-/// An empty database, in words for another process.
-fn server(cluster: &crate::postgres::Cluster) -> String {
-    let At::Postgres(postgres) = cluster.settings(&cluster.database().name).at else { panic!("a server") };
-    let password = postgres.password_file.unwrap();
-    let roots = password.with_file_name("roots-of-files.pem");
-    std::fs::write(&roots, postgres.tls_roots).unwrap();
-    format!("{} {} {}", postgres.address, roots.display(), password.display())
-}
-
 /// The core over a folder, with the rules of the service.
 async fn over(
     folder: &Path,
@@ -827,11 +805,10 @@ async fn child() {
     let (folder, step) = (PathBuf::from(folder), Step::ALL[step.parse::<usize>().unwrap()]);
     let at_step = move |reached: Step| {
         if reached == step {
-            Command::new("kill").args(["-9", &std::process::id().to_string()]).status().unwrap();
-            std::thread::sleep(Duration::from_secs(60));
+            dies::die();
         }
     };
-    let (files, database) = over(&folder, &settings(&folder, server), Some(Arc::new(at_step))).await;
+    let (files, database) = over(&folder, &dies::from_words(server, &folder), Some(Arc::new(at_step))).await;
     let (content, sender) = (sample(31, 3).delivery(), home(&files, SENDER).await);
     put(&sender, "a.xml", content.as_bytes()).await.unwrap();
     put(&sender, "a.xml.trigger", routed("a.xml", content.len(), SENDER, VOUCHERS, 1).as_bytes()).await.unwrap();
@@ -839,12 +816,12 @@ async fn child() {
     panic!("it should not have lived through {step:?}");
 }
 
-async fn killed_at_each_step(server: impl Fn() -> String) {
+async fn killed_at_each_step(dialect: Dialect) {
     let steps = Step::ALL.into_iter().enumerate();
     for (at, step) in steps.filter(|(_, step)| !matches!(step, Step::Stored | Step::Uploaded)) {
         let temporary = tempfile::tempdir().unwrap();
-        let (folder, server) = (temporary.path(), server());
-        let settings = settings(folder, &server);
+        let folder = temporary.path();
+        let Some(settings) = dies::store(dialect, folder).await else { return };
         let (_, database) = over(folder, &settings, None).await;
         populate(&database, "2026-11-29T10:00:00Z".parse().unwrap()).await;
         let mut transaction = database.begin().await.unwrap();
@@ -853,14 +830,8 @@ async fn killed_at_each_step(server: impl Fn() -> String) {
         }
         transaction.commit().await.unwrap();
         database.close().await;
-        let ended = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "finance::files::child", "--nocapture"])
-            .env(CHILD, format!("{}|{at}|{server}", folder.display()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{step:?}");
+        let told = format!("{}|{at}|{}", folder.display(), dies::in_words(&settings, folder));
+        dies::run("finance::files::child", (CHILD, told), step);
         let (files, database) = over(folder, &settings, None).await;
         let (sender, ledger) = (home(&files, SENDER).await, home(&files, RECIPIENT).await);
         let until = Instant::now() + Duration::from_secs(60);
@@ -898,13 +869,12 @@ async fn killed_at_each_step(server: impl Fn() -> String) {
 
 #[tokio::test]
 async fn a_file_of_vouchers_is_neither_lost_nor_doubled_whenever_the_process_is_killed_on_sqlite() {
-    killed_at_each_step(String::new).await;
+    killed_at_each_step(Dialect::Sqlite).await;
 }
 
 #[tokio::test]
 async fn a_file_of_vouchers_is_neither_lost_nor_doubled_whenever_the_process_is_killed_on_postgresql() {
-    let Some(cluster) = crate::postgres::Cluster::shared() else { return };
-    killed_at_each_step(|| server(cluster)).await;
+    killed_at_each_step(Dialect::Postgres).await;
 }
 
 const WEIGHED: &str = "HJEMMEL_TEST_MASSE_WEIGHED";

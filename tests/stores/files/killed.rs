@@ -2,46 +2,23 @@
 //! nobody sees half of it.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hjemmel::files::core::Step;
 use hjemmel::files::home::Folder;
-use hjemmel::store::settings::Postgres;
-use hjemmel::store::{Access, At, Database, Settings};
+use hjemmel::store::{Access, Database, Dialect};
 use jiff::Timestamp;
 
 use super::world::*;
+use crate::dies;
 use crate::settle::leases_end;
-use crate::tables;
 
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
 const CONTENT: &[u8] = b"<bilag/>";
 
 pub(super) fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().unwrap()
-}
-
-/// Where the killed process and its successor find the store.
-pub(super) fn settings(folder: &std::path::Path, server: Option<&str>) -> Settings {
-    let Some(server) = server else { return tables::patient(Settings::sqlite(&folder.join("store.sqlite"))) };
-    let [address, roots, password]: [&str; 3] = server.split(' ').collect::<Vec<_>>().try_into().unwrap();
-    let postgres = Postgres {
-        tls_roots: std::fs::read_to_string(roots).unwrap(),
-        password_file: Some(PathBuf::from(password)),
-        ..Postgres::at(address.parse().unwrap())
-    };
-    tables::patient(Settings::usual(At::Postgres(Box::new(postgres))))
-}
-
-/// An empty database, in words for another process.
-pub(super) fn server(cluster: &crate::postgres::Cluster) -> String {
-    let At::Postgres(postgres) = cluster.settings(&cluster.database().name).at else { panic!("a server") };
-    let password = postgres.password_file.unwrap();
-    let roots = password.with_file_name("roots.pem");
-    std::fs::write(&roots, postgres.tls_roots).unwrap();
-    format!("{} {} {}", postgres.address, roots.display(), password.display())
 }
 
 /// Not a test of its own: the process that is killed. It puts, triggers and delivers, and kills itself at its step.
@@ -53,13 +30,10 @@ async fn child() {
     let (folder, step) = (PathBuf::from(folder), Step::ALL[step.parse::<usize>().unwrap()]);
     let at_step = move |reached: Step| {
         if reached == step {
-            let own = std::process::id().to_string();
-            Command::new("kill").args(["-9", &own]).status().unwrap();
-            std::thread::sleep(Duration::from_secs(60));
+            dies::die();
         }
     };
-    let settings = settings(&folder, (!database.is_empty()).then_some(*database));
-    let database = Database::open(&settings, Access::Make).await.unwrap();
+    let database = Database::open(&dies::from_words(database, &folder), Access::Change).await.unwrap();
     let parts = parts_in(&folder, database.clone(), Arc::new(Mutex::new(now())));
     let files = files_in(&folder, parts, RULES, Some(Arc::new(at_step)));
     let sender = home(&files, SENDER).await;
@@ -69,24 +43,18 @@ async fn child() {
     panic!("it should not have lived through {step:?}");
 }
 
-async fn killed_at_each_step(database: impl Fn() -> Option<String>) {
+async fn killed_at_each_step(dialect: Dialect) {
     for (at, step) in Step::ALL.into_iter().enumerate() {
         let temporary = tempfile::tempdir().unwrap();
-        let (folder, url) = (temporary.path(), database());
-        let settings = settings(folder, url.as_deref());
-        let store = Database::open(&settings, Access::Make).await.unwrap();
+        let folder = temporary.path();
+        let Some(settings) = dies::store(dialect, folder).await else { return };
+        let store = Database::open(&settings, Access::Change).await.unwrap();
         populate(&store, now()).await;
         // The keys are made before the process that is killed needs them.
         drop(parts_in(folder, store.clone(), Arc::new(Mutex::new(now()))));
         store.close().await;
-        let ended = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "files::killed::child", "--nocapture"])
-            .env(CHILD, format!("{}|{at}|{}", folder.display(), url.unwrap_or_default()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{step:?}");
+        let told = format!("{}|{at}|{}", folder.display(), dies::in_words(&settings, folder));
+        dies::run("files::killed::child", (CHILD, told), step);
 
         let store = Database::open(&settings, Access::Change).await.unwrap();
         let files = files_in(folder, parts_in(folder, store.clone(), Arc::new(Mutex::new(now()))), RULES, None);
@@ -122,11 +90,10 @@ async fn killed_at_each_step(database: impl Fn() -> Option<String>) {
 
 #[tokio::test]
 async fn nothing_is_lost_twice_or_half_seen_whenever_the_process_is_killed_on_sqlite() {
-    killed_at_each_step(|| None).await;
+    killed_at_each_step(Dialect::Sqlite).await;
 }
 
 #[tokio::test]
 async fn nothing_is_lost_twice_or_half_seen_whenever_the_process_is_killed_on_postgresql() {
-    let Some(cluster) = crate::postgres::Cluster::shared() else { return };
-    killed_at_each_step(|| Some(server(cluster))).await;
+    killed_at_each_step(Dialect::Postgres).await;
 }

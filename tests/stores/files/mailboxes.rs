@@ -596,7 +596,7 @@ async fn a_user_that_is_blocked_expired_deleted_or_unknown_is_refused_in_the_sam
 #[tokio::test]
 async fn a_process_that_dies_at_any_step_loses_nothing_and_hands_nothing_over_twice() {
     for post in Post::all().await {
-        for (at, step) in Step::ALL.into_iter().enumerate() {
+        for (at, step) in Step::DELIVERY.into_iter().enumerate() {
             let armed = Arc::new(AtomicBool::new(true));
             let (own_armed, delivery) = (armed.clone(), delivery(GOOD));
             let dies: Arc<dyn Fn(Step) + Send + Sync> = Arc::new(move |reached| {

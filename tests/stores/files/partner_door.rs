@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hjemmel::files::both::{Both, EitherFile, EitherFolder, EitherHome};
+use hjemmel::files::core::Files;
 use hjemmel::files::home::{File as _, Home as _, Homes as _, Item, Opening, Place, Problem};
 use hjemmel::files::partner::agreement::Standing;
 use hjemmel::files::partner::core::{Mailboxes, Step};
@@ -19,11 +20,15 @@ use jiff::SignedDuration;
 use super::mailboxes::{CENTRAL, GOOD, INSTITUTION, OWN, Post, STRANGER, key, number, terms};
 
 const NEW: Opening = Opening { create: true, new_only: false, truncate: true };
-const OUT: &str = "PA85858/OUT/LOENPOSTER/LOENGRUPPE=4711";
-const IN: &str = "PA00001/IN/LOENPOSTER/LOENGRUPPE=4711";
+pub(super) const OUT: &str = "PA85858/OUT/LOENPOSTER/LOENGRUPPE=4711";
+pub(super) const IN: &str = "PA00001/IN/LOENPOSTER/LOENGRUPPE=4711";
 
 async fn log_on(post: &Post, of: &str) -> EitherHome {
-    let both = Both::new(post.files.clone(), Some(PartnerHomes::new(post.mailboxes.clone(), post.files.clone())));
+    log_on_to(post.mailboxes.clone(), post.files.clone(), of).await
+}
+
+pub(super) async fn log_on_to(mailboxes: Mailboxes, files: Files, of: &str) -> EitherHome {
+    let both = Both::new(files.clone(), Some(PartnerHomes::new(mailboxes, files)));
     let account = both.account(&format!("BRUGER_{of}")).await.unwrap().unwrap();
     assert_eq!(account.keys, [key(of)]);
     both.enter(account.id, key(of), Ipv4Addr::LOCALHOST.into()).await.unwrap()
@@ -41,7 +46,7 @@ async fn open(home: &EitherHome, path: &str) -> Result<EitherFile, Problem> {
     }
 }
 
-async fn put(home: &EitherHome, path: &str, content: &[u8]) -> Result<(), Problem> {
+pub(super) async fn put(home: &EitherHome, path: &str, content: &[u8]) -> Result<(), Problem> {
     let mut file = open(home, path).await?;
     for (at, piece) in content.chunks(7).enumerate() {
         file.write_at(at as u64 * 7, Bytes::copy_from_slice(piece)).await?;
@@ -49,7 +54,7 @@ async fn put(home: &EitherHome, path: &str, content: &[u8]) -> Result<(), Proble
     file.close().await
 }
 
-async fn get(home: &EitherHome, path: &str) -> Result<Vec<u8>, Problem> {
+pub(super) async fn get(home: &EitherHome, path: &str) -> Result<Vec<u8>, Problem> {
     let Place::File(folder, name) = place(home, path) else { return Err(Problem::NoSuchFile) };
     let mut file = home.read(&folder, &name).await?;
     let mut all = Vec::new();
@@ -64,7 +69,7 @@ async fn get(home: &EitherHome, path: &str) -> Result<Vec<u8>, Problem> {
     Ok(all)
 }
 
-async fn names(home: &EitherHome, path: &str) -> Vec<String> {
+pub(super) async fn names(home: &EitherHome, path: &str) -> Vec<String> {
     let folder = match place(home, path) {
         Place::Root => None,
         Place::Folder(folder) => {
@@ -86,12 +91,12 @@ async fn names(home: &EitherHome, path: &str) -> Vec<String> {
     }
 }
 
-async fn remove(home: &EitherHome, path: &str) -> Result<(), Problem> {
+pub(super) async fn remove(home: &EitherHome, path: &str) -> Result<(), Problem> {
     let Place::File(folder, name) = place(home, path) else { return Err(Problem::NoSuchFile) };
     home.remove(&folder, &name).await
 }
 
-async fn rename(home: &EitherHome, from: &str, to: &str) -> Result<(), Problem> {
+pub(super) async fn rename(home: &EitherHome, from: &str, to: &str) -> Result<(), Problem> {
     let (Place::File(old, from), Place::File(new, to)) = (place(home, from), place(home, to)) else {
         return Err(Problem::NoSuchFile);
     };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::killed::{now, server, settings};
+use super::killed::now;
 use super::mailboxes::{
     CENTRAL, GOOD, INSTITUTION, Post, certificate, deliver, delivery, digest, mailboxes, number, parts, populate, read, walk,
 };
+use super::mailboxes_killed::{nothing_is_loose, only_these_lie, the_log_is_whole};
 use super::world::RULES;
+use crate::dies;
 use crate::settle::{leases_end, settle};
 
 const CHILD: &str = "HJEMMEL_TEST_PIECES_CHILD";
@@ -451,15 +453,19 @@ fn same() -> Delivery {
     Delivery { delivery: ID, ..delivery(GOOD) }
 }
 
-/// Where the process is killed: between the pieces first, then at each step of what the last one completes.
-fn places() -> Vec<Option<Step>> {
-    [None].into_iter().chain(Step::ALL.map(Some)).collect()
+/// Where the process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The content of the first piece, or of the second, is in the object store, and no row names it.
+    Piece(usize),
+    /// Between the pieces.
+    Between,
+    /// At a step of what the last one completes.
+    At(Step),
 }
 
-fn die() {
-    let own = std::process::id().to_string();
-    Command::new("kill").args(["-9", &own]).status().unwrap();
-    std::thread::sleep(Duration::from_secs(60));
+fn places() -> Vec<Place> {
+    [Place::Piece(0), Place::Between, Place::Piece(1)].into_iter().chain(Step::DELIVERY.map(Place::At)).collect()
 }
 
 /// Not a test of its own: the process that is killed.
@@ -469,53 +475,58 @@ async fn child() {
     let parts: Vec<&str> = told.split('|').collect();
     let [folder, place, database] = parts.as_slice() else { panic!("{told}") };
     let (folder, place) = (PathBuf::from(folder), places()[place.parse::<usize>().unwrap()]);
+    let pieces = AtomicUsize::new(0);
     let at_step = move |reached: Step| {
-        if Some(reached) == place {
-            die();
+        let here = match reached {
+            Step::Piece => Place::Piece(pieces.fetch_add(1, Ordering::SeqCst)),
+            step => Place::At(step),
+        };
+        if here == place {
+            dies::die();
         }
     };
-    let settings = settings(&folder, (!database.is_empty()).then_some(*database));
-    let database = Database::open(&settings, Access::Make).await.unwrap();
+    let database = Database::open(&dies::from_words(database, &folder), Access::Change).await.unwrap();
     let clock = Arc::new(Mutex::new(now()));
     let mailboxes = mailboxes(&folder, database.clone(), clock, Some(Arc::new(at_step)), "audit");
     let own = mailboxes.enter(Shown::Certificate(certificate(INSTITUTION))).await.unwrap();
     sent(&mailboxes, &own, &same(), 0..FIRST).await.unwrap();
-    if place.is_none() {
-        die();
+    if place == Place::Between {
+        dies::die();
     }
     sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
     settle(&database, JOBS, || mailboxes.work_once()).await;
     panic!("it should not have lived through {place:?}");
 }
 
-async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
+async fn killed_at_each_place(dialect: Dialect) {
     for (at, place) in places().into_iter().enumerate() {
         let temporary = tempfile::tempdir().unwrap();
-        let (folder, url) = (temporary.path(), database());
-        let settings = settings(folder, url.as_deref());
-        let store = Database::open(&settings, Access::Make).await.unwrap();
+        let folder = temporary.path();
+        let Some(settings) = dies::store(dialect, folder).await else { return };
+        let store = Database::open(&settings, Access::Change).await.unwrap();
         populate(&store, now()).await;
         // The keys are made before the process that is killed needs them.
         drop(parts(folder, store.clone(), Arc::new(Mutex::new(now())), "audit"));
         store.close().await;
-        let ended = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "files::pieces::child", "--nocapture"])
-            .env(CHILD, format!("{}|{at}|{}", folder.display(), url.unwrap_or_default()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&ended), Some(9), "{place:?}");
+        let told = format!("{}|{at}|{}", folder.display(), dies::in_words(&settings, folder));
+        dies::run("files::pieces::child", (CHILD, told), place);
 
         let store = Database::open(&settings, Access::Change).await.unwrap();
         let clock = Arc::new(Mutex::new(now()));
         let mailboxes = mailboxes(folder, store.clone(), clock.clone(), None, "audit");
         let enter = async |of: &str| mailboxes.enter(Shown::Certificate(certificate(of))).await.unwrap();
         let (own, central) = (enter(INSTITUTION).await, enter(CENTRAL).await);
+        let inbox = async || mailboxes.list(&central, number(CENTRAL), Which::Inbox, 0, 100).await.unwrap();
+        assert_eq!(inbox().await.len(), usize::from(place == Place::At(Step::Settled)), "{place:?}: nobody sees half of it");
+        nothing_is_loose(&store, folder, place).await;
         let come = mailboxes.come(&own, number(INSTITUTION), ID).await;
-        if matches!(place, None | Some(Step::Stored | Step::Admitted)) {
+        if place == Place::Piece(0) {
+            assert_eq!(refusal(come).code(), "ApiNotFound", "{place:?}: nothing has come");
+            sent(&mailboxes, &own, &same(), 0..FIRST).await.unwrap();
+            sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await.unwrap();
+        } else if matches!(place, Place::Between | Place::Piece(_) | Place::At(Step::Stored | Step::Admitted)) {
             assert_eq!(come.unwrap(), u64::try_from(FIRST).unwrap(), "{place:?}: what had come is there");
-            if place.is_some() {
+            if matches!(place, Place::At(_)) {
                 claims_end(&store, live()).await;
                 let too_early = sent(&mailboxes, &own, &same(), FIRST..GOOD.len()).await;
                 assert_eq!(refusal(too_early).code(), "MailboxJoining", "{place:?}: whoever died may live");
@@ -525,7 +536,6 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
         } else {
             assert_eq!(refusal(come).code(), "ApiNotFound", "{place:?}: it is delivered");
         }
-        let inbox = async || mailboxes.list(&central, number(CENTRAL), Which::Inbox, 0, 100).await.unwrap();
         let until = Instant::now() + Duration::from_secs(60);
         while inbox().await.is_empty() {
             assert!(Instant::now() < until, "{place:?}: it never arrives");
@@ -541,8 +551,8 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
         claims_end(&store, 0).await;
         *clock.lock().unwrap() = now().checked_add(SignedDuration::from_hours(ABANDONED)).unwrap();
         assert_eq!(mailboxes.sweep().await.unwrap(), 0, "{place:?}");
-        let left = walk(&folder.join("objects"));
-        assert_eq!(left.len(), 1, "{place:?}: what nobody refers to is gone: {left:?}");
+        only_these_lie(&store, folder, 1, place).await;
+        the_log_is_whole(folder, &arrived[0], place);
         assert_eq!(claims(&store).await, 0, "{place:?}: nobody has it");
         store.close().await;
     }
@@ -550,11 +560,10 @@ async fn killed_at_each_place(database: impl Fn() -> Option<String>) {
 
 #[tokio::test]
 async fn a_file_in_pieces_is_whole_and_there_once_whenever_the_process_is_killed_on_sqlite() {
-    killed_at_each_place(|| None).await;
+    killed_at_each_place(Dialect::Sqlite).await;
 }
 
 #[tokio::test]
 async fn a_file_in_pieces_is_whole_and_there_once_whenever_the_process_is_killed_on_postgresql() {
-    let Some(cluster) = crate::postgres::Cluster::shared() else { return };
-    killed_at_each_place(|| Some(server(cluster))).await;
+    killed_at_each_place(Dialect::Postgres).await;
 }

@@ -11,7 +11,7 @@ use crate::audit::{Durable, OpenRecord};
 use crate::files::core::Failed;
 use crate::files::home::{Entry, Problem};
 use crate::files::name::Name;
-use crate::files::partner::core::{Mailboxes, Moved, Passing, Purpose};
+use crate::files::partner::core::{Mailboxes, Moved, Passing, Purpose, Step};
 use crate::files::seeking::{Out, Seeking};
 use crate::files::shelf;
 use crate::files::users::us;
@@ -97,6 +97,7 @@ impl Reading {
         let noted: Result<u64, StoreError> = noted.await;
         noted.map_err(of_store)?;
         if let Some(fetch) = self.fetch.take() {
+            fetch.mailboxes.reached(Step::Fetched);
             fetch.record.0.served();
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::files::core::{Failed, Written, drop_content};
 use crate::files::home::{Entry, Item, Opening, Problem};
 use crate::files::judge::name_is_allowed;
 use crate::files::name::Name;
-use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Passing, Purpose};
+use crate::files::partner::core::{Entered, MailboxError, Mailboxes, Passing, Purpose, Step};
 use crate::files::partner::deliver::{Delivery, Through};
 use crate::files::partner::rows::File as Row;
 use crate::files::partner::work::UPLOADS_STAY_HOURS;
@@ -410,11 +410,13 @@ impl Writing {
         let mailboxes = self.home.mailboxes();
         let entered = mailboxes.enter(super::Shown::Key(self.home.key)).await?;
         let object = self.stored().await?;
+        mailboxes.reached(Step::Stored);
         let name = object.name.uuid();
         if is_waiting(&self.name) {
             let kept = until_it_holds(async || self.waits(&object).await).await;
             return match kept {
                 Ok(released) => {
+                    mailboxes.reached(Step::Waiting);
                     drop_content(&mailboxes.0.parts, released).await;
                     Ok(())
                 }
@@ -441,6 +443,7 @@ impl Writing {
     async fn stored(&self) -> Result<Object, MailboxError> {
         let mailboxes = self.home.mailboxes();
         self.staged.sync().await.map_err(Failed::from)?;
+        mailboxes.reached(Step::Staged);
         let mut writing = mailboxes.0.parts.objects.begin(self.limit)?;
         shelf::announce(&mut mailboxes.database().session().await?, writing.name(), mailboxes.now()).await?;
         self.staged.hand_on(&mut writing).await?;
