@@ -59,7 +59,7 @@ part() { say "$1" && "${@:2}" || failed+=("$1"); }
 # keeps another waiting.
 lints() {
   trap 'touch target/lints.ended' EXIT
-  until grep -qsE '^ *Running |^error' target/suite.log; do sleep 1; done
+  until [ -e target/suite.ended ] || grep -qsE '^ *Running |^error' target/suite.log; do sleep 1; done
   nice -n 19 cargo clippy --locked --quiet --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" nice -n 19 cargo doc --locked --no-deps --quiet
 }
 
@@ -103,7 +103,13 @@ in_memory() { TMPDIR="${memory:-${TMPDIR:-/tmp}}" "$@"; }
 # One more than there are processors for each two of them: the tests wait for clocks and for each other.
 threads=${RUST_TEST_THREADS:-$(($(nproc) + ($(nproc) + 1) / 2))}
 
-suite() { RUST_TEST_THREADS="$threads" in_memory cargo test --locked --no-fail-fast 2>&1 | tee target/suite.log; }
+# That it ended is said whatever ended it: the lints wait for it.
+suite() {
+  RUST_TEST_THREADS="$threads" in_memory cargo test --locked --no-fail-fast 2>&1 | tee target/suite.log
+  local how=$?
+  touch target/suite.ended
+  return "$how"
+}
 
 # A leap day more than a year on: certificates, tokens, agreements and windows made today are all over by then. tests/days.sh
 # without --quick passes the whole suite on six days. It takes the time that the lints leave of the tests'.
@@ -121,18 +127,29 @@ install_page() {
   fi
 }
 
-# Runs a part beside the others, and tells later how it ended.
+# Runs a part beside the others, in a group of processes of its own, and tells later how it ended.
 declare -A beside
 aside() {
-  "${@:2}" >"target/$1.log" 2>&1 &
+  set -m
+  "${@:2}" </dev/null >"target/$1.log" 2>&1 &
+  set +m
   beside[$1]=$!
 }
 ended() {
   wait "${beside[$1]}"
   local how=$?
+  unset "beside[$1]"
   cat "target/$1.log"
   return "$how"
 }
+# Whoever interrupts it ends what runs beside: it would go on beside the next run, and both build in one folder.
+interrupted() {
+  trap - INT TERM
+  local group
+  for group in "${beside[@]}"; do kill -- "-$group" 2>/dev/null; done
+  exit 130
+}
+trap interrupted INT TERM
 
 part "Formatting" cargo fmt --check
 part "Dependencies: bans, licences, sources" dependencies
@@ -141,11 +158,13 @@ aside prepared tests/interop/run.sh prepare
 part "Building the tests" cargo test --locked --quiet --no-run
 part "What the judges from outside need" ended prepared
 
-rm -f target/suite.log target/lints.ended
+rm -f target/suite.log target/suite.ended target/lints.ended
 aside lints lints
 aside days another_day
 part "Tests" suite
 part "Lints" ended lints
+# Also where they were killed: another day waits for them.
+touch target/lints.ended
 
 part "The demo, once: every outcome as expected" "${CARGO_TARGET_DIR:-target}/debug/hjemmel" demo --once
 part "The console in a browser" tests/console/run.sh
