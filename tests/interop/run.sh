@@ -180,6 +180,11 @@ else
 fi
 
 wait "$tests" || status=1
+# Where the kernel ended one for want of memory, the others of its lane may never have begun.
+for file in "$here"/test_*.py; do
+    file=$(basename "$file" .py)
+    grep -qs '^Ran ' "$work/tests-$file.log" || { status=1; did_not_run "$file.py: it was not begun, or ended before its end"; }
+done
 cat "$work"/tests-*.log >"$work/tests.log"
 grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$work/tests.log" || true
 [ $status = 0 ] || { echo "--- the whole of it: $work/tests.log" >&2; grep -A30 -E '^(ERROR|FAIL):' "$work/tests.log" >&2 || true; }

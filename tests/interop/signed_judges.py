@@ -52,7 +52,7 @@ EXC_C14N = "{http://www.w3.org/2001/10/xml-exc-c14n#}"
 # ---- the judges ------------------------------------------------------------------------------------------------------
 
 def java(what, lines):
-    command = ["java", "-Xss16m", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Differential", what]
+    command = ["java", "-Xmx2g", "-Xss16m", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Differential", what]
     run = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, encoding="utf-8", check=True)
     return run.stdout.splitlines()
 

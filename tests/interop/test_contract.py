@@ -84,7 +84,7 @@ class OverTls(unittest.TestCase):
 @unittest.skipUnless((CXF / "classes").exists(), f"DID NOT RUN: the CXF judge is not built ({CXF}); run.sh builds it")
 class Cxf(unittest.TestCase):
     def load(self, wsdl, *assertions):
-        run = subprocess.run(["java", "-cp", f"{CXF}/classes:{CXF}/lib/*", "dk.hjemmel.interop.Load", str(CONTRACT / wsdl), *assertions],
+        run = subprocess.run(["java", "-Xmx2g", "-cp", f"{CXF}/classes:{CXF}/lib/*", "dk.hjemmel.interop.Load", str(CONTRACT / wsdl), *assertions],
                              capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 

@@ -106,7 +106,7 @@ class DemoService(unittest.TestCase):
         return run.stdout + run.stderr
 
     def ask(self, cpr, expected=0):
-        words = ["java", *OPENED, "-cp", "target/classes:target/lib/*", "dk.example.TokenBinding"]
+        words = ["java", "-Xmx2g", *OPENED, "-cp", "target/classes:target/lib/*", "dk.example.TokenBinding"]
         return self.command(words, f"{cpr}\n", expected)
 
     def test_it_is_served_by_the_platforms_policy_with_framework_signed_both_ways(self):

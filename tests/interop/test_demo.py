@@ -166,7 +166,7 @@ class TokenBinding(Gateway):
 
     def wss4j(self, kind, file):
         trust = running.told["sts_certificate" if kind == "request" else "gateway_certificate"]
-        run = subprocess.run(["java", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Judge", kind, str(file),
+        run = subprocess.run(["java", "-Xmx2g", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Judge", kind, str(file),
                               "--trust", trust], capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 
@@ -227,7 +227,7 @@ class Cxf(Gateway):
     def run_class(self, name, *arguments):
         trusting = [f"-Djavax.net.ssl.trustStore={self.truststore()}", "-Djavax.net.ssl.trustStoreType=PKCS12",
                     "-Djavax.net.ssl.trustStorePassword=changeit"]
-        run = subprocess.run(["java", *trusting, "-cp", f"{CXF}/classes:{CXF}/lib/*", f"dk.hjemmel.interop.{name}", *arguments],
+        run = subprocess.run(["java", "-Xmx2g", *trusting, "-cp", f"{CXF}/classes:{CXF}/lib/*", f"dk.hjemmel.interop.{name}", *arguments],
                              capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 

@@ -145,7 +145,7 @@ class ByCxf(unittest.TestCase):
             "key": env["KEY"], "sts": env["STS"], "entity-id": env["ENTITY_ID"], "gateway-cert": env["GATEWAY_CERT"], "sts-cert": env["STS_CERT"],
         }
         arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-        run = subprocess.run(["java", "-cp", f"{CXF}/classes:{CXF}/lib/*", "dk.hjemmel.interop.Finance", *arguments], capture_output=True, text=True)
+        run = subprocess.run(["java", "-Xmx2g", "-cp", f"{CXF}/classes:{CXF}/lib/*", "dk.hjemmel.interop.Finance", *arguments], capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 
     def each(self, case, code, *read):

@@ -43,7 +43,7 @@ class Cxf(unittest.TestCase):
                    "key": "KEY", "gateway-cert": "GATEWAY_CERT", "sts-cert": "STS_CERT"}
         given = {**{option: settings[name] for option, name in options.items()}, "cpr": cpr, "index-wsdl": INDEX_WSDL, "sts-wsdl": STS_WSDL}
         words = [str(word) for option, value in given.items() for word in (f"--{option}", value)]
-        run = subprocess.run(["java", "-cp", f"{BUILT}/classes:{BUILT}/lib/*", "dk.hjemmel.interop.IndexClient", *words],
+        run = subprocess.run(["java", "-Xmx2g", "-cp", f"{BUILT}/classes:{BUILT}/lib/*", "dk.hjemmel.interop.IndexClient", *words],
                              capture_output=True, text=True)
         return run.returncode, run.stdout + run.stderr
 

@@ -24,7 +24,7 @@ def judge(kind, message, trusted, at, *more):
         file.write_text(message, encoding="utf-8")
         trust.write_text("-----BEGIN CERTIFICATE-----\n" + "\n".join(textwrap.wrap(re.sub(r"\s", "", trusted), 64))
                          + "\n-----END CERTIFICATE-----\n")
-        run = subprocess.run(["java", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Judge", kind, str(file),
+        run = subprocess.run(["java", "-Xmx2g", "-cp", f"{JUDGE}/classes:{JUDGE}/lib/*", "dk.hjemmel.interop.Judge", kind, str(file),
                               "--trust", str(trust), "--at", at, *more], capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
