@@ -11,7 +11,7 @@
 //! - One that fails is tried again, later each time; after the last attempt it is dead, and stays for somebody to look at.
 //! - The time is the database's, so the clocks of nodes do not matter.
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -153,14 +153,14 @@ pub struct Jobs {
     store: Database,
     kind: &'static str,
     rules: Rules,
-    /// The leases of those that were taken here and of which nothing was said since.
-    taken: Arc<Mutex<HashMap<i64, Uuid>>>,
+    /// The leases that were begun here, and when, as far as they may not be over.
+    begun: Arc<Mutex<VecDeque<(Uuid, Instant)>>>,
 }
 
 impl Jobs {
     /// The jobs named `kind`.
     pub fn new(store: Database, kind: &'static str, rules: Rules) -> Self {
-        Self { store, kind, rules, taken: Arc::default() }
+        Self { store, kind, rules, begun: Arc::default() }
     }
 
     /// Their kind.
@@ -217,6 +217,8 @@ impl Jobs {
         let take = take.bind(self.kind).bind(i64::from(most)).bind(lease).bind(microseconds(self.rules.lease));
         // Its last lease may have ended since those that are given up were looked for.
         let take = take.bind(i64::from(self.rules.attempts));
+        // Before it is asked for: whoever stops meanwhile never hears what was given.
+        self.begins(lease);
         // What was taken by an attempt that gave way was not.
         let rows = until_it_holds(async || {
             let mut transaction = self.store.begin_beside_others().await?;
@@ -241,36 +243,45 @@ impl Jobs {
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         taken.sort_by_key(|taken| taken.id);
-        self.taken().extend(taken.iter().map(|taken| (taken.id, taken.lease)));
         Ok(taken)
     }
 
-    /// Gives back what was taken here and of which nothing was said: whoever works on it has ended. This was no attempt.
+    /// Gives back what was taken here and of which nothing is kept: whoever works on it has ended. This was no attempt. It may be said
+    /// again: what was being taken, or finished, when it was said first may be there only then.
     ///
     /// # Errors
     /// The store does not answer. What was not given back is given again when its lease ends.
     pub async fn give_back(&self) -> Result<(), StoreError> {
-        let taken = std::mem::take(&mut *self.taken());
-        for (id, lease) in taken {
-            let back = statement!(
-                "UPDATE job SET attempts = attempts - 1, due_us = " NOW ", lease = NULL
-                 WHERE id = $1 AND lease = $2 AND state = 'waiting'"
-            );
-            self.store.execute(back.bind(id).bind(lease)).await?;
+        let own: HashSet<Uuid> = self.begun().iter().map(|(lease, _)| *lease).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let under_way = sql("SELECT id, lease FROM job WHERE kind = $1 AND state = 'waiting' AND lease IS NOT NULL");
+        for row in self.store.all(under_way.bind(self.kind)).await? {
+            let (id, lease): (i64, Uuid) = (row.get("id")?, row.get("lease")?);
+            if own.contains(&lease) {
+                let back = statement!(
+                    "UPDATE job SET attempts = attempts - 1, due_us = " NOW ", lease = NULL
+                     WHERE id = $1 AND lease = $2 AND state = 'waiting'"
+                );
+                self.store.execute(back.bind(id).bind(lease)).await?;
+            }
         }
         Ok(())
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<i64, Uuid>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn begun(&self) -> MutexGuard<'_, VecDeque<(Uuid, Instant)>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is said what became of a job: it is not given back any more.
-    fn said(&self, taken: &Taken) {
-        let mut own = self.taken();
-        if own.get(&taken.id) == Some(&taken.lease) {
-            own.remove(&taken.id);
+    /// A lease begins, or begins anew. The database counts from a little later.
+    fn begins(&self, lease: Uuid) {
+        let over = self.rules.lease.saturating_mul(2);
+        let mut begun = self.begun();
+        while begun.front().is_some_and(|(_, since)| since.elapsed() >= over) {
+            begun.pop_front();
         }
+        begun.push_back((lease, Instant::now()));
     }
 
     /// Gives up those whose takers all ended without a word.
@@ -291,6 +302,7 @@ impl Jobs {
             "UPDATE job SET due_us = " NOW " + $3 WHERE id = $1 AND lease = $2 AND state = 'waiting' AND due_us > " NOW
         );
         let keep = keep.bind(taken.id).bind(taken.lease).bind(microseconds(self.rules.lease));
+        self.begins(taken.lease);
         held(taken, self.store.execute(keep).await?)
     }
 
@@ -307,7 +319,6 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: it was done, and may be done again.
     pub async fn done(&self, taken: &Taken) -> Result<(), JobError> {
-        self.said(taken);
         held(taken, self.store.execute(finished(taken)).await?)
     }
 
@@ -316,7 +327,6 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: do not commit.
     pub async fn done_with(&self, transaction: &mut Transaction, taken: &Taken) -> Result<(), JobError> {
-        self.said(taken);
         held(taken, transaction.execute(finished(taken)).await?)
     }
 
@@ -325,7 +335,6 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: another has it.
     pub async fn failed(&self, taken: &Taken, why: &str) -> Result<Fate, JobError> {
-        self.said(taken);
         let pause = self.rules.pause(taken.attempt);
         let fate = if taken.attempt >= self.rules.attempts { Fate::Dead } else { Fate::Again(pause) };
         let state = if fate == Fate::Dead { "dead" } else { "waiting" };
@@ -344,7 +353,6 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: another has it.
     pub async fn give_up(&self, taken: &Taken, why: &str) -> Result<(), JobError> {
-        self.said(taken);
         let why: String = why.chars().take(PROBLEM_CHARACTERS).collect();
         let dead =
             sql("UPDATE job SET state = 'dead', lease = NULL, problem = $3 WHERE id = $1 AND lease = $2 AND state = 'waiting'");
@@ -377,7 +385,6 @@ impl Jobs {
     /// # Errors
     /// [`JobError::Lost`]: it is another's by now.
     pub async fn later(&self, taken: &Taken, pause: Duration) -> Result<(), JobError> {
-        self.said(taken);
         let later = statement!(
             "UPDATE job SET attempts = attempts - 1, due_us = " NOW " + $3, lease = NULL
              WHERE id = $1 AND lease = $2 AND state = 'waiting'"

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hjemmel::store::jobs::{Fate, Figures, JobError, Jobs, PAYLOAD_BYTES, Rules, Taken, clean};
 use hjemmel::store::{Access, Database, Settings, sql};
@@ -180,6 +180,56 @@ async fn whoever_stops_gives_back_what_it_has_said_nothing_of_and_that_was_no_at
         assert_eq!(other.take(9).await.unwrap(), [], "{}: it gives back once", world.kind);
         other.done(&again[0]).await.unwrap();
         other.done(&anothers[0]).await.unwrap();
+    }
+}
+
+/// How many jobs somebody has.
+async fn under_way(store: &Database) -> i64 {
+    let count = sql("SELECT count(*) AS n FROM job WHERE lease IS NOT NULL");
+    store.first(count).await.unwrap().unwrap().get("n").unwrap()
+}
+
+#[tokio::test]
+async fn what_was_given_to_one_that_stops_before_it_hears_of_it_is_given_back_too() {
+    for world in World::all().await {
+        let (stops, other) = (world.jobs(LONG), world.jobs(LONG));
+        add(&stops, &world.store, &["1"], None).await;
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut take = Box::pin(stops.take(1));
+        while under_way(&world.store).await == 0 {
+            assert!(Instant::now() < until, "{}: it is heard of each time", world.kind);
+            // A step of it, and no more.
+            tokio::select! {
+                biased;
+                heard = &mut take => {
+                    assert_eq!(payloads(&heard.unwrap()), ["1"], "{}", world.kind);
+                    stops.give_back().await.unwrap();
+                    take = Box::pin(stops.take(1));
+                }
+                () = std::future::ready(()) => {}
+            }
+        }
+        drop(take);
+        stops.give_back().await.unwrap();
+        let again = other.take(9).await.unwrap();
+        assert_eq!(payloads(&again), ["1"], "{}", world.kind);
+        assert_eq!(again[0].attempt, 1, "{}: it was no attempt", world.kind);
+        other.done(&again[0]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_nearly_finished_by_one_that_stops_is_given_back_too() {
+    for world in World::all().await {
+        let (stops, other) = (world.jobs(LONG), world.jobs(LONG));
+        add(&stops, &world.store, &["1"], None).await;
+        let taken = stops.take(1).await.unwrap();
+        let mut transaction = world.store.begin_beside_others().await.unwrap();
+        stops.done_with(&mut transaction, &taken[0]).await.unwrap();
+        drop(transaction);
+        stops.give_back().await.unwrap();
+        let again = other.take(9).await.unwrap();
+        assert_eq!((payloads(&again), again[0].attempt), (vec!["1"], 1), "{}", world.kind);
     }
 }
 
