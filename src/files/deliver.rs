@@ -98,7 +98,7 @@ impl Files {
         }
     }
 
-    /// Said once of a node that stops: what was under way is another's at once.
+    /// Said of a node that works on no more files: what was under way is another's at once.
     pub async fn stopped(&self) {
         if let Err(error) = self.0.jobs.give_back().await {
             tracing::warn!(%error, "transfers of files that were under way wait for their leases' ends");

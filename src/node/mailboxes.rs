@@ -55,6 +55,8 @@ pub fn run(mailboxes: Mailboxes, metrics: &Metrics, stopped: Receiver<()>) -> Re
             () = mailboxes.keep_sweeping(&counts) => {}
             () = until(stopped) => {}
         }
+        // Nobody works on it from here on, and the last request may be an hour away.
+        mailboxes.judges_no_more().await;
     });
     Ok(())
 }

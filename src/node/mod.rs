@@ -447,6 +447,7 @@ impl Node {
             cut += sftp.await.map_or(0, |drained| drained.cut);
         }
         let until = tokio::time::Instant::now() + LAST_WORDS;
+        // What was worked on was given back when that ended. What a request was putting together is given back after the last of them.
         let given_back = async {
             if let Some(mailboxes) = &self.mailboxes {
                 mailboxes.stopped().await;
@@ -455,11 +456,14 @@ impl Node {
                 files.stopped().await;
             }
         };
-        if tokio::time::timeout_at(until, given_back).await.is_err() {
-            tracing::warn!("files that this node was working on wait until its time with them is over");
-        }
+        let given_back = async {
+            if tokio::time::timeout_at(until, given_back).await.is_err() {
+                tracing::warn!("files that this node was working on wait until its time with them is over");
+            }
+        };
+        // At once: neither takes the other's time where the store is slow.
         let _ = self.stop_recorder.send(());
-        ended(self.recorder, until).await;
+        tokio::join!(given_back, ended(self.recorder, until));
         let _ = self.stop_admin.send(());
         ended(self.sight, until).await;
         ended(self.admin, until).await;

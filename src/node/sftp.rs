@@ -69,6 +69,8 @@ pub async fn open(
             () = sending.work() => {}
             () = until(told) => {}
         }
+        // Nobody works on it from here on, and the last session may be an hour away.
+        working.stopped().await;
     });
     let mailboxes = mailboxes.map(|mailboxes| PartnerHomes::new(mailboxes, files.clone()));
     let door =

@@ -7,10 +7,13 @@ use std::process::Command;
 use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::edge::sftp::host_keys::{Kind, generate};
+use hjemmel::files;
+use hjemmel::store::jobs::{Jobs, Rules};
+use hjemmel::store::{Access, Database, Settings, sql};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::process::{Gateway, HJEMMEL, in_runtime};
+use crate::process::{Gateway, HJEMMEL, comes_to, in_runtime};
 use crate::stage::{admin, options};
 
 /// Settings of a gateway with an SFTP server, whose folders and keys are there.
@@ -118,6 +121,43 @@ fn a_gateway_with_the_settings_opens_the_server_shows_it_in_its_metrics_and_clos
         // Its own key exchange was on the way; after it the connection has ended.
         let _ = stream.read_to_end(&mut Vec::new()).await;
         assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    });
+}
+
+#[test]
+fn a_gateway_that_is_told_to_stop_gives_back_what_it_worked_on_before_its_last_request_has_ended() {
+    in_runtime(async {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
+        let text = std::fs::read_to_string(&world.configuration).unwrap() + "\n" + &settings(&world.dir, free_port());
+        let serves_on = text.replace("drain_delay = \"0s\"", "drain_delay = \"300s\"");
+        assert_ne!(serves_on, text);
+        std::fs::write(&world.configuration, serves_on).unwrap();
+        let database = Database::open(&Settings::sqlite(&dir.path().join("agreements.sqlite")), Access::Change).await.unwrap();
+        // Whoever has taken a job keeps it: nothing can be written of it but that it is given back.
+        let keeps = "CREATE TRIGGER keeps BEFORE UPDATE ON job WHEN new.lease IS NULL AND new.attempts = old.attempts
+             BEGIN SELECT RAISE(ABORT, 'it is kept'); END";
+        database.execute(sql(keeps)).await.unwrap();
+        let mut transaction = database.begin_beside_others().await.unwrap();
+        for kind in [files::core::JOBS, files::partner::core::JOBS] {
+            let jobs = Jobs::new(database.clone(), kind, Rules::default());
+            jobs.add(&mut transaction, uuid::Uuid::new_v4().as_bytes(), None).await.unwrap();
+        }
+        transaction.commit().await.unwrap();
+        // How many somebody has, and the attempts at all of them.
+        let under_way = async || {
+            let count =
+                sql("SELECT count(lease) AS n, CAST(sum(attempts) AS INTEGER) AS attempts FROM job WHERE kind IN ($1, $2)");
+            let count = count.bind(files::core::JOBS).bind(files::partner::core::JOBS);
+            let row = database.first(count).await.unwrap().unwrap();
+            (row.get::<i64>("n").unwrap(), row.get::<i64>("attempts").unwrap())
+        };
+        let mut gateway = Gateway::start(&world).await;
+        comes_to("both are taken", async || under_way().await == (2, 2)).await;
+        gateway.tell("-TERM");
+        comes_to("both are given back", async || under_way().await == (0, 0)).await;
+        assert!(gateway.0.try_wait().unwrap().is_none(), "it serves on");
+        database.close().await;
     });
 }
 

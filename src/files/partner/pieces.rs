@@ -190,6 +190,11 @@ impl Mailboxes {
     /// was judging, without waiting.
     pub async fn stopped(&self) {
         self.0.claims.give_back(self.database()).await;
+        self.judges_no_more().await;
+    }
+
+    /// Said of a node that works on no more files: what it was judging is another's at once.
+    pub async fn judges_no_more(&self) {
         if let Err(error) = self.0.jobs.give_back().await {
             tracing::warn!(%error, "files of mailboxes that were being judged wait for their leases' ends");
         }
