@@ -104,6 +104,11 @@ impl Due {
     }
 }
 
+/// What a sweep asks the store, each with an instant, how many rows and after how many: for whoever looks what that costs.
+pub fn questions() -> impl Iterator<Item = &'static str> {
+    Due::ALL.into_iter().map(Due::rows)
+}
+
 /// An instant so many hours ago.
 fn before(now: Timestamp, hours: i64) -> i64 {
     us(now.checked_sub(SignedDuration::from_hours(hours)).unwrap_or(now))
