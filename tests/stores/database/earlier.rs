@@ -59,6 +59,18 @@ const REFUSES_NOTHING_OF_BEFORE: &[(i64, &str, &str)] = &[
     (92, "api_user_known_by_stays", "of a column that it does not know"),
 ];
 
+#[test]
+fn an_index_is_taken_away_by_a_migration_that_does_nothing_else_for_nobody_reads_the_table_meanwhile() {
+    for file in std::fs::read_dir("migrations/postgres").unwrap() {
+        let file = file.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let without_remarks: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+        let without_remarks = without_remarks.join("\n");
+        let statements = without_remarks.split(';').filter(|statement| !statement.trim().is_empty()).count();
+        assert!(!without_remarks.contains("DROP INDEX") || statements == 1, "{}", file.display());
+    }
+}
+
 /// A database that is migrated step by step.
 enum Stepped {
     Sqlite(sqlx::SqliteConnection),
