@@ -22,6 +22,8 @@ const WRITE: u8 = 6;
 const WORTH_HOLDING: usize = 128 << 10;
 /// Once so much of a packet is there, room is made for all of it.
 const BEGUN: usize = 32 << 10;
+/// Of what comes at once so much may be behind a packet's end.
+const BEHIND: usize = 64 << 10;
 
 /// What came.
 #[derive(Debug)]
@@ -64,7 +66,8 @@ impl Incoming {
     /// The bytes of the request that are held until it is answered.
     pub fn held(&self) -> usize {
         match self {
-            Incoming::Write(write) => 256 + write.data.len(),
+            Incoming::Write(write) if write.data.len() < WORTH_HOLDING => 256 + write.data.len(),
+            Incoming::Write(write) => 256 + write.data.len() + BEHIND,
             Incoming::Request(packet) => match &**packet {
                 Packet::Extended(extended) => 256 + extended.data.len(),
                 _ => 4096,
@@ -116,7 +119,8 @@ impl Packets {
                 let whole = 4 + length as usize;
                 if self.held.len() < whole {
                     if self.held.len() >= BEGUN {
-                        self.held.reserve(whole - self.held.len());
+                        // With what comes behind it: a buffer that is too small for both would be made twice as large.
+                        self.held.reserve(whole - self.held.len() + BEHIND);
                     }
                     return Ok(None);
                 }
@@ -270,6 +274,23 @@ mod tests {
         let mut packets = Packets::default();
         packets.feed(&framed(&[&[WRITE, 0, 0, 0, 3][..], &text(b"\xff"), &[0; 8], &text(b"data")].concat()));
         assert!(matches!(all(&mut packets).as_slice(), [Incoming::Write(write)] if write.handle.is_none()));
+    }
+
+    #[test]
+    fn a_large_write_is_not_copied_for_what_comes_with_its_end_and_counts_all_that_it_holds() {
+        let write = [&[WRITE, 0, 0, 0, 9][..], &text(b"0000001f"), &[0; 8], &text(&vec![b'x'; MOST_DATA as usize])].concat();
+        let (mut packets, mut came) = (Packets::default(), Vec::new());
+        for piece in framed(&write).repeat(3).chunks(BEHIND - 1) {
+            let (begun, room) = (packets.held.len() >= BEGUN, packets.held.capacity());
+            packets.feed(piece);
+            assert!(!begun || packets.held.capacity() == room, "{room}");
+            // They wait, as where the disk is slow.
+            for write in all(&mut packets) {
+                assert!(begun && write.held() >= room, "{room}");
+                came.push(write);
+            }
+        }
+        assert_eq!(came.len(), 3);
     }
 
     #[test]
