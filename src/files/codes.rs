@@ -42,10 +42,10 @@ refusals! { []
     FIL1013 { hours: i64 = 24 }, Caller, AfterChange, Administrator,
         da: "Filen er lagt under et navn, som klienter giver ufærdige filer (begynder med punktum eller ender på .tmp, .part, .partial, .filepart eller .writing), og er ikke omdøbt inden for {hours} timer. Den er slettet og ikke afleveret.", "Læg filen igen, og omdøb den til dens endelige navn, når hele filen er sendt; har filen et sådant navn i sig selv, så giv den et andet.",
         en: "The file was put under a name that clients give to unfinished files (it begins with a dot or ends in .tmp, .part, .partial, .filepart or .writing), and was not renamed within {hours} hours. It is deleted, and was not delivered.", "Put the file again, and rename it to its final name once all of it is sent; if that is its own name, give it another.";
-    /// Parts of it were never written, and would arrive as zeros.
+    /// Parts of it were never written, and would arrive as zeros; or came in so many parts that it is not known.
     FIL1014, Caller, AfterChange, Administrator,
-        da: "Filen er ikke skrevet hel: dele af den blev sprunget over og ville være ankommet som nuller. Den er ikke taget imod.", "Læg filen igen, og send alle dens bytes: lad ikke klienten springe huller over (sparse), og spol en åben fil tilbage, før den sendes.",
-        en: "The file was not written whole: parts of it were passed over, and would have arrived as zeros. It was not taken.", "Put the file again and send all of its bytes: do not let the client pass over holes (sparse), and rewind an open file before it is sent.";
+        da: "Filen er ikke skrevet hel: dele af den blev sprunget over og ville være ankommet som nuller, eller den kom i tusindvis af dele, der ikke hang sammen. Den er ikke taget imod.", "Læg filen igen, og send alle dens bytes fra begyndelsen til enden: lad ikke klienten springe huller over (sparse), og spol en åben fil tilbage, før den sendes.",
+        en: "The file was not written whole: parts of it were passed over and would have arrived as zeros, or it came in thousands of parts that did not touch each other. It was not taken.", "Put the file again and send all of its bytes from beginning to end: do not let the client pass over holes (sparse), and rewind an open file before it is sent.";
     /// Sender is not who logged on.
     FIL1020, Caller, AfterChange, Administrator,
         da: "Sender i triggerfilen er ikke den bruger, der er logget på.", "Skriv jeres eget SFTP-brugernavn i Sender, med store og små bogstaver som oprettet.",

@@ -335,7 +335,7 @@ pub enum Problem {
     DiskFull,
     /// More than the largest file.
     TooLarge,
-    /// Parts of it were never written.
+    /// Parts of it were never written, or it came in so many parts that it is not known.
     NotWhole,
     /// The name is being written.
     Busy,
@@ -375,8 +375,8 @@ impl Problem {
             ),
             Problem::TooLarge => ("Filen er større end tilladt.", "The file is larger than allowed."),
             Problem::NotWhole => (
-                "Dele af filen er aldrig skrevet. Send alle dens bytes.",
-                "Parts of the file were never written. Send all of its bytes.",
+                "Filen er ikke skrevet hel. Send alle dens bytes, fra begyndelsen til enden.",
+                "The file was not written whole. Send all of its bytes, from beginning to end.",
             ),
             Problem::Busy => ("En fil med dette navn er ved at blive sendt.", "A file of this name is being sent."),
             Problem::NameNotAllowed => ("Filnavnet er ikke tilladt.", "The file name is not allowed."),

@@ -1,7 +1,7 @@
 //! What several calls write at once, in one transaction: each pays its share of SQLite's four `fsync`, and waits for no lock.
 //!
 //! One transaction is under way at a time; what comes meanwhile is in the next one, and where the one before had company the next waits for
-//! it a moment: who writes alone never waits. Nobody hears that his part is kept before the whole
+//! it a moment: who writes alone waits once at most, as the first after such company. Nobody hears that his part is kept before the whole
 //! is on disk. A part that the database refuses takes no other with it: each is then done by itself. A transaction that cannot begin
 //! or be committed fails each of its parts. Queue, transaction and wait are bounded.
 //!
