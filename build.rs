@@ -22,7 +22,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (version, description) =
                 stem.split_once('_').ok_or_else(|| format!("{stem}: VERSION_DESCRIPTION.sql is wanted"))?;
             let (version, description): (i64, _) = (version.parse()?, description.replace('_', " "));
-            writeln!(written, "    ({version}, {description:?}, include_str!({file:?})),")?;
+            // Named from the crate that is compiled, and not from here: trees with one target folder have one output of this script.
+            let file = format!("/migrations/{dialect}/{stem}.sql");
+            writeln!(
+                written,
+                "    ({version}, {description:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {file:?}))),"
+            )?;
         }
         writeln!(written, "];")?;
     }

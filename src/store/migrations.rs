@@ -32,6 +32,13 @@ mod tests {
         migrations.iter().map(facts).collect()
     }
 
+    #[test]
+    fn they_are_read_from_the_tree_that_is_compiled_whichever_tree_wrote_their_list() {
+        let list = include_str!(concat!(env!("OUT_DIR"), "/migrations.rs"));
+        assert!(list.contains("/migrations/sqlite/") && list.contains("/migrations/postgres/"), "{list}");
+        assert!(!list.contains(env!("CARGO_MANIFEST_DIR")), "a list that names a tree is another tree's too: {list}");
+    }
+
     #[tokio::test]
     async fn they_are_the_files_of_the_folders_with_the_checksums_that_sqlx_gives_them() {
         for (folder, compiled) in [("sqlite", &*OF_SQLITE), ("postgres", &*OF_POSTGRES)] {
