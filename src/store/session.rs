@@ -180,11 +180,12 @@ const ATTEMPTS: u32 = 5;
 /// # Errors
 /// Those of `once`; of the last attempt where each gave way.
 pub async fn until_it_holds<T, E: GaveWay, F: Future<Output = Result<T, E>>>(mut once: impl FnMut() -> F) -> Result<T, E> {
+    // On the heap: decisions nest in each other, and the compiler would look through each of them to lay out the outermost.
     for attempt in 1..ATTEMPTS {
-        match once().await {
+        match Box::pin(once()).await {
             Err(error) if error.gave_way() => tokio::time::sleep(Duration::from_millis(5 << attempt)).await,
             done => return done,
         }
     }
-    once().await
+    Box::pin(once()).await
 }
