@@ -69,7 +69,8 @@ impl Sender {
                     Err(_) => Err(PostError::NotNow("the mail server did not answer in time".to_owned())),
                 }
             }
-            Err(_) => Err(PostError::Refused("it is of another release and cannot be read".to_owned())),
+            // While nodes are renewed one by one a newer one can read what this one cannot, and takes it meanwhile.
+            Err(_) => Err(PostError::NotNow("it is of another release and cannot be read by this one".to_owned())),
         };
         let noted = match &sent {
             Ok(()) => self.jobs.done(taken).await,
@@ -84,5 +85,31 @@ impl Sender {
             let lost = matches!(error, JobError::Lost(_));
             tracing::warn!(job = taken.id, lost, %error, "what became of a notice could not be noted");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::post::{Place, Settings};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_letter_that_another_release_wrote_waits_for_a_node_that_can_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&crate::store::Settings::sqlite(&dir.path().join("store.sqlite"))).await.unwrap();
+        let letters = dir.path().join("letters");
+        let mail = Settings { place: Place::Folder(letters.clone()), from: "hjemmel@example.dk".to_owned(), console: None };
+        let notice = serde_json::json!({"kind": "of-a-later-release", "name": "Aftale", "page": "/agreements/1"});
+        let waiting = serde_json::json!({"id": uuid::Uuid::nil(), "to": "a@example.dk", "language": "da", "notice": notice});
+        let jobs = jobs(store.database());
+        let mut change = store.change().await.unwrap();
+        jobs.add(change.transaction(), &serde_json::to_vec(&waiting).unwrap(), None).await.unwrap();
+        change.commit().await.unwrap();
+        assert_eq!(Sender::new(&store, Post::new(mail)).once().await.unwrap(), 1);
+        let open = jobs.open(10).await.unwrap();
+        let [job] = open.as_slice() else { panic!("{open:?}") };
+        assert!(!job.dead && job.attempts == 1, "it is tried again: {job:?}");
+        assert!(job.problem.as_ref().is_some_and(|why| why.contains("another release")), "{job:?}");
+        assert!(!letters.exists(), "nothing was sent");
     }
 }
