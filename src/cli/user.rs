@@ -123,7 +123,8 @@ enum Command {
         decide: Decide,
     },
     /// Say that two users of one name are two persons, so that the one may approve what the other asked for; decided by an operator who is
-    /// neither, for good: also of what waits, and of their other users. Both are told by mail, and who answers for their authority or company
+    /// neither, for good: also of what waits, and of their other users. Both are told by mail, and who answers for their authority or
+    /// company; whoever has no address is named here, to be told otherwise
     Distinct {
         /// The one user's id
         id: Uuid,
@@ -402,8 +403,20 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
         Command::Distinct { id, other, reason, person } => {
             let (signer, because) = (person.signer()?, Because::new(reason, now));
             let said = async |store: &Store| Ok(user::distinct(store, By::Key(&signer), (id, other), &because).await?);
-            with_store::<_, CommandError>(&settings, Access::Change, said).await?;
+            let untold = with_store::<_, CommandError>(&settings, Access::Change, said).await?;
             writeln!(out, "users {id} and {other} are two persons: the one may approve what the other asked for")?;
+            for user in untold.users {
+                writeln!(
+                    out,
+                    "user {user} is not told: no user of that person has an e-mail address and is in force (hjemmel user mail)"
+                )?;
+            }
+            if untold.accountable {
+                writeln!(
+                    out,
+                    "nobody who answers for what their authority or company decides is told: none has an e-mail address (hjemmel user mail)"
+                )?;
+            }
         }
         Command::End { id, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));

@@ -260,27 +260,26 @@ fn apart(user: &User, [one, other]: [&User; 2]) -> What {
     What { subject: Subject::User, id: user.id, from: Some("added".to_owned()), to: "told apart".to_owned(), shown }
 }
 
+/// Who is not told that two users were said to be two persons, for want of an e-mail address.
+#[derive(Debug)]
+pub struct Untold {
+    /// Of the two users, those of whose person no user is told.
+    pub users: Vec<Uuid>,
+    /// Whether all who answer for what their authority or company decides are; the operators answer for themselves.
+    pub accountable: bool,
+}
+
 /// Says that two users are two persons, whatever both are called, so that the one may approve what the other asked for
 /// ([`User::may_be`]): by an operator who may be neither. It is of the persons, also where either is over or gets another user, and is not
-/// unsaid: where it was wrong, one of them is ended.
+/// unsaid: where it was wrong, one of them is ended. Gives who is not told of it.
 ///
 /// # Errors
 /// [`DecideError`]: users of one person, or of no common authority or company, and an operator who may be one of them.
-pub async fn distinct(
-    store: &Store,
-    by: By<'_>,
-    (one, other): (Uuid, Uuid),
-    because: &Because,
-) -> Result<[User; 2], DecideError> {
+pub async fn distinct(store: &Store, by: By<'_>, (one, other): (Uuid, Uuid), because: &Because) -> Result<Untold, DecideError> {
     until_it_holds(async || distinct_once(store, by, (one, other), because).await).await
 }
 
-async fn distinct_once(
-    store: &Store,
-    by: By<'_>,
-    (one, other): (Uuid, Uuid),
-    because: &Because,
-) -> Result<[User; 2], DecideError> {
+async fn distinct_once(store: &Store, by: By<'_>, (one, other): (Uuid, Uuid), because: &Because) -> Result<Untold, DecideError> {
     let (one, other) = (store.user(one).await?, store.user(other).await?);
     let (first, second) = (apart(&one, [&one, &other]), apart(&other, [&one, &other]));
     let actor = by.of(store, &first, because).await?;
@@ -302,14 +301,21 @@ async fn distinct_once(
     change.made_by(Some((&actor, role)), &first, because).await?;
     change.made_by(Some((&by.also(&actor, &second, because)?, role)), &second, because).await?;
     // The two, by whichever of their users, and who answers for what they decide: what keeps one from approving the other's requests is gone.
-    let mut told = vec![Audience::Operators, Audience::Accountable(one.party)];
-    for person in [one.person, other.person] {
-        told.extend(change.users_of(person).await?.iter().map(|user| Audience::User(user.id)));
+    let accountable = Audience::Accountable(one.party);
+    let reached = one.party.is_none() || change.reaches(std::slice::from_ref(&accountable), because.at).await?;
+    let mut untold = Untold { users: Vec::new(), accountable: !reached };
+    let mut told = vec![Audience::Operators, accountable];
+    for user in [&one, &other] {
+        let own: Vec<Audience> = change.users_of(user.person).await?.iter().map(|own| Audience::User(own.id)).collect();
+        if !change.reaches(&own, because.at).await? {
+            untold.users.push(user.id);
+        }
+        told.extend(own);
     }
     let notice = notice(notices::Kind::ToldApart, &[&one, &other], because).because(&because.reason);
     change.tell(store.database(), &notice, &told, because.at).await?;
     change.commit().await?;
-    Ok([one, other])
+    Ok(untold)
 }
 
 /// Says where a user is told by mail from now on; none: nowhere. The chain has that it was said, and not the address.

@@ -83,6 +83,15 @@ impl Change {
         Ok(told.len())
     }
 
+    /// Whether anybody of `audience` is told by mail at `now`.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn reaches(&mut self, audience: &[Audience], now: Timestamp) -> Result<bool, StoreError> {
+        let all = everybody(self.connection(), now).await?;
+        Ok(all.iter().any(|told| audience.iter().any(|audience| audience.has(told))))
+    }
+
     /// Notes that a notice is given which time alone brings about; false where it was given before.
     ///
     /// # Errors

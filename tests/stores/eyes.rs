@@ -604,8 +604,9 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
         }
     }
     told(&store).await;
-    said(OPERATOR, (one, other)).await.unwrap();
-    // Both are told, who answers for the authority, and the operators; and nobody of another authority.
+    let untold = said(OPERATOR, (one, other)).await.unwrap();
+    assert_eq!((untold.users, untold.accountable), (vec![other], false), "who has no address is named");
+    // Who has an address of the two is told, who answers for the authority, and the operators; and nobody of another authority.
     let all = ["lars@example.dk", SIGNATORYS, OWNERS, OPERATORS].map(|to| (to.to_owned(), notices::Kind::ToldApart));
     assert_eq!(told(&store).await, BTreeSet::from(all));
     assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
