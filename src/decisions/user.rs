@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Because, By, DecideError, delegation, record::What, shown};
 use crate::{
-    agreements::{Store, Thumbprint},
+    agreements::{Change, Store, Thumbprint},
     audit::Subject,
     id::cvr::Cvr,
     notices::{self, Notice, address::Language, audience::Audience},
@@ -79,11 +79,11 @@ async fn add_once(
     })?;
     let what = what(user, None, "added");
     let proven = proven(store, by, &what, because).await?;
-    // Whoever adds one with a certificate is told of the others as they do.
-    let namesakes = if certificates.is_empty() { namesakes(store, user).await? } else { Vec::new() };
     let mut change = store.change().await?;
     change.add_user(user, certificates).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
+    // Whoever adds one with a certificate is told of the others as they do.
+    let namesakes = if certificates.is_empty() { namesakes(&mut change, user).await? } else { Vec::new() };
     if !namesakes.is_empty() {
         let both: Vec<&User> = std::iter::once(user).chain(&namesakes).collect();
         change
@@ -93,14 +93,19 @@ async fn add_once(
     Ok(change.commit().await?)
 }
 
-/// Of a person's first user, those of the same authority or company who have its name, and of whom nobody has said that they are others.
-async fn namesakes(store: &Store, user: &User) -> Result<Vec<User>, DecideError> {
-    if user.id != user.person || user.known.by == KnownBy::Nothing {
+/// Of the first user that a person has by this name with an authority or company, the other persons' there who have it, and of whom nobody
+/// has said that they are others.
+async fn namesakes(change: &mut Change, user: &User) -> Result<Vec<User>, DecideError> {
+    if user.known.by == KnownBy::Nothing {
         return Ok(Vec::new());
     }
-    let mut others = store.users().await?;
-    others.retain(|other| other.kind == Kind::Person && other.party == user.party && other.has_name_of(user));
-    Ok(others)
+    let mut there = change.users_for(user.party).await?;
+    there.retain(|other| other.id != user.id && other.kind == Kind::Person && other.has_name_of(user));
+    if there.iter().any(|other| other.person == user.person) {
+        return Ok(Vec::new());
+    }
+    there.retain(|other| !other.known.distinct_from.contains(&user.person));
+    Ok(there)
 }
 
 /// A notice of users, a line for each.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Actor, Known, KnownBy, NoUser, Proof, User};
 use crate::{
     agreements::{Change, Store, Thumbprint},
+    id::cvr::Cvr,
     refusal::{Detail, api::ApiRefusal},
     signature::key::Certificate,
     store::{Query, Row, Session, StoreError, by_dialect, sql},
@@ -291,6 +292,16 @@ impl Change {
     /// As [`Store::users_of`].
     pub async fn users_of(&mut self, person: Uuid) -> Result<Vec<User>, StoreError> {
         self.connection().all(by_person(person)).await?.iter().map(read).collect()
+    }
+
+    /// Every user of an authority or company, or of the operators, as they are within this change, those that are over too.
+    ///
+    /// # Errors
+    /// A store that does not answer, or holds what the model does not have.
+    pub async fn users_for(&mut self, party: Option<Cvr>) -> Result<Vec<User>, StoreError> {
+        let users = users_where!("coalesce(party, '') = $1 ORDER BY id");
+        let party = party.map(|cvr| cvr.to_string()).unwrap_or_default();
+        self.connection().all(users.bind(party)).await?.iter().map(read).collect()
     }
 
     /// Ends a certificate of a user, which has others.

@@ -51,6 +51,8 @@ on_both! {
     whom_a_provider_does_not_name_may_be_anybody_of_the_authority_until_an_operator_says_that_they_are_two;
     a_certificate_that_is_added_to_a_log_on_makes_no_two_of_one_person;
     two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_so;
+    whoever_tells_two_persons_apart_is_told_whom_no_letter_reaches;
+    a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_first_time;
     every_door_asks_for_the_same_and_no_text_names_a_person;
 }
 
@@ -621,6 +623,53 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
     assert_eq!(texts[0], texts[1]);
     assert!(said(OPERATOR, (other, one)).await.unwrap_err().contains("was said before"));
     assert!(kept.execute("DELETE FROM user_distinct").await.is_err(), "it is kept");
+}
+
+async fn whoever_tells_two_persons_apart_is_told_whom_no_letter_reaches(kept: Kept) {
+    let store = opened(&kept).await;
+    let party = Some(OTHER_SUPPLIER.parse().unwrap());
+    let namesake =
+        || User { name: "Lars Prøve".to_owned(), party, known: Known::default(), ..unnamed(Role::SupplierAdministrator) };
+    let (one, other) = (namesake(), namesake());
+    for user in [&one, &other] {
+        user::add(&store, None, user, &[], &because(NOW)).await.unwrap();
+    }
+    told(&store).await;
+    let said = user::distinct(&store, By::Key(&signer(OPERATOR)), (one.id, other.id), &because(NOW)).await.unwrap();
+    assert_eq!((said.users, said.accountable), (vec![one.id, other.id], true), "nobody of the company has an address");
+    assert_eq!(told(&store).await, BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::ToldApart)]));
+}
+
+async fn a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_first_time(kept: Kept) {
+    let store = opened(&kept).await;
+    let named = |name: &str, user: User| User { id: Uuid::new_v4(), name: name.to_owned(), known: Known::default(), ..user };
+    let letters = async |user: &User| {
+        user::add(&store, None, user, &[], &because(NOW)).await.unwrap();
+        told(&store).await
+    };
+    let none = BTreeSet::new();
+    let one = BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::Namesake)]);
+    let first = User { name: "Lars Prøve".to_owned(), known: Known::default(), ..unnamed(Role::SystemResponsible) };
+    assert_eq!(letters(&first).await, none);
+    let elsewhere = Some(OTHER.parse().unwrap());
+    let namesake =
+        User { name: "lars  Prøve".to_owned(), party: elsewhere, known: Known::default(), ..unnamed(Role::Signatory) };
+    assert_eq!(letters(&namesake).await, none, "nobody of that authority has the name yet");
+    // The first's next user, at the authority where another has the name; and one more there, in other roles.
+    let there = User { party: elsewhere, ..named("Lars Prøve", first) };
+    assert_eq!(letters(&there).await, one);
+    let in_other_roles = User { roles: vec![Role::SystemOwner], ..named("Lars Prøve", there.clone()) };
+    assert_eq!(letters(&in_other_roles).await, none, "it was told of that person there");
+    // One whom the provider did not name at first.
+    let nameless = unnamed(Role::SystemResponsible);
+    assert_eq!(letters(&nameless).await, none);
+    let by_now = User { roles: vec![Role::Signatory], ..named("Lars Prøve", nameless) };
+    assert_eq!(letters(&by_now).await, one);
+    // Of whom an operator has said that they are two it is known.
+    user::distinct(&store, By::Key(&signer(OPERATOR)), (there.id, namesake.id), &because(NOW)).await.unwrap();
+    told(&store).await;
+    assert_eq!(letters(&named("Bo Prøve", there)).await, none);
+    assert_eq!(letters(&named("Bo Prøve", namesake)).await, none);
 }
 
 /// What a user of Korsbæk asks for, of a system of its own.
