@@ -220,6 +220,7 @@ fn surroundings(effort: Effort) -> Vec<(&'static str, String)> {
         ("nginx", first(said("nginx", &["-v"]))),
         ("haproxy", first(said("haproxy", &["-v"]))),
         ("OpenSSL", first(said("openssl", &["version"]))),
+        ("PostgreSQL", format!("{}, as it comes", first(said("psql", &["--version"])))),
         ("oha", oha::version()),
         ("rounds", format!("{}, each peer {} s in a round; figures are medians", effort.rounds, effort.seconds)),
     ]

@@ -12,7 +12,7 @@ use super::table::{Row, median};
 
 /// Calls of the token binding, for they alone are remembered. `None` without PostgreSQL.
 pub async fn stores(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
-    let cluster = Cluster::own()?;
+    let cluster = Cluster::as_it_comes()?;
     let database = cluster.database().name;
     let from = Database::open(&Settings::sqlite(&stage.file("agreements.sqlite")), Access::Change).await.unwrap();
     let to = Database::open(&cluster.settings(&database), Access::Make).await.unwrap();

@@ -39,7 +39,11 @@ pub struct Cluster {
     port: u16,
     databases: AtomicU32,
     certificates: Certificates,
+    settings: &'static str,
 }
+
+/// What spares the tests time. What is measured has none of it: nobody runs such a server.
+const IN_TESTS: &str = "shared_buffers = '16MB'\nfsync = off\nautovacuum = off\n";
 
 /// A database that was made for one test.
 pub struct TestDatabase {
@@ -61,13 +65,23 @@ impl Cluster {
     /// A cluster for one test, which may do with it as it likes. `None`, and a line that says what did not run, without
     /// PostgreSQL.
     pub fn own() -> Option<Self> {
+        Self::with(IN_TESTS, &of_one_round(PASSWORD))
+    }
+
+    /// A cluster to measure: the server as it comes, which keeps on the disk what it is told and hashes a password in as many rounds as usual.
+    /// `None`, and a line that says what did not run, without PostgreSQL.
+    pub fn as_it_comes() -> Option<Self> {
+        Self::with("", PASSWORD)
+    }
+
+    fn with(settings: &'static str, password: &str) -> Option<Self> {
         let Some(programs) = programs() else {
             did_not_run("PostgreSQL", "apt-get install postgresql");
             return None;
         };
         let folder = Folder::new("hjemmel-postgres", END);
         let certificates = Certificates::make();
-        let mut cluster = Self { programs, folder, port: 0, databases: AtomicU32::new(0), certificates };
+        let mut cluster = Self { programs, folder, port: 0, databases: AtomicU32::new(0), certificates, settings };
         let data = cluster.data();
         cluster.run("initdb", &["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C", "-E", "UTF8", "-D", &data]);
         cluster
@@ -77,7 +91,7 @@ impl Cluster {
         cluster.folder.write("root.pem", &cluster.certificates.root);
         cluster.write_certificate(Shown::Good);
         cluster.try_ports("");
-        cluster.psql(&format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{}'", of_one_round(PASSWORD)));
+        cluster.psql(&format!("CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'"));
         Some(cluster)
     }
 
@@ -85,8 +99,8 @@ impl Cluster {
     /// it has not, too.
     pub async fn standby(&self, synchronous: bool) -> Self {
         let folder = Folder::new("hjemmel-postgres", END);
-        let certificates = self.certificates.clone();
-        let mut standby = Self { programs: self.programs.clone(), folder, port: 0, databases: AtomicU32::new(0), certificates };
+        let (programs, certificates, settings) = (self.programs.clone(), self.certificates.clone(), self.settings);
+        let mut standby = Self { programs, folder, port: 0, databases: AtomicU32::new(0), certificates, settings };
         let (data, sockets, port) = (standby.data(), self.folder.path().display().to_string(), self.port.to_string());
         let taken = ["-D", &data, "-h", &sockets, "-p", &port, "-U", "postgres", "-X", "stream", "-c", "fast", "--no-sync"];
         standby.run("pg_basebackup", &taken);
@@ -116,9 +130,8 @@ impl Cluster {
                 &format!(
                     "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{sockets}'\nssl = on\n\
                      ssl_cert_file = 'server.pem'\nssl_key_file = 'server.key'\npassword_encryption = 'scram-sha-256'\n\
-                     max_connections = 200\nshared_buffers = '16MB'\nfsync = off\nautovacuum = off\nlog_min_messages = 'warning'\n\
-                     log_line_prefix = '%m %d [%p] '\n{more}",
-                    self.port
+                     max_connections = 200\n{}log_min_messages = 'warning'\nlog_line_prefix = '%m %d [%p] '\n{more}",
+                    self.port, self.settings
                 ),
             );
             if self.started() {
