@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::agreements::Store;
 use crate::clock::Clock;
+use crate::decisions::statement::Signer;
 use crate::decisions::{Because, user};
 use crate::signature::key::Certificate;
 use crate::store::Settings;
@@ -27,7 +29,9 @@ fn pki() -> &'static DevPki {
 }
 
 /// A name, the key that is theirs here, their role, and the authority that they act for.
-const USERS: [(&str, Key, Role, Option<&str>); 6] = [
+type Named<'a> = (&'a str, Key, Role, Option<&'a str>);
+
+const USERS: [Named<'_>; 6] = [
     ("O. Drift", Key::GatewayClient, Role::Operator, None),
     ("I. Drift", Key::PersonOperator, Role::Operator, None),
     ("A. Prøve", Key::Korsbaek, Role::Signatory, Some("11111111")),
@@ -44,8 +48,18 @@ pub fn keys(dir: &Path) {
 /// The options by which somebody decides.
 pub fn options(dir: &Path, name: &str) -> [String; 4] {
     let (_, key, ..) = USERS.into_iter().find(|(known, ..)| *known == name).unwrap();
+    options_of(dir, key)
+}
+
+/// The options by which whoever has a key decides.
+pub fn options_of(dir: &Path, key: Key) -> [String; 4] {
     let file = |ending: &str| dir.join("pki").join(format!("{}{ending}", key.file_name())).display().to_string();
     ["--certificate".to_owned(), file(".pem"), "--key".to_owned(), file(".key.pem")]
+}
+
+/// Whoever has a key.
+pub fn signer(key: Key) -> Signer {
+    Signer::new(pki().credentials(key).unwrap()).unwrap()
 }
 
 /// Adds all of them to a store, which is made where it is not there.
@@ -53,25 +67,31 @@ pub async fn add_all(path: &Path) {
     let store = Store::open(&Settings::sqlite(path)).await.unwrap();
     for (name, key, role, party) in USERS {
         let certificate = Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap();
-        if store.user_of((*certificate.thumbprint()).into()).await.unwrap().is_some() {
-            continue;
+        if store.user_of((*certificate.thumbprint()).into()).await.unwrap().is_none() {
+            add(&store, (name, key, role, party)).await;
         }
-        let id = uuid::Uuid::new_v4();
-        let user = User {
-            id,
-            person: id,
-            name: name.to_owned(),
-            kind: Kind::Person,
-            party: party.map(|cvr| cvr.parse().unwrap()),
-            roles: vec![role],
-            services: Vec::new(),
-            certificates: vec![(*certificate.thumbprint()).into()],
-            valid_from: now(),
-            valid_to: None,
-            known: crate::users::Known::default(),
-        };
-        let because = Because::new("prøve".to_owned(), now());
-        user::add(&store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
     }
     store.close().await;
+}
+
+/// Adds one more, with a key that nobody else has; its id.
+pub async fn add(store: &Store, (name, key, role, party): Named<'_>) -> Uuid {
+    let certificate = Certificate::from_der(pki().credentials(key).unwrap().leaf()).unwrap();
+    let id = Uuid::new_v4();
+    let user = User {
+        id,
+        person: id,
+        name: name.to_owned(),
+        kind: Kind::Person,
+        party: party.map(|cvr| cvr.parse().unwrap()),
+        roles: vec![role],
+        services: Vec::new(),
+        certificates: vec![(*certificate.thumbprint()).into()],
+        valid_from: now(),
+        valid_to: None,
+        known: crate::users::Known::default(),
+    };
+    let because = Because::new("prøve".to_owned(), now());
+    user::add(store, None, &user.sound().unwrap(), &[certificate], &because).await.unwrap();
+    id
 }

@@ -1,9 +1,14 @@
 //! The command as a person types it, on a store of its own.
 
 use clap::Parser;
+use jiff::SignedDuration;
 
 use super::*;
 use crate::cli::as_user;
+use crate::decisions::delegation;
+use crate::store::Settings;
+use crate::stub::pki::Role as Key;
+use crate::users::rights::Role;
 
 #[derive(Debug, Parser)]
 struct Line {
@@ -12,6 +17,7 @@ struct Line {
 }
 
 const SERVICE: &str = "15900000-0000-4000-8000-000000000001";
+const AUTHORITY: &str = "11111111";
 /// Who brings versions in.
 const IMPORTER: &str = "I. Drift";
 const LIST: &str = "1c5b4a56-0b9e-4d0f-8f5c-5a0f1590a001";
@@ -46,9 +52,20 @@ impl Desk {
     }
 
     async fn types_as(&self, who: &str, words: &[&str]) -> Result<String, String> {
-        let options = as_user::options(self.dir.path(), who);
+        self.types_with(&as_user::options(self.dir.path(), who), words).await
+    }
+
+    async fn types_by(&self, key: Key, words: &[&str]) -> Result<String, String> {
+        self.types_with(&as_user::options_of(self.dir.path(), key), words).await
+    }
+
+    async fn types_with(&self, options: &[String], words: &[&str]) -> Result<String, String> {
         let all: Vec<&str> = words.iter().copied().chain(options.iter().map(String::as_str)).collect();
         self.types(&all).await
+    }
+
+    async fn store(&self) -> Store {
+        Store::open(&Settings::sqlite(&self.dir.path().join("store.sqlite"))).await.unwrap()
     }
 }
 
@@ -71,7 +88,7 @@ async fn a_table_becomes_a_draft_is_shown_with_what_it_changes_and_published_by_
     assert!(told.contains("is a draft now") && told.contains("it is the first, with 2 codes"), "{told}");
     let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
     let system = "6d0d6e2e-7d8f-4a54-8a3a-0e7d3f5f9a11";
-    let subscribe = ["subscribe", "--authority", "11111111", "--system", system, "--structure", "_2", "--reason", "sag 8"];
+    let subscribe = ["subscribe", "--authority", AUTHORITY, "--system", system, "--structure", "_2", "--reason", "sag 8"];
     assert!(desk.types_as("O. Drift", &subscribe).await.unwrap().contains("SortimentOverfør_2"));
     let publish = ["publish", &draft, "--reason", "sag 7"];
     let refused = desk.types_as("A. Prøve", &publish).await.unwrap_err();
@@ -118,6 +135,31 @@ async fn a_version_is_imported_for_a_colleague_by_their_delegation_alone() {
     let folder = desk.dir.path().join("lists").display().to_string();
     let refused = desk.types(&["import", &file, "--into", &folder, "--delegation", &nobodys]).await.unwrap_err();
     assert!(refused.contains("cannot be used with") && refused.contains("--delegation"), "a folder proves nobody: {refused}");
+    desk.types_as(IMPORTER, &import(&file, "2027.1", "2027-01-01")).await.unwrap();
+    let common = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    desk.types_as("O. Drift", &["publish", &common, "--reason", "sag 7"]).await.unwrap();
+    // Two who may each bring in and publish their authority's supplement; one stands for the other.
+    let (principal, substitute, store) = (Key::PersonSignatory, Key::PersonSupplier, desk.store().await);
+    let role = Role::SortimentAdministrator;
+    let for_whom = as_user::add(&store, ("P. Liste", principal, role, Some(AUTHORITY))).await;
+    let by_whom = as_user::add(&store, ("Q. Liste", substitute, role, Some(AUTHORITY))).await;
+    let (given, to) = (Uuid::from_u128(78), as_user::now() + SignedDuration::from_hours(24));
+    let new = delegation::New { id: given, substitute: by_whom, role, services: Vec::new(), from: None, to };
+    let because = Because::new("ferie".to_owned(), as_user::now());
+    delegation::give(&store, By::Key(&as_user::signer(principal)), &new, &because, None).await.unwrap();
+    let (own, named) = (desk.table("egen.csv", "Art;30.0;Egne ydelser;1\r\n"), given.to_string());
+    let about = ["--uuid", LIST, "--navn", "Sociale ydelser", "--version", "2027.1", "--from", "2027-01-01"];
+    let supplement = ["--authority", AUTHORITY, "--delegation", &named];
+    let words: Vec<&str> = ["import", &own, "--reason", "sag 8"].into_iter().chain(about).chain(supplement).collect();
+    desk.types_by(substitute, &words).await.unwrap();
+    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let made = store.made_on(Subject::Sortiment, draft.parse().unwrap()).await.unwrap().pop().unwrap();
+    let by = made.by_delegation.unwrap();
+    assert_eq!((made.user, by.delegation, by.principal), (Some(by_whom), given, for_whom));
+    for key in [principal, substitute] {
+        let refused = desk.types_by(key, &["publish", &draft, "--reason", "sag 9"]).await.unwrap_err();
+        assert!(refused.contains("Whoever imported the value list cannot publish it"), "{key:?}: {refused}");
+    }
 }
 
 #[tokio::test]
