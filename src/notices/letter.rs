@@ -182,8 +182,8 @@ fn danish(kind: Kind) -> Words {
         Kind::Namesake => words(
             "Log-on af en person med en anden brugers navn",
             "En identitetsudbyder har for første gang logget en person på, der hedder det samme som en anden bruger hos samme part.",
-            "De to anses for samme person: den ene kan ikke godkende det, som den anden har anmodet om.",
-            "Find hos parten ud af, om de er én person. Er de to, så skriv det ned med hjemmel user distinct og begge id'er; er de én, så lad det stå.",
+            "De, der hedder det samme, anses for samme person: den ene kan ikke godkende det, som den anden har anmodet om.",
+            "Find hos parten ud af, om de er én person. Er de flere, så skriv det ned med hjemmel user distinct og begge id'er for hvert par; er de én, så lad det stå.",
         ),
     }
 }
@@ -343,8 +343,8 @@ fn english(kind: Kind) -> Words {
         Kind::Namesake => words(
             "Log-on of a person with another user's name",
             "An identity provider has for the first time logged on a person who has the name of another user of the same party.",
-            "The two are taken for one person: the one cannot approve what the other asked for.",
-            "Find out from the party whether they are one person. If they are two, write it down with hjemmel user distinct and both ids; if they are one, leave it as it is.",
+            "Those who have the name are taken for one person: the one cannot approve what the other asked for.",
+            "Find out from the party whether they are one person. If they are more, write it down with hjemmel user distinct and both ids for each pair; if they are one, leave it as it is.",
         ),
     }
 }

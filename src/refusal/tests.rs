@@ -3,6 +3,7 @@
 use super::*;
 use crate::services;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
+use crate::users::Same;
 
 /// Those that callers of services see, those that receipts of files say, those of the API and those of the console's log-on.
 fn every() -> Vec<Refusal> {
@@ -27,6 +28,19 @@ fn every_code_is_its_own_because_callers_act_on_it() {
     codes.dedup();
     assert_eq!(codes.len(), count);
     assert!(count > 50, "the table is there: {count}");
+}
+
+#[test]
+fn the_sample_of_what_may_be_said_of_two_users_is_what_is_said_of_two_users() {
+    let ids = [1, 2].map(uuid::Uuid::from_u128);
+    let told = Same::Unsaid(ids).told();
+    let without_ids = |text: &str| ids.iter().fold(text.to_owned(), |text, id| text.replace(&id.to_string(), "…"));
+    let samples = api::ApiRefusal::every().into_iter().filter_map(|refusal| match refusal {
+        api::ApiRefusal::ApiCreatorApproves { or } | api::ApiRefusal::ApiImporterPublishes { or } => Some(or),
+        _ => None,
+    });
+    let told = Detail::new(without_ids(told.da()), without_ids(told.en()));
+    assert_eq!(samples.collect::<Vec<_>>(), [told.clone(), told]);
 }
 
 #[test]
