@@ -11,7 +11,7 @@ use hjemmel::users::store::UserError;
 use hjemmel::users::{Kind, User};
 use http::Request;
 
-use crate::console::{Konsol, is_page};
+use crate::console::{Konsol, hidden, is_page, set_cookie, token};
 use crate::house::{House, OWN, Who, certificate, is_problem, pki, request, text, user_of, value};
 use crate::wire::{self, Http, Sent};
 
@@ -190,4 +190,40 @@ async fn whoever_has_the_name_of_who_asked_reads_whom_to_ask_by_which_ids_and_ap
     let operator = Signer::new(&house.operator.credentials).unwrap();
     user::distinct(&house.store, By::Key(&operator), (id, asker.id), &because()).await.unwrap();
     is_page(&konsol.get(&other, &path).await, 200, "Godkend aftalen");
+}
+
+#[tokio::test]
+async fn whoever_acts_for_one_who_has_the_name_of_who_asked_reads_that_it_is_that_one_who_may_be_the_same() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let house = &konsol.house;
+    let asked = house.requested(&house.responsible, OWN).await;
+    let asker = house.store.user(house.responsible.id).await.unwrap();
+    // As a log-on makes one, who lets a colleague of another name act for them.
+    let id = uuid::Uuid::new_v4();
+    let namesake = User { id, person: id, roles: vec![Role::Signatory], certificates: Vec::new(), ..asker.clone() };
+    user::add(&house.store, None, &namesake, &[], &because()).await.unwrap();
+    let principal = konsol.log_on_as(id).await;
+    let list = konsol.get(&principal, "/delegations").await;
+    let last = hjemmel::clock::civil_day(Clock::system().now()).unwrap().saturating_add(jiff::Span::new().days(7));
+    let given = form_urlencoded::Serializer::new(String::new())
+        .append_pair("form_token", &token(&list))
+        .append_pair("id", &hidden(&list, "id"))
+        .append_pair("substitute", &house.owner.id.to_string())
+        .append_pair("role", "signatory")
+        .append_pair("valid_to", &last.to_string())
+        .append_pair("reason", "ferie")
+        .finish();
+    assert_eq!(konsol.post(&principal, "/delegations", &given).await.status, 303);
+    let owner = konsol.log_on(&house.owner).await;
+    let own = format!("form_token={}", token(&konsol.get(&owner, "/delegations").await));
+    let acts = konsol.post(&owner, &format!("/delegations/{}/act", hidden(&list, "id")), &own).await;
+    assert_eq!(acts.status, 303, "{}", acts.text());
+    let acting = set_cookie(&acts).split(';').next().unwrap().to_owned();
+    let path = format!("/agreements/{}", text(&asked, "id"));
+    let page = konsol.get(&acting, &path).await;
+    is_page(&page, 200, "som kan være den, du handler for");
+    is_page(&page, 200, "Er de to personer, så bed gatewayens drift om at skrive det ned");
+    assert!(!page.text().contains("Er I to personer"), "it is not said of the reader");
+    assert!(page.text().contains(&format!("<code>{}</code>", asker.id)) && page.text().contains(&format!("<code>{id}</code>")));
+    is_page(&konsol.get(&acting, &format!("{path}?lang=en")).await, 200, "If they are two persons, ask the gateway");
 }

@@ -163,6 +163,8 @@ struct AgreementPage {
     over: bool,
     /// Whether the user may approve but for having requested it.
     own: Option<Same>,
+    /// Whether it is whom the user acts for who may have requested it.
+    own_by_principal: bool,
     past: Vec<Past>,
     note: Option<Note>,
     /// What was written before.
@@ -258,6 +260,7 @@ async fn drawn(
         may_remind,
         over,
         own: own.filter(|_| agreement.state == Stands::Requested),
+        own_by_principal: matches!(own, Some(Same::Unsaid([_, now])) if now != actor.own().id),
         past: past.collect(),
         note,
         reason,
