@@ -151,8 +151,9 @@ async fn a_version_is_imported_for_a_colleague_by_their_delegation_alone() {
     let about = ["--uuid", LIST, "--navn", "Sociale ydelser", "--version", "2027.1", "--from", "2027-01-01"];
     let supplement = ["--authority", AUTHORITY, "--delegation", &named];
     let words: Vec<&str> = ["import", &own, "--reason", "sag 8"].into_iter().chain(about).chain(supplement).collect();
-    desk.types_by(substitute, &words).await.unwrap();
-    let draft = id(&desk.types(&["list"]).await.unwrap(), "draft");
+    let told = desk.types_by(substitute, &words).await.unwrap();
+    let (_, draft) = told.split_once("is a draft now, ").unwrap();
+    let draft = draft.lines().next().unwrap().to_owned();
     let made = store.made_on(Subject::Sortiment, draft.parse().unwrap()).await.unwrap().pop().unwrap();
     let by = made.by_delegation.unwrap();
     assert_eq!((made.user, by.delegation, by.principal), (Some(by_whom), given, for_whom));
