@@ -56,5 +56,5 @@ pub async fn stores(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
         ),
         samples: json!({ "sqlite": cpu[0], "postgres": cpu[1], "ratios": ratios }),
     };
-    Some(vec![cost, heard])
+    Some(std::iter::once(cost).chain(heard).collect())
 }
