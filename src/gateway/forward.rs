@@ -60,7 +60,7 @@ impl<P: Outgoing> Forward<P> {
         let (message, mut grant) = self.message(grant, &message_id).await?;
         grant.made();
         let recorded = recording.await?;
-        // What failed may have been the connections and not the index.
+        // The connections may have failed and not the peer.
         if pass.is_trial() {
             peer.outbound.renew_connections();
         }
@@ -125,7 +125,7 @@ impl<P: Outgoing> Forward<P> {
                 relates_to: None,
                 to: Some(&to),
                 reply_to: true,
-                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; the index's does not.
+                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; that of SOAP 1.2 does not.
                 framework: outgoing.version() == Version::V11,
                 created,
                 lifetime: MESSAGE_LIFETIME,

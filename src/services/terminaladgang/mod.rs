@@ -7,6 +7,59 @@
 //!   ─agreement→ Admitted ─owners→ Owned ─ask→ Permitted ─exchange→ Authorised ─forward→ Answer ─release→ Release
 //!   ─seal→ http::Response
 //! ```
+//!
+//! Its own steps, like [those that services share](crate::gateway), take only what the step before them makes. Below, what compiles stands
+//! before the same without one step, which does not. Without the agreement behind:
+//!
+//! ```
+//! use hjemmel::{gateway::step::Check, services::terminaladgang::{ask::{AskStep, Permitted}, owners::Owned}};
+//! async fn ask(step: &AskStep, owned: Owned) -> Option<Permitted> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::terminaladgang::ask::{AskStep, Permitted}};
+//! async fn ask(step: &AskStep, admitted: Admitted) -> Option<Permitted> {
+//!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! Without the law:
+//!
+//! ```
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::ask::Permitted;
+//! async fn ask(step: &ExchangeStep<Permitted>, permitted: Permitted) -> Option<Authorised<Permitted>> {
+//!     step.check(permitted).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::{ask::Permitted, owners::Owned};
+//! async fn ask(step: &ExchangeStep<Permitted>, owned: Owned) -> Option<Authorised<Permitted>> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
+//! On the way back, a filtered answer is released only by the sink that verified it:
+//!
+//! ```
+//! # use hjemmel::services::terminaladgang::law::release::Filtered; // so that below it is not the name that fails
+//! use hjemmel::gateway::{answer::Release, reply::{Answered, Reply}};
+//! fn answer(reply: Reply, released: Release) -> Answered {
+//!     reply.answer(released)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::reply::{Answered, Reply};
+//! use hjemmel::services::terminaladgang::law::release::Filtered;
+//! fn answer(reply: Reply, filtered: Filtered) -> Answered {
+//!     reply.answer(filtered)
+//! }
+//! ```
 
 pub mod ask;
 pub mod cases;
