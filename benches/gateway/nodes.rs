@@ -74,7 +74,7 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
             goal: Some(1.0 / 1.8),
             detail: format!(
                 "{one:.0} and {two:.0} calls a second; token binding, 8.8 KB; each {}; driver, back end, balancer and database have the rest",
-                held[0].told()
+                held[0].describe()
             ),
             samples: told.clone(),
         },

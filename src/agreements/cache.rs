@@ -458,5 +458,5 @@ fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result
         .iter()
         .find(|agreement| agreement.standing(at) == Standing::Holds)
         .map(Arc::clone)
-        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).told() })
+        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).describe() })
 }

@@ -140,7 +140,7 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         match value.get_ref().as_str().map(text::line) {
             Some(Ok(line)) => Some(line),
             Some(Err(unfit)) => {
-                let why = unfit.told();
+                let why = unfit.describe();
                 self.reader.problem(value.span(), format!("{key} is a text of 1-{LONGEST} characters on one line: {}", why.en()));
                 None
             }

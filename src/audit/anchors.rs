@@ -179,7 +179,13 @@ pub async fn archived(database: &Database, log: Uuid) -> Result<std::collections
 ///
 /// # Errors
 /// A store that does not answer.
-pub async fn tell_archived(database: &Database, log: Uuid, segment: u64, sha256: &str, at: Timestamp) -> Result<(), StoreError> {
+pub async fn record_archived(
+    database: &Database,
+    log: Uuid,
+    segment: u64,
+    sha256: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let told = sql("INSERT INTO audit_archived (log, segment, sha256, archived_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (log, segment) DO NOTHING");
     let segment = i64::try_from(segment).unwrap_or(i64::MAX);

@@ -354,8 +354,8 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let address = address.map(|text| address::read(&text).map_err(CommandError::Address)).transpose()?;
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             let at = address.as_deref().map(|address| (address, language));
-            let told = async |store: &Store| Ok(user::tell_at(store, signer.as_ref().map(By::Key), id, at, &because).await?);
-            with_store::<_, CommandError>(&settings, Access::Change, told).await?;
+            let set = async |store: &Store| Ok(user::set_address(store, signer.as_ref().map(By::Key), id, at, &because).await?);
+            with_store::<_, CommandError>(&settings, Access::Change, set).await?;
             match address {
                 Some(address) => writeln!(out, "user {id} is told at {address}")?,
                 None => writeln!(out, "user {id} is told nowhere")?,

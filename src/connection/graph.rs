@@ -176,7 +176,7 @@ impl Consenting {
     }
 
     /// What it is called in a sentence.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Self::Authority => Detail::new("myndigheden", "the authority"),
             Self::Receiver => Detail::new("modtagersiden", "the receiver's side"),

@@ -90,7 +90,7 @@ impl State {
     }
 
     /// The same for a reader.
-    pub fn told(&self) -> Detail {
+    pub fn describe(&self) -> Detail {
         match self {
             State::NotNeeded => Detail::new("ikke nødvendig her", "not needed here"),
             State::KeptBack(_) => Detail::new("mangler bekræftelse", "not agreed to"),

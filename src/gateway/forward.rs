@@ -16,7 +16,7 @@ use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::outbound::breaker::{NotNow, Pass};
-use crate::outbound::{AnswerBody, OutboundError, told};
+use crate::outbound::{AnswerBody, OutboundError, describe};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
@@ -69,7 +69,7 @@ impl<P: Outgoing> Forward<P> {
         // What is logged of the connection meanwhile names the call.
         let mut outward = grant.call().trace().map(|trace| trace.towards(&peer.name));
         if let Some(outward) = &outward {
-            outward.tell(&mut headers);
+            outward.inject(&mut headers);
         }
         let span = tracing::info_span!("forward", call = %grant.call().id());
         let response = match post(&peer, recorded, headers, message, deadline).instrument(span).await {
@@ -98,7 +98,7 @@ impl<P: Outgoing> Forward<P> {
             && !fault
         {
             pass.failed(std::time::Instant::now());
-            let said = told(response.status(), response.headers());
+            let said = describe(response.status(), response.headers());
             tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
             return Err(refusal.of_peer(&peer.told));
         }

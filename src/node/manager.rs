@@ -47,19 +47,19 @@ impl Manager {
 
     /// The gateway serves, or serves again after [`Manager::reloading`].
     pub async fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={status}")).await;
+        self.send(&format!("READY=1\nSTATUS={status}")).await;
     }
 
     /// The configuration is being read anew, until the next [`Manager::ready`].
     pub async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the configuration anew")).await;
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the configuration anew")).await;
     }
 
     /// The gateway drains.
     pub async fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=draining: calls under way are finished").await;
+        self.send("STOPPING=1\nSTATUS=draining: calls under way are finished").await;
     }
 
     /// Feeds the watchdog, oftener than it asks for, for as long as `pulse` beats. `None` without a watchdog.
@@ -72,7 +72,7 @@ impl Manager {
             loop {
                 tick.tick().await;
                 match timeout(patience, pulse.beats()).await {
-                    Ok(true) => manager.tell("WATCHDOG=1").await,
+                    Ok(true) => manager.send("WATCHDOG=1").await,
                     Ok(false) => tracing::error!("the audit's writer has ended: the watchdog is not fed"),
                     Err(_) => tracing::error!("a part of the gateway does not answer: the watchdog is not fed"),
                 }
@@ -80,7 +80,7 @@ impl Manager {
         }))
     }
 
-    async fn tell(&self, what: &str) {
+    async fn send(&self, what: &str) {
         let Some(socket) = &self.socket else { return };
         match timeout(PATIENCE, socket.send(what.as_bytes())).await {
             Ok(Ok(_)) => {}

@@ -473,7 +473,7 @@ pub async fn dead(session: &mut Session) -> Result<Vec<i64>, StoreError> {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn is_untold(session: &mut Session) -> Result<bool, StoreError> {
+pub async fn is_unreported(session: &mut Session) -> Result<bool, StoreError> {
     let untold = sql("SELECT id FROM person_outbox WHERE state = 'OPGIVET' AND told_us IS NULL LIMIT 1");
     Ok(session.first(untold).await?.is_some())
 }
@@ -482,7 +482,7 @@ pub async fn is_untold(session: &mut Session) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn told(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn mark_reported(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
     let told = sql("UPDATE person_outbox SET told_us = $1 WHERE state = 'OPGIVET' AND told_us IS NULL");
     session.execute(told.bind(microseconds(now))).await
 }

@@ -53,7 +53,7 @@ fn structure(da: impl Into<String>, en: impl Into<String>) -> LogOnRefusal {
 }
 
 /// What the judge of signatures says, as a log-on tells it; `of` is what should have been signed.
-fn told(refusal: Refusal, of: &Detail) -> LogOnRefusal {
+fn log_on_refusal(refusal: Refusal, of: &Detail) -> LogOnRefusal {
     match refusal {
         Refusal::SignatureAlgorithm { algorithm } => LogOnRefusal::LogOnAlgorithm { algorithm },
         Refusal::SecurityStructure { what } => LogOnRefusal::LogOnStructure { what },

@@ -247,7 +247,7 @@ impl Database {
     }
 
     /// Its address, for whoever is told of it.
-    fn told_as(&self) -> String {
+    fn address(&self) -> String {
         match &self.kind {
             Kind::Sqlite(place) => place.path().display().to_string(),
             Kind::Postgres(server) => server.at().to_owned(),
@@ -270,7 +270,7 @@ impl Database {
 
     fn believed(&self) -> Result<(), StoreError> {
         match self.doubted() {
-            Some(why) => Err(StoreError::PutBack { at: self.told_as(), why: why.to_string() }),
+            Some(why) => Err(StoreError::PutBack { at: self.address(), why: why.to_string() }),
             None => Ok(()),
         }
     }

@@ -138,7 +138,7 @@ impl Sight {
 
     async fn examined(&self) -> Result<Found, StoreError> {
         let found = self.found().await?;
-        let at = self.database.told_as();
+        let at = self.database.address();
         match found.judged_by(self.known.as_ref()) {
             Verdict::PutBack(why) => {
                 self.database.doubt(Some(&why));
@@ -232,7 +232,7 @@ impl Sight {
             std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
         });
         let unwritable = |error: io::Error| StoreError::Unusable {
-            at: self.database.told_as(),
+            at: self.database.address(),
             why: format!("{} cannot be written ({error})", self.file.display()),
         };
         written.await.map_err(unwritable)?;

@@ -213,8 +213,8 @@ impl Table {
 
     fn values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
         let value = |column: &Column| {
-            let told = |error| unknown(format!("the column {} of {} cannot be read ({error})", column.name, self.name));
-            row.value(&column.name, column.kind).map_err(told)
+            let unreadable = |error| unknown(format!("the column {} of {} cannot be read ({error})", column.name, self.name));
+            row.value(&column.name, column.kind).map_err(unreadable)
         };
         self.columns.iter().map(value).collect()
     }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Token;
 use super::cache::Source;
 use crate::clock::Clock;
-use crate::outbound::{Outbound, told};
+use crate::outbound::{Outbound, describe};
 use crate::refusal::Refusal;
 use crate::saml::Expectations;
 use crate::saml::assertion::Statement;
@@ -82,7 +82,7 @@ impl Transport for Https {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/soap+xml; charset=utf-8"));
         let deadline = Instant::now() + self.timeout;
         let answer = self.outbound.post(&self.uri, headers, envelope, deadline).await.map_err(|e| unreachable(&e))?;
-        let (status, said) = (answer.status(), told(answer.status(), answer.headers()));
+        let (status, said) = (answer.status(), describe(answer.status(), answer.headers()));
         // The interface description leaves open with which status a fault comes.
         let speaks = status.is_success() || status.is_client_error() || status.is_server_error();
         if !speaks || !is_soap(answer.headers()) {
@@ -151,7 +151,7 @@ pub(crate) enum Unfit {
 
 impl Unfit {
     /// In Danish and in English, as a sentence.
-    pub(crate) fn told(self) -> (&'static str, &'static str) {
+    pub(crate) fn describe(self) -> (&'static str, &'static str) {
         match self {
             Self::NotSoap => ("Svaret er ikke en SOAP-kuvert.", "The answer is no SOAP envelope."),
             Self::OtherRequest => ("Svaret hører til en anden anmodning.", "The answer belongs to another request."),
@@ -171,7 +171,7 @@ impl Flaw {
         match self {
             Flaw::Fault(code) => code,
             Flaw::Signature(refusal) => refusal.code(),
-            Flaw::Unfit(unfit) => unfit.told().1,
+            Flaw::Unfit(unfit) => unfit.describe().1,
         }
     }
 }

@@ -27,7 +27,7 @@ use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::imports::{self, Person, Told, cpr, parsed, person, statuses, told, with};
+use crate::imports::{self, Person, Told, answers, cpr, parsed, person, statuses, with};
 use crate::not_run::did_not_run;
 use crate::process::{Gateway, HJEMMEL, comes_to};
 use crate::stage::{AUTHORITY_CONTEXT, SOAP11, admin, options};
@@ -86,7 +86,7 @@ impl House {
         let request = imports::House::request(persons, &context);
         let message = format!("<s:Envelope xmlns:s=\"{SOAP11}\"><s:Body>{request}</s:Body></s:Envelope>");
         let client = Client { service: self.service(), ..self.world.client(Some(Role::Korsbaek)).unwrap() };
-        told(&parsed(client.send_as(Version::V11, ACTION, message.into()).await.unwrap().answer))
+        answers(&parsed(client.send_as(Version::V11, ACTION, message.into()).await.unwrap().answer))
     }
 
     async fn by_token(&self, persons: &[Person]) -> Vec<Told> {
@@ -106,7 +106,7 @@ impl House {
             body: &canonical_content(imports::House::request(persons, "").as_bytes()).unwrap(),
         };
         let signed = with_token(&message, token.assertion(), &self.world.key(Role::Korsbaek).unwrap()).unwrap();
-        told(&parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer))
+        answers(&parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer))
     }
 
     async fn as_json(&self, persons: &[Person], key: &str) -> String {
@@ -355,7 +355,7 @@ fn after_a_run_of_a_whole_node_with_every_door_and_campus_no_cpr_number_is_found
         }
         assert!(answers.contains("a whole copy") && answers.contains(&number), "{answers}");
         let gateway = house.gateway.take().unwrap();
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
 
         let mut written = BTreeMap::new();

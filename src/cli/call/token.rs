@@ -133,7 +133,7 @@ fn unusable(flaw: &Flaw) -> String {
             (entry.da.what, entry.en.what)
         }
         Flaw::Unfit(unfit) => {
-            let (da, en) = unfit.told();
+            let (da, en) = unfit.describe();
             (da.to_owned(), en.to_owned())
         }
         Flaw::Fault(code) => (code.clone(), code.clone()),

@@ -151,19 +151,19 @@ async fn try_folder<F: File + DeserializeOwned>(dir: &Path, name: &str, policy: 
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for case in file.cases() {
-            let told = |flaw: &str| format(format!("{}: {flaw}", case.id()));
+            let wrong = |flaw: &str| format(format!("{}: {flaw}", case.id()));
             if !ids.insert(case.id().to_owned()) {
-                return Err(told("another case has the same id"));
+                return Err(wrong("another case has the same id"));
             }
             if case.words().iter().any(|words| words.trim().is_empty()) {
-                return Err(told("it says nothing in one of its languages"));
+                return Err(wrong("it says nothing in one of its languages"));
             }
             if let Some(flaw) = case.flaw() {
-                return Err(told(flaw));
+                return Err(wrong(flaw));
             }
             let shows = case.shows().unwrap_or_else(|| file.shows());
             if shows.is_empty() {
-                return Err(told("it names no rule that it shows (shows)"));
+                return Err(wrong("it names no rule that it shows (shows)"));
             }
             let [da, en] = case.words().map(str::to_owned);
             let trouble = file.try_out(case, policy).await;
@@ -182,9 +182,9 @@ async fn try_folder<F: File + DeserializeOwned>(dir: &Path, name: &str, policy: 
 
 /// The TOML files of a folder, by name.
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CasesError> {
-    let told = |error| CasesError::File { path: dir.to_owned(), error };
-    let entries = std::fs::read_dir(dir).map_err(told)?;
-    let mut found = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(told)?;
+    let failed = |error| CasesError::File { path: dir.to_owned(), error };
+    let entries = std::fs::read_dir(dir).map_err(failed)?;
+    let mut found = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     found.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     found.sort();
     if found.is_empty() { Err(CasesError::Empty(dir.to_owned())) } else { Ok(found) }

@@ -245,7 +245,7 @@ fn served(case: &Case, search: &Search, expected: Served, asked_xml: &str) -> Re
     for text in case.not_sent.iter().filter(|text| sent.contains(text.as_str())) {
         trouble.push(format!("{text:?} must not be sent: {sent}"));
     }
-    let told = search.decisions().iter().map(|decision| decision.decided.told());
+    let told = search.decisions().iter().map(|decision| decision.decided.describe());
     let said: Vec<String> = told.flat_map(|told| [told.da, told.en]).collect();
     for text in case.told.iter().filter(|text| !said.iter().any(|said| said.contains(text.as_str()))) {
         trouble.push(format!("{text:?} must be told: {said:?}"));

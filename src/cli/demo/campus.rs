@@ -325,7 +325,7 @@ impl Campus {
         let record = world.records.recv_timeout(Duration::from_secs(30))?;
         let document = Document::parse(sent.answer, &Limits { nodes: 1_000_000, ..Limits::default() });
         let document = document.map_err(|_| "no XML came back")?;
-        let (code, mut lines) = told(document.root());
+        let (code, mut lines) = read_answer(document.root());
         if let Some(summary) = record.about.summary() {
             lines.push(format!("audit     {summary}"));
         }
@@ -400,7 +400,7 @@ fn envelope(persons: &str) -> String {
 }
 
 /// The statuses of an answer, or the code of a fault, and what it says, a line each.
-fn told(answer: Element<'_>) -> (String, Vec<String>) {
+fn read_answer(answer: Element<'_>) -> (String, Vec<String>) {
     let text = |parent: Element<'_>, local: &str| {
         let child = parent.elements().find(|child| child.local() == local);
         child.and_then(|child| child.text()).unwrap_or_default().into_owned()

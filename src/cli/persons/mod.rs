@@ -286,7 +286,7 @@ async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Res
     for number in numbers {
         for employment in shown::with_number(database, *number).await? {
             any = true;
-            told(&employment, out)?;
+            print(&employment, out)?;
         }
     }
     match any {
@@ -295,7 +295,7 @@ async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Res
     }
 }
 
-fn told(employment: &Shown, out: &mut impl Write) -> io::Result<()> {
+fn print(employment: &Shown, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}  {}  {}", employment.number, employment.home, employment.staff_number)?;
     for (field, value) in &employment.fields {
         writeln!(out, "    {:22} {value}", field.name())?;

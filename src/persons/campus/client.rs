@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::user::{differences, emptied, member, patch, replaced};
 use crate::clock::Clock;
 use crate::decisions::endpoint;
-use crate::outbound::{Outbound, OutboundError, told};
+use crate::outbound::{Outbound, OutboundError, describe};
 
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -212,13 +212,13 @@ impl Campus {
         let status = head.status;
         let wait = retry_after(head.headers.get(RETRY_AFTER), self.clock.now());
         match status {
-            status if status.is_redirection() => return Err(unusable(told(status, &head.headers))),
+            status if status.is_redirection() => return Err(unusable(describe(status, &head.headers))),
             // Of a single user it may be about that user.
-            StatusCode::FORBIDDEN if is_of_one(path, &method) => return Err(odd(told(status, &head.headers))),
+            StatusCode::FORBIDDEN if is_of_one(path, &method) => return Err(odd(describe(status, &head.headers))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(unusable(format!(
                     "{}: Campus does not know the gateway, or lets it do nothing",
-                    told(status, &head.headers)
+                    describe(status, &head.headers)
                 )));
             }
             StatusCode::TOO_MANY_REQUESTS => return Err(Trouble::Away { why: "HTTP 429".to_owned(), wait, seen: false }),

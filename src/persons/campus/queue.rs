@@ -71,13 +71,15 @@ pub(crate) async fn operator(
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    if !outbox::is_untold(&mut store.database().session().await?).await? {
+pub async fn report_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    if !outbox::is_unreported(&mut store.database().session().await?).await? {
         return Ok(false);
     }
     let mut change = store.change().await?;
     let hour = now.as_second().div_euclid(3600);
-    if !change.gives(&format!("persons not handed on {hour}"), now).await? || outbox::told(change.connection(), now).await? == 0 {
+    if !change.gives(&format!("persons not handed on {hour}"), now).await?
+        || outbox::mark_reported(change.connection(), now).await? == 0
+    {
         return Ok(false);
     }
     let notice = Notice {
@@ -94,7 +96,7 @@ pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError
         english: None,
         by: None,
     };
-    change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
+    change.notify(store.database(), &notice, &[Audience::Operators], now).await?;
     change.commit().await?;
     Ok(true)
 }

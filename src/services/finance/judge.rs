@@ -266,7 +266,7 @@ fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uui
     let mut found = Vec::new();
     for (voucher, corrects) in vouchers {
         if let Some(earlier) = elsewhere.get(voucher) {
-            found.push((Rule::FB031 { voucher: *voucher, what: told(earlier) }, *voucher));
+            found.push((Rule::FB031 { voucher: *voucher, what: describe(earlier) }, *voucher));
         }
         if let Some(corrects) = corrects.filter(|corrects| known.unknown.contains(corrects)) {
             found.push((Rule::FB016 { voucher: *voucher, corrects }, *voucher));
@@ -276,7 +276,7 @@ fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uui
 }
 
 /// An earlier delivery in words: its receipt, as far as that is kept.
-pub(super) fn told(earlier: &Earlier) -> Detail {
+pub(super) fn describe(earlier: &Earlier) -> Detail {
     let Some(at) = earlier.accepted else {
         return Detail::new(
             "det er i en leverance, som bogføringssystemet ikke har svaret på endnu",

@@ -159,8 +159,8 @@ impl Provider {
         // One WSDL may serve both: what a provider takes is what the folder says of it.
         let contract = contracts.iter().find(|contract| contract.security == security).or(contracts.first());
         let contract = contract.ok_or_else(|| cannot("the folder offers no binding".to_owned()))?.clone();
-        let told = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let inspected = contract.schema.inspect().map_err(|problems| cannot(told(problems)))?;
+        let joined = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let inspected = contract.schema.inspect().map_err(|problems| cannot(joined(problems)))?;
         let maker = Maker::new(inspected.model().map_err(cannot)?);
         let pool = Pool::start(&contract.schema, 2).map_err(|error| cannot(error.to_string()))?;
         let unusable = |error: crate::signature::key::KeyError| StartError::Certificate(error.to_string());
@@ -229,14 +229,13 @@ impl Provider {
                 sender("bindingen har en anden version af SOAP", "the binding has another version of SOAP"),
             ));
         }
-        let told = |told| (version, told);
+        let versioned = |told| (version, told);
         let addressed = soap::header(&parts, WSA, "Action");
         let action = soap_action(headers).or_else(|| addressed.clone());
         let (namespace, local) = (parts.payload.namespace(), parts.payload.local());
-        let operation = self
-            .contract
-            .operation(namespace, local, action.as_deref())
-            .ok_or_else(|| told(sender("ingen operation har elementet i Body", "no operation has the element in the Body")))?;
+        let operation = self.contract.operation(namespace, local, action.as_deref()).ok_or_else(|| {
+            versioned(sender("ingen operation har elementet i Body", "no operation has the element in the Body"))
+        })?;
         let message_id = match self.security {
             Security::Token => {
                 let proven = soap::authenticate(
@@ -249,11 +248,11 @@ impl Provider {
                 );
                 Some(proven.map_err(|refusal| {
                     let entry = refusal.entry();
-                    told(sender(format!("{}: {}", entry.code, entry.da.what), format!("{}: {}", entry.code, entry.en.what)))
+                    versioned(sender(format!("{}: {}", entry.code, entry.da.what), format!("{}: {}", entry.code, entry.en.what)))
                 })?)
             }
             Security::AuthorityContext => {
-                authority(&parts).map_err(told)?;
+                authority(&parts).map_err(versioned)?;
                 None
             }
         };

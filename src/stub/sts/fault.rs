@@ -72,8 +72,8 @@ impl Fault {
             ),
             other => {
                 let entry = other.entry();
-                let told = |text: crate::refusal::Text| format!("{} {}", text.what, text.remedy);
-                Self::new(103, told(entry.da), told(entry.en))
+                let sentence = |text: crate::refusal::Text| format!("{} {}", text.what, text.remedy);
+                Self::new(103, sentence(entry.da), sentence(entry.en))
             }
         }
     }

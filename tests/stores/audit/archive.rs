@@ -105,7 +105,7 @@ impl House {
         std::fs::write(&config, text).unwrap();
         let store = Store::open(&hjemmel::store::Settings::sqlite(&store)).await.unwrap();
         for (segment, mark) in Shipper::open(&self.log()).unwrap().marks() {
-            anchors::tell_archived(store.database(), self.name(), segment, &mark.sha256, later()).await.unwrap();
+            anchors::record_archived(store.database(), self.name(), segment, &mark.sha256, later()).await.unwrap();
         }
         store.close().await;
         let key = self.key("checkpoint.pub");

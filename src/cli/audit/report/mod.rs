@@ -184,7 +184,7 @@ impl Sees {
     }
 
     /// What the reader must know of it: that there may be more than is told.
-    fn told(&self, lang: Lang) -> Option<String> {
+    fn describe(&self, lang: Lang) -> Option<String> {
         let Self::Own { services: Some(names), .. } = self else { return None };
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
@@ -241,7 +241,7 @@ impl Asker {
                 Sees::Own { authority, services }
             }
             Whose::Everybody | Whose::Supplier(_) | Whose::Nobody => {
-                let refusal = ApiRefusal::ApiNotAllowed { action: Action::AskAudit.told() };
+                let refusal = ApiRefusal::ApiNotAllowed { action: Action::AskAudit.describe() };
                 return Err(DecideError::from(refusal).into());
             }
         };
@@ -485,7 +485,7 @@ fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>
 /// What the reader must know of the answer.
 fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling: &Telling<'_>) -> Foot {
     let (lang, mut whole) = (telling.lang, true);
-    let mut notes: Vec<String> = sought.sees.told(lang).into_iter().collect();
+    let mut notes: Vec<String> = sought.sees.describe(lang).into_iter().collect();
     for (dir, doubts) in readings.doubts().filter(|(_, doubts)| doubts.any()) {
         whole = false;
         let mut say =
@@ -555,10 +555,10 @@ mod tests {
     #[test]
     fn an_auditor_of_some_services_is_told_that_there_may_be_more() {
         let own = |services: Option<BTreeSet<String>>| Sees::Own { authority: "11111111".parse().unwrap(), services };
-        let told = own(Some(["finans".to_owned(), "persons".to_owned()].into())).told(Lang::Both).unwrap();
+        let told = own(Some(["finans".to_owned(), "persons".to_owned()].into())).describe(Lang::Both).unwrap();
         assert!(told.contains("(finans, persons); filer") && told.contains("(finans, persons); files"), "{told}");
-        assert!(own(Some(BTreeSet::new())).told(Lang::En).unwrap().contains("(–)"));
-        assert_eq!((own(None).told(Lang::En), Sees::Everybody.told(Lang::Da)), (None, None));
+        assert!(own(Some(BTreeSet::new())).describe(Lang::En).unwrap().contains("(–)"));
+        assert_eq!((own(None).describe(Lang::En), Sees::Everybody.describe(Lang::Da)), (None, None));
     }
 
     #[test]

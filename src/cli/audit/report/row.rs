@@ -198,8 +198,8 @@ impl Telling<'_> {
             back_agreements: record.back_agreements.clone(),
             persons: record.persons.len() as u64,
             persons_left_out: record.persons_left_out,
-            asked: asked.iter().map(|fact| self.told(fact)).collect(),
-            decided: decided.iter().map(|fact| self.told(fact)).collect(),
+            asked: asked.iter().map(|fact| self.describe(fact)).collect(),
+            decided: decided.iter().map(|fact| self.describe(fact)).collect(),
             released: released.as_ref().map(|of| amounts(of.released)),
             released_whole: whole.filter(|_| served).map(|whole| self.label(whole)),
             removed: released.as_ref().map(|of| amounts(of.removed)),
@@ -245,7 +245,7 @@ impl Telling<'_> {
         self.lang.word(label.da, label.en)
     }
 
-    fn told(&self, fact: &Fact) -> Told {
+    fn describe(&self, fact: &Fact) -> Told {
         let value = |value: &Value| match value {
             Value::Words(label) => self.label(*label),
             Value::Text(text) => text.clone(),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
-use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, told, xml};
+use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, describe, xml};
 use crate::store::page::Page;
 use crate::store::value::assembled_for;
 use crate::store::{Query, Row, StoreError, sql};
@@ -53,7 +53,7 @@ pub struct Head {
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&self.empty()))
+        f.write_str(&describe(&self.empty()))
     }
 }
 

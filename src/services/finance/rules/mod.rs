@@ -298,11 +298,11 @@ impl<'a> Judge<'a> {
             self.find(place(), || Rule::FB014 { voucher: voucher.id, posting: number }, "FB014");
         }
         if !amount.two_decimals {
-            let told = || {
+            let in_words = || {
                 let id = voucher.id;
                 Detail::new(format!("bilaget {id}, postering {number}"), format!("voucher {id}, posting {number}"))
             };
-            self.find(place(), || Rule::FB011 { place: told() }, "FB011");
+            self.find(place(), || Rule::FB011 { place: in_words() }, "FB011");
         }
         if amount.amount.is_zero() && !self.head.trial {
             self.find(place(), || Rule::FB015 { voucher: voucher.id, posting: number }, "FB015");

@@ -144,7 +144,7 @@ impl Service {
             relates_to,
             transaction: transaction.and_then(|uuid| uuid.text()).map(|uuid| uuid.trim().to_owned()),
         };
-        let told = |status, text: &str| Answer {
+        let status_alone = |status, text: &str| Answer {
             population: Arc::clone(&self.config.population),
             status,
             text: Some(text.to_owned()).filter(|text| !text.is_empty()),
@@ -153,19 +153,19 @@ impl Service {
             padding: None,
         };
         let answer = match (caller, mode) {
-            (_, FaultMode::Status(status)) => told(status, "Fejl i indekset, se journal 6101801234"),
-            (_, FaultMode::HugeText(bytes)) => told(20, &"x".repeat(bytes)),
-            (Err(_), _) => told(41, "Tokenet er udløbet"),
+            (_, FaultMode::Status(status)) => status_alone(status, "Fejl i indekset, se journal 6101801234"),
+            (_, FaultMode::HugeText(bytes)) => status_alone(20, &"x".repeat(bytes)),
+            (Err(_), _) => status_alone(41, "Tokenet er udløbet"),
             (Ok(_), _) => match request::read(&parts.payload) {
-                Err(bad) => told(bad.status, &bad.text),
+                Err(bad) => status_alone(bad.status, &bad.text),
                 Ok(search) => {
                     let found = self.index.search(&search, self.config.join.get());
                     let nothing = found.all_grants == 0 && found.all_effectuations == 0;
                     let empty = nothing && self.config.empty_status != 20;
                     let padding = self.config.padding.get();
                     match empty {
-                        true => told(self.config.empty_status, "Ingen objekter fundet"),
-                        false => Answer { found, filter: search.filter, padding, ..told(20, "") },
+                        true => status_alone(self.config.empty_status, "Ingen objekter fundet"),
+                        false => Answer { found, filter: search.filter, padding, ..status_alone(20, "") },
                     }
                 }
             },
