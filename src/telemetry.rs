@@ -5,7 +5,7 @@
 //!
 //! Whether a call is traced is decided here alone. A caller's `traceparent` becomes a link at the most: with it as the parent an
 //! outsider would decide what is sampled, and could put calls into traces of others. What it says beside (`tracestate`, `baggage`)
-//! is a stranger's text and is ignored.
+//! is untrusted and is ignored.
 
 use std::fmt;
 use std::future::Future;

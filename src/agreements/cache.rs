@@ -6,7 +6,7 @@
 //!
 //! Fail rules:
 //! - An entry younger than `refresh` is used as it is, unless something may have changed since it was read.
-//! - Something may have where the store tells of a change ([`Database::listen`](crate::store::Database::listen)), where it is
+//! - Something may have where the store notifies of a change ([`Database::listen`](crate::store::Database::listen)), where it is
 //!   found out by asking ([`Database::ask`](crate::store::Database::ask)) or the store does not answer that in time, and with
 //!   each write of this program's own. A serving node does both, so that a decision holds within a second (and as long as the
 //!   store takes to answer).

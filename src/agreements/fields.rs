@@ -1,4 +1,4 @@
-//! Reading the TOML files by which agreements and routes are brought in: unknown keys are refused, and every problem is told
+//! Reading the TOML files by which agreements and routes are brought in: unknown keys are refused, and every problem is reported
 //! at once, each with its line and its remedy.
 
 use std::{collections::BTreeSet, fmt, ops::Range, str::FromStr};

@@ -184,7 +184,7 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRefusal> {
             },
         }
     };
-    // What is no JSON at all is told as such, whatever else is wrong before the place where it breaks off.
+    // What is no JSON at all is reported as such, whatever else is wrong before the place where it breaks off.
     serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(refused)?;
     serde_json::from_slice(bytes).map_err(refused)
 }

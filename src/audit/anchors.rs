@@ -69,7 +69,7 @@ pub fn name_of(dir: &Path) -> io::Result<Option<Uuid>> {
     }
 }
 
-/// The name of a log, which is given one where it has none. Of several that ask at once all are told the same.
+/// The name of a log, which is given one where it has none. Of several that ask at once all get the same.
 ///
 /// # Errors
 /// The file cannot be read or made.
@@ -175,7 +175,7 @@ pub async fn archived(database: &Database, log: Uuid) -> Result<std::collections
     rows.iter().map(segment).collect()
 }
 
-/// Tells the store that a segment is in the archive; told again, it changes nothing.
+/// Records in the store that a segment is in the archive; recorded again, it changes nothing.
 ///
 /// # Errors
 /// A store that does not answer.

@@ -193,7 +193,7 @@ impl std::fmt::Debug for CheckpointKey {
 pub struct CheckpointPublicKey(pub [u8; 32]);
 
 impl CheckpointPublicKey {
-    /// How the key is told from others.
+    /// What identifies the key.
     pub fn id(&self) -> String {
         key_id(&self.0)
     }

@@ -85,7 +85,7 @@ impl Durable {
     }
 }
 
-/// How the writer fares, for metrics and readiness.
+/// The state of the writer, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Whether the last write succeeded, and none hangs.
@@ -316,7 +316,7 @@ impl Audit {
         })
     }
 
-    /// How the writer fares.
+    /// The state of the writer.
     pub fn stats(&self) -> Stats {
         let counters = &self.counters;
         Stats {

@@ -1,4 +1,4 @@
-//! What a stranger may use of the gateway: bytes, places and time.
+//! What an unauthenticated caller may use of the gateway: bytes, places and time.
 
 use std::time::Duration;
 

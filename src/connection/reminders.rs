@@ -33,7 +33,7 @@ pub const MOST_A_DAY: u32 = 100;
 /// Who agrees to connections at a company or an authority.
 const AGREE: [Role; 3] = [Role::SupplierAdministrator, Role::SystemResponsible, Role::SystemAdministrator];
 
-/// Tells whoever is next in any connection, and asks whoever has yet to agree to one; how many notices were given. Those of a day that is over
+/// Notifies whoever is next in any connection, and asks whoever has yet to agree to one; how many notices were given. Those of a day that is over
 /// or near come first, and take the day's places before others.
 ///
 /// # Errors

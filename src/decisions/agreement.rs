@@ -660,7 +660,7 @@ pub(super) async fn replaced(
     Ok(())
 }
 
-/// Tells whoever waits for it, or is struck by it.
+/// Notifies whoever waits for it, or is struck by it.
 async fn notify(
     store: &Store,
     change: &mut Change,
@@ -681,7 +681,7 @@ async fn notify(
     Ok(())
 }
 
-/// Tells whoever was told of a notice that it was taken back, with what goes on again and what does not.
+/// Notifies whoever was notified of a notice to end that it was taken back, with what goes on again and what does not.
 async fn goes_on(
     store: &Store,
     change: &mut Change,
@@ -711,7 +711,7 @@ async fn goes_on(
     Ok(())
 }
 
-/// Tells the signatories of a request that waits for them once more ("Gensend advis"). At most once an hour, whoever asks.
+/// Notifies the signatories of a request that waits for them once more ("Gensend advis"). At most once an hour, whoever asks.
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's or waits for nobody, a reminder that has just been sent.

@@ -330,7 +330,7 @@ async fn end(
     notify(database, change, (&ended, &principal, &substitute), Kind::DelegationEnded, because).await
 }
 
-/// Tells both.
+/// Notifies both.
 async fn notify(
     database: &Database,
     change: &mut Change,

@@ -329,7 +329,7 @@ async fn end_once(
     Ok(ended)
 }
 
-/// Tells those of what ends with an agreement, each with its end.
+/// Notifies those of what ends with an agreement, each with its end.
 pub(super) async fn notify_those_taken(
     store: &Store,
     change: &mut Change,

@@ -43,7 +43,7 @@ pub struct Done {
 pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
     let mut tried = Tried::default();
-    // What closes something comes before what tells of it.
+    // What closes something comes before the notice of it.
     let mut expired = tried.of(expire(store, rules, now).await);
     expired += tried.of(end_noticed(store, now).await);
     expired += tried.of(end_trials(store, rules, now).await);
@@ -275,7 +275,7 @@ async fn end_trials(store: &Store, rules: &Rules, now: Timestamp) -> Result<usiz
     tried.done(ended)
 }
 
-/// Of several that are due, the one that counts is told, and the others are noted as told.
+/// Of several that are due, a notice is given of the one that counts, and the others are noted as given.
 async fn notify_once(
     store: &Store,
     id: Uuid,

@@ -444,7 +444,7 @@ impl Examination<'_> {
         let sections = self.draft.sections();
         let mut uses = Vec::new();
         let mut all: Vec<(&str, &Path)> = Vec::new();
-        // What is no key is told as that alone.
+        // What is no key is reported as that alone.
         if let Some(audit) = &sections.audit
             && keys::pseudonym_key(&audit.pseudonym_key).is_ok()
         {

@@ -1,4 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`), where there is one: systemd with `Type=notify`, or a program that knows the
+//! What is sent to the service manager (`sd_notify(3)`), where there is one: systemd with `Type=notify`, or a program that knows the
 //! same protocol.
 //!
 //! The watchdog is fed for what a call needs, not by a timer: see [`Pulse`].
@@ -20,10 +20,10 @@ use tokio::time::{interval, timeout};
 use crate::audit::Audit;
 use crate::edge::serve::Readiness;
 
-/// How long telling may take: a manager whose queue is full must not hold up what it is told of.
+/// How long sending may take: a manager whose queue is full must not hold up what is reported to it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The service manager. Without one, nothing is told. Cheap to clone.
+/// The service manager. Without one, nothing is sent. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Manager {
     socket: Option<Arc<UnixDatagram>>,

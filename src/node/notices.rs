@@ -1,4 +1,4 @@
-//! What a node does for agreements without a call: they expire, whoever waits is told, and letters are sent.
+//! What a node does for agreements without a call: they expire, whoever waits is notified, and letters are sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::store::StoreError;
 
 /// How often it is looked what time has done.
 const LOOKED: Duration = Duration::from_secs(20);
-/// How long after it was told of one that goes on is told of again.
+/// How long after a notice of something that goes on another is given.
 const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Every how many looks it is looked who is next in connections: every five minutes.
 const CONNECTIONS: u64 = 15;
@@ -38,7 +38,7 @@ pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
     }
 }
 
-/// Tells the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is
+/// Notifies the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is
 /// none yet: `before` has those of the look before.
 async fn notify_failing(store: &Store, failing: &[String], before: &[String], now: Timestamp) -> Result<(), StoreError> {
     for name in failing.iter().filter(|name| before.contains(name)) {
@@ -65,7 +65,7 @@ async fn notify_failing(store: &Store, failing: &[String], before: &[String], no
     Ok(())
 }
 
-/// Tells whoever looks after a provider, and the operators, what calls noted of it: of each once an hour, whichever node sees it.
+/// Notifies whoever looks after a provider, and the operators, of what calls noted of it: of each once an hour, whichever node sees it.
 async fn notify_concern(store: &Store, concern: &Concern, environment: &str, now: Timestamp) -> Result<(), StoreError> {
     let Concern { what, service, system, receiver } = *concern;
     let mut change = store.change().await?;
@@ -168,7 +168,7 @@ mod tests {
     const RECEIVER: &str = "11111111";
     const ANOTHER: &str = "99999981";
 
-    /// A user who looks after systems, or runs the gateway, and is told by mail at the role's name and the party.
+    /// A user who looks after systems, or runs the gateway, and is notified by mail at the role's name and the party.
     async fn told_by_mail(store: &Store, role: Role, party: Option<&str>, now: Timestamp) {
         let (person, address) = (Uuid::new_v4(), format!("{}@example.dk", party.unwrap_or("drift")));
         let user = User {
@@ -190,7 +190,7 @@ mod tests {
         change.commit().await.unwrap();
     }
 
-    /// Who is told of this at this instant, by the letters that are written.
+    /// Who is notified of this at this instant, by the letters that are written.
     async fn notified(store: &Store, concern: Concern, at: Timestamp) -> Vec<String> {
         notify_concern(store, &concern, "exttest", at).await.unwrap();
         let (jobs, mut to) = (jobs(store.database()), Vec::new());
@@ -231,7 +231,7 @@ mod tests {
         for at in [0, 1, 59] {
             assert_eq!(notified(&store, of(Some(RECEIVER)), minutes(at)).await, [""; 0], "after {at} minutes");
         }
-        // Of another receiver, and of one for all, whom no authority is told of.
+        // Of another receiver, and of one for all, of whom no authority is notified.
         assert_eq!(notified(&store, of(Some(ANOTHER)), minutes(10)).await, [holder.clone(), another, operator.clone()]);
         assert_eq!(notified(&store, of(None), minutes(20)).await, [holder, operator]);
         assert_eq!(notified(&store, of(Some(RECEIVER)), minutes(60)).await, all);

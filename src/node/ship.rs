@@ -85,7 +85,7 @@ impl Archiver {
         Ok(self.shipper.ship_next(archive).await?)
     }
 
-    /// Tells the store what is in the archive. While it does not answer, it is told with the next.
+    /// Reports to the store what is in the archive. While the store does not answer, it is reported with the next segment.
     async fn report_to_store(&self, told: &mut Option<BTreeSet<u64>>) {
         if let Err(error) = self.try_report_to_store(told).await {
             tracing::debug!(%error, "the store was not told what is in the archive; it is told with the next segment");

@@ -57,7 +57,7 @@ pub(super) async fn sight(mut sight: Sight, metrics: Arc<Metrics>, clock: Clock,
         metrics.observe_put_back(looked.as_ref().is_err_and(StoreError::is_put_back));
         let told = looked.as_ref().err().map(ToString::to_string);
         match &looked {
-            // Once for each trouble: a store that is away is told of elsewhere too.
+            // Once for each trouble: a store that is away is reported elsewhere too.
             Err(_) if told == trouble => {}
             Err(error) if error.is_put_back() => tracing::error!(%error, "nothing of the store is believed: calls are refused"),
             Err(error) => tracing::warn!(%error, "it cannot be kept how far the store has come"),
@@ -269,7 +269,7 @@ pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver
     }
 }
 
-/// How long a certificate has left, in the steps at which operators are told.
+/// How long a certificate has left, in the steps at which operators are warned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     Enough,

@@ -77,7 +77,7 @@ pub enum ObjectError {
 }
 
 impl ObjectError {
-    /// Tells a full disk from an unreachable store.
+    /// Distinguishes a full disk from an unreachable store.
     pub(crate) fn of(error: object_store::Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! One system behind us: where it is, how we prove ourselves to it, whose answers are taken, and how it fares.
+//! One system behind us: where it is, how we prove ourselves to it, whose answers are taken, and whether it answers.
 
 mod known;
 

@@ -136,7 +136,7 @@ pub struct Standing {
     pub due: Timestamp,
 }
 
-/// How the outbox fares.
+/// The state of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
     /// Rows that wait or are under way.
@@ -385,7 +385,7 @@ pub async fn not_taken(database: &Database, taken: &Taken, why: &str, fate: Fate
     held(taken, database.execute(failed).await?)
 }
 
-/// How it fares.
+/// Its state.
 ///
 /// # Errors
 /// The store does not answer.

@@ -52,7 +52,7 @@ fn structure(da: impl Into<String>, en: impl Into<String>) -> LogOnRefusal {
     LogOnRefusal::LogOnStructure { what: Detail::new(da, en) }
 }
 
-/// What the judge of signatures says, as a log-on tells it; `of` is what should have been signed.
+/// What the judge of signatures says, as a refusal of the log-on; `of` is what should have been signed.
 fn log_on_refusal(refusal: Refusal, of: &Detail) -> LogOnRefusal {
     match refusal {
         Refusal::SignatureAlgorithm { algorithm } => LogOnRefusal::LogOnAlgorithm { algorithm },

@@ -484,7 +484,7 @@ fn short(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// A stranger's text on a page: no control characters, and no more than a name has.
+/// Untrusted text on a page: no control characters, and no more than a name has.
 fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control() && !matches!(character, '{' | '}')).take(200).collect()
 }

@@ -1,4 +1,4 @@
-//! The strict subset of XML that the gateway reads, in words: its bounds, its namespace names, and what a reader tells of a
+//! The strict subset of XML that the gateway reads, in words: its bounds, its namespace names, and what a reader reports of a
 //! token. [`super::scan`] reads by it.
 
 pub(crate) use super::lexical::is_space_byte;

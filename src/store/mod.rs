@@ -184,7 +184,7 @@ impl Database {
         Ok(Self { kind, heard: Arc::default(), together: Arc::default(), doubt: Arc::default() })
     }
 
-    /// Hears from now on of changes that others make, as long as the store is held. SQLite tells of none.
+    /// Listens from now on for changes that others make, as long as the store is held. SQLite notifies of none.
     pub fn listen(&self) {
         if let Kind::Postgres(server) = &self.kind {
             tokio::spawn(notices::listen(server.direct.clone(), Arc::downgrade(&self.heard)));

@@ -348,7 +348,7 @@ fn not_accepted(error: &dyn std::fmt::Display) -> String {
     )
 }
 
-/// What a server's refusal means, and what to do. Whatever else goes wrong is told as it comes.
+/// What a server's refusal means, and what to do. Whatever else goes wrong is reported as it comes.
 fn explain(error: sqlx::Error, at: &str) -> StoreError {
     let why = match &error {
         sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => not_accepted(error),

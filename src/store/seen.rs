@@ -4,7 +4,7 @@
 //! on its own disk how far it has seen the store come: a number that it counts up there, and the last decision. A store that is
 //! behind that is believed in nothing until somebody has said that it was put back, which [`super::copies::note`] writes down.
 //!
-//! The number may be one step behind: a standby that takes over may lack the last seconds, and nothing but the number tells of
+//! The number may be one step behind: a standby that takes over may lack the last seconds, and nothing but the number shows
 //! them. A decision may not: what was ended would hold again.
 
 use std::io::{self, Write};

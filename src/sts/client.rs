@@ -37,7 +37,7 @@ const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 const ISSUE: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/Issue";
 /// The service's fault codes.
 const FAULT_CODES: [&str; 8] = ["100", "101", "103", "104", "106", "110", "111", "130"];
-/// Those that tell of trouble inside the service, which may pass, rather than of the request.
+/// Those that report trouble inside the service, which may pass, rather than of the request.
 const PASSING: [&str; 3] = ["100", "106", "130"];
 /// The longest answer, in bytes: a token is some ten thousand.
 const LONGEST: usize = 512 * 1024;

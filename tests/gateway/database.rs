@@ -550,7 +550,7 @@ fn check_refuses_a_server_that_is_not_who_it_should_be_and_warns_of_a_memory_tha
     });
 }
 
-/// The last entry of a log that the store tells of, and the one that another node's log tells of.
+/// The last entry of a log that the store knows of, and the one that another node's log names.
 async fn anchored(shared: &Shared, log: &str, other: &str) -> (u64, u64) {
     let folder = |name: &str| shared.dir.path().join(format!("audit-{name}"));
     let Some(name) = anchors::name_of(&folder(log)).unwrap() else { return (0, 0) };

@@ -179,7 +179,7 @@ fn a_version_takes_force_at_the_midnight_of_its_day_in_denmark() {
     }
 }
 
-/// The gateway serves on while a version's day comes: nobody reloads, and the record tells which version decided.
+/// The gateway serves on while a version's day comes: nobody reloads, and the record names the version that decided.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_names_the_version_that_held_at_the_calls_instant() {
     static AHEAD: AtomicI64 = AtomicI64::new(0);

@@ -551,7 +551,7 @@ async fn a_log_that_is_not_whole_or_shorter_than_another_says_counts_as_unread(k
         assert!(read.is_err(), "{what}: {read:?}");
         assert_ne!(shown::with_number(database, number).await.unwrap(), [], "{what}");
     }
-    // An earlier copy of the folder is whole by itself. The own log tells that it is not all.
+    // An earlier copy of the folder is whole by itself. The own log shows that it is not all.
     let short = Logs { folder: earlier, ..Logs::default() };
     // Whoever kept an entry of it elsewhere sees that it was rolled back, with its head.
     let head = read_head(&other.logs().folder).unwrap().unwrap();

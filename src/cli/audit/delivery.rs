@@ -100,7 +100,7 @@ pub(in crate::cli) fn calls_of(id: Uuid, dirs: &[PathBuf]) -> io::Result<(Vec<Fo
     Ok((calls, unreadable))
 }
 
-/// Tells of each call that carried the delivery, or of the call with this id.
+/// Reports each call that carried the delivery, or of the call with this id.
 pub(super) fn print(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(), AuditError> {
     let (calls, unreadable) = calls_of(id, dirs)?;
     let mut accepted = true;

@@ -230,7 +230,7 @@ impl Test {
         self.report.announcement()
     }
 
-    /// Reads the answer, and tells of each line.
+    /// Reads the answer, and reports each line.
     ///
     /// # Errors
     /// [`CallError::NotLanded`], where a line did not land; a report that cannot be written.

@@ -223,7 +223,7 @@ pub(super) fn lists_in_danish(trouble: &str) -> Option<String> {
     Some(format!("mangler {lacks}, ikke forventet {more}"))
 }
 
-/// Tells where two lists differ.
+/// Reports where two lists differ.
 fn compare(trouble: &mut Vec<String>, what: &str, expected: &[String], came: &[String]) {
     if expected != came {
         let lacks: Vec<_> = expected.iter().filter(|line| !came.contains(line)).collect();

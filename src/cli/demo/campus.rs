@@ -217,7 +217,7 @@ impl Campus {
         self.platform.running.stop().await;
     }
 
-    /// Waits until the learning platform has whom the scenes before imported, and tells what it has.
+    /// Waits until the learning platform has whom the scenes before imported, and reports what it has.
     async fn handed_on(&self) -> Played {
         let scene = Scene::HandedOn;
         let text = |user: &serde_json::Value, name: &str| user[name].as_str().unwrap_or_default().to_owned();

@@ -154,7 +154,7 @@ pub struct Drained {
 /// for sending each client elsewhere after its call: a client whose connection is closed at once may have sent a call into it
 /// already. Then no new connection is accepted, calls under way finish within the drain timeout, and what is left is cut.
 /// `make` gives the service for one connection; a call for which `work` has no
-/// room does not reach it. `refusals` is told of all that is refused before it.
+/// room does not reach it. `refusals` counts all that is refused before it.
 #[allow(clippy::too_many_arguments)] // each is another part of the node's
 pub async fn serve<M, S, B>(
     listener: TcpListener,
@@ -390,7 +390,7 @@ impl Accepted {
     }
 }
 
-/// Tells a refusal to a client with which nothing more can be spoken, and closes.
+/// Sends a refusal to a client with which nothing more can be spoken, and closes.
 async fn refuse_and_close(mut stream: Lingering<impl Stream>, refusal: &Refusal) -> std::io::Result<()> {
     // The answer is small, but the client may have closed its window.
     let telling = async {

@@ -1,5 +1,5 @@
 //! The SCIM client (RFC 7644), as real servers are: an answer to a change may be without a body, an ETag weak or absent or
-//! ignored, an error may come as `application/json`, and a look-up is believed only for what it shows.
+//! ignored, an error may come as `application/json`, and a lookup is believed only for what it shows.
 //!
 //! Nothing is followed: neither a redirect nor a `Location`, of which the last part is read as an id and no more.
 
@@ -52,7 +52,7 @@ pub enum Trouble {
     /// beside this one.
     #[error("{0}")]
     Conflict(String),
-    /// What it answers of this one cannot be used. Others may fare better.
+    /// What it answers of this one cannot be used. Answers of others may be usable.
     #[error("{0}")]
     Odd(String),
     /// It does not take this, and would not the next time.

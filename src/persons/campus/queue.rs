@@ -66,7 +66,7 @@ pub(crate) async fn operator(
     Ok(Some((actor, role)))
 }
 
-/// Tells the operators by mail of rows that were given up since they were told last, once an hour at most, whichever node sees it. Whether
+/// Notifies the operators by mail of rows that were given up since the last notice, once an hour at most, whichever node sees it. Whether
 /// there is a letter.
 ///
 /// # Errors

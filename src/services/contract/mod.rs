@@ -32,7 +32,7 @@ impl Documents {
     ///
     /// Known are `wsdl` and `wsdl=authoritycontext`, `wsdl=token`, and `xsd=NAME`; the key is read without regard to case,
     /// for .NET asks for `?WSDL`. `service_url` is the service's own public address, without a query, as the configuration
-    /// has it: never the `Host` header, by which a stranger could send clients elsewhere.
+    /// has it: never the `Host` header, which is untrusted and could send clients elsewhere.
     pub fn get(&self, query: &str, service_url: &str) -> Option<(&'static str, String)> {
         let (key, name) = query.split_once('=').unwrap_or((query, ""));
         let document = if key.eq_ignore_ascii_case("wsdl") {

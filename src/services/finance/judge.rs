@@ -331,7 +331,7 @@ pub(super) fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
     }
 }
 
-/// For whom what is told is, counted.
+/// Whom the findings reported are for, counted.
 fn audiences(verdict: &Verdict) -> BTreeMap<String, u64> {
     let mut audiences: BTreeMap<String, u64> = BTreeMap::new();
     for finding in &verdict.findings {
@@ -340,7 +340,7 @@ fn audiences(verdict: &Verdict) -> BTreeMap<String, u64> {
     audiences
 }
 
-/// How often each rule found something that is told.
+/// How often each rule found something that is reported.
 fn counted(verdict: &Verdict) -> BTreeMap<String, u64> {
     let mut findings: BTreeMap<String, u64> = BTreeMap::new();
     for finding in &verdict.findings {

@@ -96,7 +96,7 @@ fn modes(section: &mut Reader<'_>) -> Option<Modes> {
     let mut modes = BTreeMap::new();
     let mut whole = true;
     for (rule, default) in RULES {
-        // Read in any case, so that a misspelt one is told with the nearest.
+        // Read in any case, so that a misspelt one is reported with the nearest.
         match section.choice(rule, Some(default), &Mode::NAMES) {
             Some(mode) if said.contains(&rule) => drop(modes.insert(rule, mode)),
             Some(_) => {}

@@ -115,7 +115,7 @@ where
         .layer(StepLayer::new(front.seal))
         // One parse, before anyone trusts a byte: everything below looks at the same nodes.
         .layer(StepLayer::new(front.envelope))
-        // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
+        // Before any store lookup: an unauthenticated caller must not cause database work or a signed fault.
         .layer(StepLayer::new(front.authenticate))
         // Before any other step can refuse: a refused call is found by its person too. After authenticate: an unproven
         // sender must not fill the log with persons.
@@ -129,7 +129,7 @@ where
         // After the agreements, which narrow what may be asked; before the token, so that nothing leaves for a request
         // without a legal basis.
         .layer(StepLayer::new(own.ask))
-        // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.
+        // Last step before `forward`: fails the call if the record of admission is not durable.
         .layer(StepLayer::new(own.exchange))
         // Around forward: what the index answers is verified and filtered before anyone outside sees it.
         .layer(StepLayer::new(own.release))

@@ -612,7 +612,7 @@ fn whole_list(resources: Vec<Value>) -> Value {
     json!({"schemas": [LIST], "totalResults": many, "itemsPerPage": many, "startIndex": 1, "Resources": resources})
 }
 
-/// What a look-up asks for.
+/// What a lookup asks for.
 #[derive(Debug)]
 struct Asked {
     filter: Option<String>,

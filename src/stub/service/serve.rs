@@ -563,7 +563,7 @@ impl Handler for Arc<Provider> {
 }
 
 impl Provider {
-    /// Tells the mode and what reached the provider, or sets the mode.
+    /// Reports the mode and what reached the provider, or sets the mode.
     fn mode(&self, request: &Request<Bytes>) -> Reply {
         if *request.method() == Method::PUT {
             match String::from_utf8_lossy(request.body()).trim().parse() {

@@ -244,7 +244,7 @@ async fn a_tail_that_was_cut_and_a_log_that_vanished_are_told_by_the_other_nodes
     let one = House::new();
     one.write(small_segments(&one), 0..20).await;
     let (head, log) = (read_head(&one.log()).unwrap().unwrap(), one.name());
-    // The other node has the same keys and archive, and tells of this one.
+    // The other node has the same keys and archive, and names this one.
     let two = House::new();
     for key in ["checkpoint.key", "checkpoint.pub"] {
         std::fs::copy(one.key(key), two.key(key)).unwrap();

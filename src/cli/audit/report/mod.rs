@@ -154,7 +154,7 @@ struct Asker {
 enum Sees {
     /// Everybody's, whether or not it was proven for whom they were made.
     Everybody,
-    /// Those that an agreement bears out to be this authority's, as in the console: what a call claims before that is nobody's.
+    /// Those that an agreement shows to be this authority's, as in the console: what a call claims before that is nobody's.
     Own {
         authority: Cvr,
         /// By these services alone, by their names; none: by all.
@@ -400,7 +400,7 @@ impl<W: Write> Answer<'_, '_, W> {
     }
 }
 
-/// Tells the store how far the auditors' own log has come with this question.
+/// Records in the store how far the auditors' own log has come with this question.
 async fn anchor(questions: &Path, settings: &Settings, now: jiff::Timestamp) -> Result<(), AuditError> {
     let Some(checkpoint) = read_head(questions)? else { return Ok(()) };
     let anchored = Anchored { log: anchors::named(questions)?, checkpoint, questions: true };

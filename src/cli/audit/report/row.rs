@@ -105,7 +105,7 @@ pub struct Row {
     pub refusal: Option<String>,
     /// On whose behalf.
     pub authority: Option<Named>,
-    /// Whether an agreement bears out that it was on that authority's behalf.
+    /// Whether an agreement shows that it was on that authority's behalf.
     pub authority_proven: bool,
     /// Which system.
     pub client_system: Option<Uuid>,

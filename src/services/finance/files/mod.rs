@@ -52,7 +52,7 @@ pub fn contents(settings: &Settings, parts: &Parts<'_>) -> Result<ByInfRef, Offe
     Ok(contents)
 }
 
-/// A content that cannot be judged now, as the core is told.
+/// A content that cannot be judged now, as it is reported to the core.
 fn passing(error: impl std::fmt::Display) -> Passing {
     Passing(error.to_string())
 }

@@ -165,7 +165,7 @@ impl Proposal {
         Ok(Self { head, list, before, beside })
     }
 
-    /// What it changes; nothing is told of the first version of a list, which has all that it has.
+    /// What it changes; nothing is reported of the first version of a list, which has all that it has.
     pub fn changes(&self) -> Vec<Change> {
         self.before.as_ref().map(|before| diff(before, &self.list)).unwrap_or_default()
     }

@@ -293,7 +293,7 @@ impl Store {
         row.as_ref().map(read).transpose()?.ok_or(SubscriptionError::NoSuch(id))
     }
 
-    /// How the deliveries of published versions fare.
+    /// The state of the deliveries of published versions.
     ///
     /// # Errors
     /// A store that does not answer.

@@ -25,7 +25,7 @@ use money::Oere;
 use sortiment::{Lists, Standing};
 use table::Rule;
 
-/// How many findings are told; what is beyond is counted.
+/// How many findings are reported; what is beyond is counted.
 pub const MOST: usize = 20;
 
 /// How a P-number is named.
@@ -36,7 +36,7 @@ const PNR_URN: &str = "urn:oio:pnr:";
 pub enum Severity {
     /// The delivery is refused.
     Error,
-    /// It is passed on, and the sender is told.
+    /// It is passed on, and the sender is warned.
     Warning,
 }
 
@@ -79,7 +79,7 @@ pub struct Totals {
 pub struct Verdict {
     /// What is wrong, errors first, in the order of the delivery.
     pub findings: Vec<Finding>,
-    /// How many more there are than are told.
+    /// How many more there are than are reported.
     pub left_out: u64,
     /// What is in it.
     pub totals: Totals,

@@ -67,9 +67,9 @@ pub enum NotKnown {
 /// What is known of a delivery's items elsewhere.
 #[derive(Debug, Default)]
 pub struct KnownElsewhere {
-    /// Its items that another delivery has: as many as are told.
+    /// Its items that another delivery has: as many as are reported.
     pub elsewhere: Vec<(Uuid, Earlier)>,
-    /// Those referred to that nobody knows as accepted: as many as are told.
+    /// Those referred to that nobody knows as accepted: as many as are reported.
     pub unknown: Vec<(Uuid, Uuid)>,
     /// How many there are beyond both.
     pub more: u64,
@@ -136,7 +136,7 @@ impl ByFile {
         })
     }
 
-    /// Takes what is in a claimed delivery, and looks for what it refers to. `most`: so many of each are told.
+    /// Takes what is in a claimed delivery, and looks for what it refers to. `most`: so many of each are reported.
     ///
     /// # Errors
     /// The store.

@@ -113,7 +113,7 @@ impl Kept {
     /// What is known of another delivery; `receipts`: those that were read before.
     async fn earlier(&self, place: &Elsewhere, receipts: &mut BTreeMap<Mark, Option<Arc<[u8]>>>) -> Result<Earlier, StoreError> {
         let Elsewhere { delivery, accepted_us, .. } = place;
-        // As many as are told; a sender who sends a month again needs no more of them.
+        // As many as are reported; a sender who sends a month again needs no more of them.
         if !receipts.contains_key(delivery) && receipts.len() < 20 {
             let sealed = self.rows.receipt(*delivery).await?;
             let opened = sealed.and_then(|sealed| self.keys.open_text(delivery, &sealed).ok());
@@ -674,7 +674,7 @@ where
     }
 }
 
-/// Marks deliveries as unknown whose node was killed, which the operators are told of, and forgets those whose days are over. Runs as
+/// Marks deliveries as unknown whose node was killed, of which the operators are notified, and forgets those whose days are over. Runs as
 /// long as the process.
 pub async fn look_after(store: Database, counts: Arc<Counts>, concerns: Arc<Concerns>) {
     let rows = Rows(store);

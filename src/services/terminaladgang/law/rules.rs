@@ -86,7 +86,7 @@ pub struct RequestRules {
     /// What happens to a window that reaches outside.
     #[serde(default)]
     pub outside: Outside,
-    /// Whether look-ups by UUID are allowed.
+    /// Whether lookups by UUID are allowed.
     #[serde(default)]
     pub direct_lookup: bool,
     /// Whether `…Inkluder` is allowed in a filter.

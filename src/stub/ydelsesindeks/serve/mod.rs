@@ -133,7 +133,7 @@ impl Service {
         let caller = soap::authenticate(&document, &parts, &self.config.trust, &self.config.entity_id, SEARCH, now);
         let relates_to = match &caller {
             Ok(message_id) => message_id.clone(),
-            // The index tells of an expired token in an answer, not in a fault.
+            // The index reports an expired token in an answer, not in a fault.
             Err(Refusal::TokenExpired { .. }) => soap::header(&parts, WSA, "MessageID").unwrap_or_default(),
             Err(refusal) => return Err(fault(parts.version, refusal.code())),
         };

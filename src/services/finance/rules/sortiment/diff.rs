@@ -54,7 +54,7 @@ pub fn diff(old: &List, new: &List) -> Vec<Change> {
     let none = Part::default();
     for part in old.parts.keys().chain(new.parts.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (old.parts.get(part).unwrap_or(&none), new.parts.get(part).unwrap_or(&none));
-        // Of a part list that is new or gone its codes tell all.
+        // Of a part list that is new or gone its codes say all.
         if old.parts.contains_key(part) && new.parts.contains_key(part) {
             match (before.party, after.party) {
                 (false, true) => change(Direction::Narrows, format!("{part}: a posting must name a party")),

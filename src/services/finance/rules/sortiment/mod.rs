@@ -20,7 +20,7 @@ use crate::text::line;
 /// The most codes of one version.
 pub const MOST_CODES: usize = 100_000;
 
-/// How many problems of a list are told.
+/// How many problems of a list are reported.
 const MOST_TOLD: usize = 50;
 
 /// One version of a value list, common or an authority's supplement.
