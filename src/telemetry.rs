@@ -66,11 +66,11 @@ pub enum Callers {
 
 /// Why there are no traces.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum TelemetryError {
     /// The client for the collector.
     #[error("telemetry.roots: {0}")]
     Client(#[from] SetupError),
-    /// The exporter.
     #[error("telemetry: traces cannot be sent with these settings: {0}")]
     Exporter(String),
 }

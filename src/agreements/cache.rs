@@ -66,10 +66,9 @@ impl Default for CacheSettings {
 
 /// How a client system is known: by the certificate of its TLS connection or token, or by its UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names say it
 pub enum ClientSystem {
-    /// By its certificate.
     Certificate(Thumbprint),
-    /// By its UUID.
     System(Uuid),
 }
 

@@ -23,8 +23,8 @@ const FILE: &str = "log-id";
 /// How far a log had come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Anchored {
-    /// The log.
     pub log: Uuid,
     /// Its last checkpoint then.
     pub checkpoint: Checkpoint,

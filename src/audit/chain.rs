@@ -102,12 +102,12 @@ pub enum Occasion {
 /// A signed statement: the chain had come to this entry, with this hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Checkpoint {
     /// The number of the entry before the checkpoint.
     pub covers: u64,
     /// The hash of the line before, in hexadecimal.
     pub head: String,
-    /// The segment.
     pub segment: u64,
     /// When it was signed.
     pub at: Timestamp,

@@ -101,8 +101,8 @@ pub struct Verified {
 
 /// Where a log is not whole, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Failure {
-    /// The file.
     pub file: PathBuf,
     /// The line, from 1; 0 where the file as a whole is meant.
     pub line: u64,
@@ -114,8 +114,8 @@ pub struct Failure {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Fault {
-    /// One line.
     #[error("{0}")]
     Line(#[from] Broken),
     /// There is no log.

@@ -87,6 +87,7 @@ impl Durable {
 
 /// The state of the writer, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Stats {
     /// Whether the last write succeeded, and none hangs.
     pub ready: bool,
@@ -102,7 +103,6 @@ pub struct Stats {
     pub sequence: u64,
     /// Closing records that wait for the disk to come back.
     pub waiting: u64,
-    /// Calls that are open.
     pub open_calls: u64,
 }
 

@@ -128,6 +128,7 @@ struct Decide {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -138,7 +139,6 @@ pub enum CommandError {
     /// The file with the certificate.
     #[error(transparent)]
     File(#[from] CredentialsError),
-    /// The certificate.
     #[error(transparent)]
     Certificate(#[from] KeyError),
     /// The certificate's own key.

@@ -228,6 +228,7 @@ impl Decide {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -244,19 +245,11 @@ pub enum CommandError {
     /// A file with its certificates.
     #[error("--certificate: {0}")]
     File(#[from] CredentialsError),
-    /// A certificate.
     #[error("--certificate: {0}")]
     Certificate(#[from] KeyError),
     /// A certificate whose time is over.
     #[error("--certificate: {} holds from {from} to {to}, and not now; order another", file.display())]
-    NotValid {
-        /// The file.
-        file: PathBuf,
-        /// From.
-        from: Timestamp,
-        /// To.
-        to: Timestamp,
-    },
+    NotValid { file: PathBuf, from: Timestamp, to: Timestamp },
     /// An e-mail address.
     #[error("{0}")]
     Address(&'static str),

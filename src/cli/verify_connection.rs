@@ -49,11 +49,10 @@ pub struct Args {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
-    /// The report.
     #[error("{path}: {error}; name the file that `hjemmel call finance --verify --report FILE` wrote")]
     Report {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,

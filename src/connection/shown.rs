@@ -28,8 +28,8 @@ pub struct View {
 
 /// A task of a connection as it stands.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Shown {
-    /// The task.
     pub task: &'static Task,
     /// Where it stands.
     pub standing: Standing,

@@ -39,7 +39,6 @@ struct Encrypted {
     cipher: Vec<u8>,
 }
 
-/// The one element in its parent.
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &'static str) -> Result<Element<'d>, LogOnRefusal> {
     match parent.only(namespace, local) {
         Ok(Some(child)) => Ok(child),

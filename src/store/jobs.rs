@@ -51,6 +51,7 @@ macro_rules! statement {
 
 /// How jobs of a kind are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Rules {
     /// For how long whoever takes a job has it.
     pub lease: Duration,
@@ -58,7 +59,6 @@ pub struct Rules {
     pub attempts: u32,
     /// How long after the first failure it is tried again; twice as long after each further one.
     pub first_pause: Duration,
-    /// The longest pause.
     pub longest_pause: Duration,
 }
 

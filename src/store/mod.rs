@@ -60,6 +60,7 @@ pub enum Dialect {
 
 /// Why the store could not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum StoreError {
     /// The database does not answer, or refuses.
     #[error("the store does not answer: {0}")]
@@ -121,10 +122,7 @@ pub enum StoreError {
     Together(Arc<StoreError>),
     /// A row holds what the model does not have.
     #[error("the store holds an unreadable {column}")]
-    Unreadable {
-        /// The column.
-        column: &'static str,
-    },
+    Unreadable { column: &'static str },
 }
 
 impl StoreError {

@@ -189,7 +189,6 @@ impl<T: Transport> StsClient<T> {
         Self { settings: Arc::new(settings), trust, transport, clock }
     }
 
-    /// The signed request.
     pub(crate) fn request(&self, authority: &str, service: &str, message_id: &str) -> Result<Vec<u8>, SignError> {
         let own = &self.settings;
         let on_behalf_of = own

@@ -22,6 +22,7 @@ const fn label(key: &'static str, da: &'static str, en: &'static str) -> Label {
 
 /// One thing that a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Value {
     /// Words of this program.
     Words(Label),
@@ -29,7 +30,6 @@ pub enum Value {
     Text(String),
     /// A stretch of time.
     Window(Window),
-    /// An authority.
     Authority(Cvr),
     /// The code of a finding or a receipt, and how often.
     Code(String, u64),
@@ -53,8 +53,8 @@ fn texts(what: Label, values: impl IntoIterator<Item = impl ToString>) -> Fact {
 
 /// By what a call was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct JudgedBy {
-    /// What it is.
     pub what: Label,
     /// Its name, where it has one.
     pub name: Option<String>,
@@ -82,10 +82,10 @@ impl Released<'_> {
 
 /// What the service's part of a record says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Facts<'r> {
     /// By what the call was judged.
     pub judged_by: Option<JudgedBy>,
-    /// What was asked for.
     pub asked: Vec<Fact>,
     /// What was decided, and what became of it.
     pub decided: Vec<Fact>,

@@ -31,11 +31,11 @@ use super::wire::{Flat, NotARecord};
 
 /// What the service adds to a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum About {
     /// Nothing yet: the call was refused, or left, before the service's own steps.
     #[default]
     Nothing,
-    /// TerminalAdgang.
     TerminalAdgang(Box<AboutTerminalAdgang>),
     /// A service from a folder of published files.
     PassThrough(Box<AboutPassThrough>),

@@ -184,6 +184,7 @@ enum Command {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AuditError {
     /// A key file.
     #[error(transparent)]
@@ -223,7 +224,6 @@ pub enum AuditError {
     /// Removing what is in the archive, or from it.
     #[error(transparent)]
     Leave(#[from] LeaveError),
-    /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The settings of the archive.
@@ -238,10 +238,8 @@ pub enum AuditError {
     /// Chain and store do not say the same.
     #[error("THE DECISIONS ARE NOT THOSE OF THE STORE:\n{}", .0.join("\n"))]
     OtherDecisions(Vec<String>),
-    /// The store.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    /// The names for a report.
     #[error("{0}")]
     Names(report::NamesError),
     /// A question that is not on record.

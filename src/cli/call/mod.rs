@@ -133,6 +133,7 @@ enum Binding {
 /// Why the call could not be made, or its answer not trusted: in Danish, then in English on a line of its own. What a
 /// file, a certificate or TLS has wrong is told as everywhere in the product, in English.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CallError {
     /// No possible CPR number on standard input.
     #[error(
@@ -149,10 +150,8 @@ pub enum CallError {
     /// TLS.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: std::io::Error,

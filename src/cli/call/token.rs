@@ -19,6 +19,7 @@ use crate::soap::strict::Limits;
 use crate::sts::client::{Flaw, Https, StsClient, StsSettings, Transport};
 
 /// What to ask of whom.
+#[allow(missing_docs)] // the names say it
 pub struct Order<'a> {
     /// The STS's address.
     pub sts: &'a Uri,
@@ -26,7 +27,6 @@ pub struct Order<'a> {
     pub issuer: Issuer,
     /// The system's certificate, which the token is bound to.
     pub certificate: Certificate,
-    /// Its key.
     pub key: SigningKey,
     /// On whose behalf.
     pub authority: Cvr,

@@ -46,11 +46,11 @@ pub struct Tried {
 
 /// Case files that cannot be tried.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CasesError {
     /// A folder or file that cannot be read.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
@@ -60,12 +60,7 @@ pub enum CasesError {
     Empty(PathBuf),
     /// What is wrong in a file.
     #[error("{path}: {what}")]
-    Format {
-        /// Which.
-        path: PathBuf,
-        /// What.
-        what: String,
-    },
+    Format { path: PathBuf, what: String },
 }
 
 /// A policy with its text, so that a case can show what another wording would do.

@@ -27,7 +27,6 @@ pub(super) struct File {
     case: Vec<Case>,
 }
 
-/// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Case {
@@ -64,7 +63,6 @@ pub(super) struct Case {
     shown: Option<Vec<String>>,
     /// The KLE numbers asked for.
     kle: Option<Vec<String>>,
-    /// What is sorted by.
     sorting: Option<Vec<String>>,
     /// Texts that stand in what is sent, in this order.
     #[serde(default)]

@@ -225,6 +225,7 @@ fn reference(text: &str) -> Result<String, String> {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is, or for which service.
     #[error(transparent)]
@@ -249,10 +250,8 @@ pub enum CommandError {
         /// What is wrong.
         error: load::Unusable,
     },
-    /// A file.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,

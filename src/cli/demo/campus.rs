@@ -119,8 +119,8 @@ fn person(
 }
 
 /// An import that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// The status of each person, or the code of the fault.
     pub code: String,

@@ -76,8 +76,8 @@ impl Scene {
 }
 
 /// A file that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// What came of it, in codes.
     pub code: String,

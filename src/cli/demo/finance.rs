@@ -119,8 +119,8 @@ impl Scene {
 }
 
 /// A delivery that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// The code of the receipt or of the fault.
     pub code: String,

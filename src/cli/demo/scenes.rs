@@ -83,8 +83,8 @@ impl Scene {
 }
 
 /// A call that was made.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// What was asked, in words.
     pub asked: String,

@@ -109,8 +109,8 @@ pub struct DecisionSaid {
 
 /// A refusal as a caller is told it.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct RefusalSaid {
-    /// The code.
     pub code: &'static str,
     /// Who can mend it.
     pub audience: Audience,

@@ -255,6 +255,7 @@ struct Question {
 
 /// Why the command did not do as asked. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -284,7 +285,6 @@ pub enum CommandError {
     /// Certificates that cannot be a route's.
     #[error("{option}: {error}")]
     Certificates {
-        /// The option.
         option: &'static str,
         /// Why.
         error: CertificatesError,

@@ -166,6 +166,7 @@ struct Import {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is, or for which service.
     #[error(transparent)]
@@ -191,10 +192,8 @@ pub enum CommandError {
     /// What is wrong with what was given.
     #[error("{0}")]
     Given(String),
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,

@@ -114,7 +114,6 @@ fn is_of_the_gateway(code: &str) -> bool {
     refusal(code).is_some_and(|entry| entry.party == Party::Gateway)
 }
 
-/// What a code means.
 fn meaning(code: &str, frame: &Frame) -> String {
     refusal(code)
         .map(|entry| if frame.english() { &entry.en } else { &entry.da })

@@ -210,7 +210,6 @@ fn choices(form: &RequestForm, known: &[(Uuid, String)]) -> Vec<Choice> {
     all.iter().flat_map(|service| [choice(service, Side::Front), choice(service, Side::Back)]).collect()
 }
 
-/// The form as it was filled in.
 fn filled(fields: &Fields) -> RequestForm {
     let text = |name: &str| fields.text(name).into_owned();
     let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());

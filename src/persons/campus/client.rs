@@ -34,11 +34,11 @@ const ATTEMPTS: usize = 3;
 
 /// Why Campus did not take it. Holds nothing of a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Trouble {
     /// Campus does not take anything just now.
     #[error("{why}")]
     Away {
-        /// Why.
         why: String,
         /// For how long it says so.
         wait: Option<Duration>,

@@ -16,12 +16,12 @@ pub const REQUEST_HEADER: (&str, &str) = ("RequestHeader", include_str!("Request
 
 /// The documents of one contract. There is one WSDL a binding, for generic tools pick the first port they meet: `?wsdl`
 /// (AuthorityContext, which any client with a certificate can call) and `?wsdl=token` (OIO IDWS). Both import the schemas by `?xsd=NAME`.
+#[allow(missing_docs)] // the names say it
 pub struct Documents {
     /// The address that stands in the WSDL files, to be replaced by the service's own.
     pub placeholder: &'static str,
     /// The WSDL for AuthorityContext.
     pub wsdl: &'static str,
-    /// That for a token.
     pub wsdl_token: &'static str,
     /// The schemas by the name under which they are served.
     pub schemas: &'static [(&'static str, &'static str)],

@@ -33,6 +33,7 @@ const SMALL: usize = 64 * 1024;
 
 /// The step.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct RulesStep {
     /// What each rule does.
     pub rules: Arc<Rules>,
@@ -42,7 +43,6 @@ pub struct RulesStep {
     pub trials: Trials,
     /// What was passed on before.
     pub deliveries: Arc<Deliveries>,
-    /// The clock.
     pub clock: Clock,
 }
 

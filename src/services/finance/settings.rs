@@ -39,7 +39,6 @@ pub struct Settings {
     pub sortiment_user: Option<String>,
 }
 
-/// Reads the section.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let rules = section.optional_section("rules", modes);
     let authorities = section.each("authority", |name, section| {

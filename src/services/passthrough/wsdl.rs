@@ -37,8 +37,8 @@ impl fmt::Display for Name {
 
 /// A fault that an operation declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Fault {
-    /// Its name.
     pub name: String,
     /// The element in the fault's detail.
     pub element: Name,
@@ -48,8 +48,8 @@ pub struct Fault {
 
 /// An operation of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Operation {
-    /// Its name.
     pub name: String,
     /// `soapAction`; `None` where it is empty or not given.
     pub action: Option<String>,

@@ -43,8 +43,8 @@ pub struct CaseFile {
 
 /// What a case shows.
 #[derive(Debug, Deserialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Case {
-    /// Its id.
     pub id: String,
     /// In Danish.
     pub da: String,

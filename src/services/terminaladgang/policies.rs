@@ -13,11 +13,10 @@ use crate::services::parts::OfferError;
 
 /// Why the policy cannot be applied. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum PoliciesError {
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: String,
         /// Why.
         error: std::io::Error,
@@ -31,7 +30,6 @@ pub enum PoliciesError {
     /// A policy that is not in force yet.
     #[error("the policy {id} holds from {from} only; name one that holds today")]
     NotInForce {
-        /// Which.
         id: String,
         /// From when.
         from: jiff::civil::Date,

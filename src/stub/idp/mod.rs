@@ -41,6 +41,7 @@ pub const LOG_OUT_PATH: &str = "/slo";
 
 /// Somebody who can log on. Invented.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Person {
     /// The persistent NameID.
     pub id: String,
@@ -48,7 +49,6 @@ pub struct Person {
     pub name: String,
     /// For whom they act.
     pub cvr: Cvr,
-    /// In which roles.
     pub roles: Vec<Role>,
 }
 

@@ -88,12 +88,12 @@ pub trait Content: std::fmt::Debug + Send + Sync {
 
 /// What reached the provider.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Received {
     /// Requests to the service's path, whatever they were answered with.
     pub count: u64,
     /// Those that were in order: proven, and valid by the schema.
     pub accepted: u64,
-    /// The bytes of the last.
     pub last: Bytes,
     /// The operation of the last that was in order.
     pub operation: Option<String>,

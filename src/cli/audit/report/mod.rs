@@ -248,7 +248,6 @@ impl Asker {
         Ok(Self { name: actor.user().name.clone(), user: Some(actor.user().id), signer, sees })
     }
 
-    /// Signs a question.
     fn signs(&self, question: Question) -> Result<Question, AuditError> {
         let text = question.text().map_err(io::Error::from)?;
         let signature = self.signer.sign_text(&text, question.asked_at).map_err(PersonError::from)?;

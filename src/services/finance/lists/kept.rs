@@ -31,7 +31,6 @@ const PAGE: usize = 5_000;
 pub struct Head {
     /// Its id in the store.
     pub id: Uuid,
-    /// The service that it is for.
     pub service: Uuid,
     /// The value list.
     pub list: Uuid,

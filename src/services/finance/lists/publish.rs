@@ -29,8 +29,8 @@ pub const DAYS: u16 = 30;
 
 /// How long ahead it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Notice {
-    /// In days.
     pub days: u16,
     /// Whether sooner is meant.
     pub sooner: bool,

@@ -97,7 +97,6 @@ pub struct Subscription {
     pub system: Uuid,
     /// The value list; `None` for all of the service.
     pub list: Option<Uuid>,
-    /// In which structure.
     pub structure: Structure,
     /// Since when.
     pub since: Timestamp,
@@ -116,7 +115,6 @@ pub struct Delivery {
     /// The authority that receives.
     pub authority: Cvr,
     pub system: Uuid,
-    /// In which structure.
     pub structure: Structure,
 }
 

@@ -76,12 +76,12 @@ pub struct Totals {
 
 /// The verdict on a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Verdict {
     /// What is wrong, errors first, in the order of the delivery.
     pub findings: Vec<Finding>,
     /// How many more there are than are reported.
     pub left_out: u64,
-    /// What is in it.
     pub totals: Totals,
     /// Its vouchers, in order, and which each corrects.
     pub vouchers: Vec<(Uuid, Option<Uuid>)>,

@@ -30,10 +30,10 @@ pub struct ByFile {
 
 /// Whose delivery it is.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // the names say it
 pub struct Whose {
     /// The authority that sends.
     pub sender: Cvr,
-    /// Its it-system.
     pub system: Uuid,
     /// The id that it gave.
     pub id: Uuid,
@@ -55,8 +55,8 @@ pub enum Found {
 
 /// Why nothing is known.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum NotKnown {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A receipt of before.
@@ -225,8 +225,8 @@ impl ByFile {
 
 /// What of a delivery was rejected.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub enum Rejected {
-    /// All of it.
     All,
     /// These items.
     These(Vec<Uuid>),

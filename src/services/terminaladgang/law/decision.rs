@@ -5,10 +5,10 @@ use super::window::Window;
 
 /// One thing that was decided. Holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Decision {
     /// Where in the call.
     pub place: String,
-    /// What was decided.
     pub decided: Decided,
 }
 

@@ -130,8 +130,8 @@ impl SortingElement {
 
 /// One key to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Sorting {
-    /// What to sort by.
     pub element: SortingElement,
     /// `Faldende` rather than `Stigende`.
     pub descending: bool,

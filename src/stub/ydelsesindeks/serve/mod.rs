@@ -68,10 +68,10 @@ pub struct IndexConfig {
 
 /// What reached the index: how many requests, and the bytes of the last.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Received {
     /// How many, whatever they were answered with.
     pub count: u64,
-    /// The last one.
     pub last: Bytes,
 }
 

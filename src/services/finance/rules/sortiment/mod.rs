@@ -43,12 +43,12 @@ pub struct List {
 
 /// A part list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Part {
     /// Whether authorities may add codes.
     pub supplement: bool,
     /// Whether a posting with a code of it must name a party.
     pub party: bool,
-    /// The codes.
     pub codes: BTreeMap<String, Entry>,
 }
 
