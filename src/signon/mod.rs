@@ -32,21 +32,7 @@ mod tests;
 
 use crate::refusal::logon::LogOnRefusal;
 use crate::refusal::{Detail, Refusal};
-use crate::signature::write;
-
-/// Text as it stands in XML.
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// An attribute's value as it stands in XML.
-fn attribute(text: &str) -> String {
-    let mut out = Vec::new();
-    write::value(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
+use crate::signature::write::{escaped, escaped_value as attribute};
 
 fn structure(da: impl Into<String>, en: impl Into<String>) -> LogOnRefusal {
     LogOnRefusal::LogOnStructure { what: Detail::new(da, en) }

@@ -29,7 +29,7 @@ use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{BASE64, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
 use crate::signature::sign::{self, Message, SignError, SoapVersion, canonical_content, with_certificate};
 use crate::signature::verify::{Parts, VerifiedAssertion, verify_issued, verify_whole_response};
-use crate::signature::write;
+use crate::signature::write::escaped;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::Limits;
 
@@ -289,12 +289,6 @@ fn binary_token(certificate: &Certificate) -> String {
         Uuid::new_v4(),
         base64::encode(certificate.der())
     )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {

@@ -82,6 +82,27 @@ pub fn with(mut person: Person, name: &'static str, value: &str) -> Person {
     person
 }
 
+/// Imports persons by the token binding.
+pub async fn by_token(world: &World, service: http::Uri, persons: &[Person]) -> Document {
+    let token = world.token_for(Role::Korsbaek, KORSBAEK, ENTITY_ID).await.unwrap();
+    let client = Client { service, ..world.client(None).unwrap() };
+    let message = Message {
+        version: Version::V12,
+        action: Some(ACTION),
+        message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
+        relates_to: None,
+        to: Some(&client.service.to_string()),
+        reply_to: true,
+        framework: false,
+        created: world.clock.now(),
+        lifetime: SignedDuration::from_mins(5),
+        extra_headers: &[],
+        body: &canonical_content(House::request(persons, "").as_bytes()).unwrap(),
+    };
+    let signed = with_token(&message, token.assertion(), &world.key(Role::Korsbaek).unwrap()).unwrap();
+    parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer)
+}
+
 impl House {
     async fn build() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -129,23 +150,7 @@ impl House {
     }
 
     async fn by_token(&self, persons: &[Person]) -> Document {
-        let token = self.world.token_for(Role::Korsbaek, KORSBAEK, ENTITY_ID).await.unwrap();
-        let client = Client { service: self.service(), ..self.world.client(None).unwrap() };
-        let message = Message {
-            version: Version::V12,
-            action: Some(ACTION),
-            message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
-            relates_to: None,
-            to: Some(&client.service.to_string()),
-            reply_to: true,
-            framework: false,
-            created: self.world.clock.now(),
-            lifetime: SignedDuration::from_mins(5),
-            extra_headers: &[],
-            body: &canonical_content(Self::request(persons, "").as_bytes()).unwrap(),
-        };
-        let signed = with_token(&message, token.assertion(), &self.world.key(Role::Korsbaek).unwrap()).unwrap();
-        parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer)
+        by_token(&self.world, self.service(), persons).await
     }
 
     async fn post(&self, role: Role, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {

@@ -577,22 +577,27 @@ async fn who_has_not_agreed_is_asked_each_month_and_told_of_no_task(kept: Kept) 
     assert_eq!(asked(letters(&store).await), [(format!("signatory-{KORSBAEK}@example.dk"), Letter::TaskNext)]);
 }
 
+/// Adds a connection like the first, of another system of the company's.
+async fn added_by_company(store: &Store, first: &Connection, number: u128) -> Connection {
+    let client = Uuid::from_u128(1000 + number);
+    let mut change = store.change().await.unwrap();
+    let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+    let party = Some(COMPANY.parse().unwrap());
+    let system = hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
+    change.write_system(&system).await.unwrap();
+    change.commit().await.unwrap();
+    let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
+    let supplier = signer(Key::PersonSupplier);
+    decide::add(store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+    connection
+}
+
 async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
     let store = house(&kept).await;
     let first = named_unasked(&store, "terminaladgang").await;
     reached(&store).await;
-    let supplier = signer(Key::PersonSupplier);
     for number in 0..=u128::from(MOST_A_DAY) {
-        let client = Uuid::from_u128(1000 + number);
-        let mut change = store.change().await.unwrap();
-        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
-        let party = Some(COMPANY.parse().unwrap());
-        let system =
-            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
-        change.write_system(&system).await.unwrap();
-        change.commit().await.unwrap();
-        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
-        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+        added_by_company(&store, &first, number).await;
     }
     let asked = async |now: &str| {
         reminders::send(&store, at(now)).await.unwrap();
@@ -605,21 +610,11 @@ async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
 
 async fn a_day_that_is_over_is_told_of_before_what_others_only_add(kept: Kept) {
     let store = house(&kept).await;
-    let supplier = signer(Key::PersonSupplier);
     let first = named_unasked(&store, "oedup").await;
     reached(&store).await;
     let many = u128::from(MOST_A_DAY) + 1;
     for number in 0..many {
-        let client = Uuid::from_u128(1000 + number);
-        let mut change = store.change().await.unwrap();
-        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
-        let party = Some(COMPANY.parse().unwrap());
-        let system =
-            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
-        change.write_system(&system).await.unwrap();
-        change.commit().await.unwrap();
-        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
-        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+        let connection = added_by_company(&store, &first, number).await;
         if number + 1 == many {
             // The last of them is the one that the authority is in, with a task whose day is over.
             let agreed = agrees(&store, connection.id, Key::PersonOperator, None).await.unwrap();

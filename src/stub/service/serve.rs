@@ -461,12 +461,8 @@ fn own(why: &str) -> Told {
 impl Told {
     /// Unsigned, as faults to callers that may be anyone.
     fn reply(&self, version: SoapVersion) -> Reply {
-        let escaped = |text: &str| {
-            let mut escaped = Vec::new();
-            write::text(&mut escaped, text);
-            String::from_utf8_lossy(&escaped).into_owned()
-        };
-        let fault = soap::fault(version, self.sender, &[("da", &escaped(&self.da)), ("en", &escaped(&self.en))], "");
+        let texts = [("da", write::escaped(&self.da)), ("en", write::escaped(&self.en))];
+        let fault = soap::fault(version, self.sender, &texts.each_ref().map(|(lang, text)| (*lang, text.as_str())), "");
         reply(500, content_type(version), fault)
     }
 }

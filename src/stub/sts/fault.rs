@@ -87,11 +87,7 @@ impl Fault {
     /// The envelope that tells it.
     pub fn envelope(&self, version: SoapVersion) -> String {
         let code = self.code;
-        let [da, en] = self.texts().map(|text| {
-            let mut out = Vec::new();
-            write::text(&mut out, &text);
-            String::from_utf8_lossy(&out).into_owned()
-        });
+        let [da, en] = self.texts().map(|text| write::escaped(&text));
         let sender = !matches!(code, 100 | 106 | 130);
         let detail = format!("<Fejlkode xmlns=\"urn:hjemmel:stub:sts\">{code}</Fejlkode>");
         soap::fault(version, sender, &[("da", &da), ("en", &en)], &detail)

@@ -115,9 +115,7 @@ impl Service {
     /// What a request is answered with, or the fault it ends in.
     fn work(&self, request: Bytes, mode: FaultMode) -> Result<(Frame, Answer), Box<Reply>> {
         let fault = |version, reason: &str| {
-            let mut escaped = Vec::new();
-            write::text(&mut escaped, reason);
-            let fault = soap::fault(version, true, &[("da", &String::from_utf8_lossy(&escaped))], "");
+            let fault = soap::fault(version, true, &[("da", &write::escaped(reason))], "");
             Box::new(reply(500, content_type(version), fault))
         };
         let limits = Limits { nodes: 200_000, ..Limits::default() };
