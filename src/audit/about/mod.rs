@@ -212,6 +212,22 @@ impl About {
         }
     }
 
+    /// What it says, for whoever reads a record.
+    pub fn facts(&self) -> facts::Facts<'_> {
+        match self {
+            Self::Nothing => facts::Facts::default(),
+            Self::TerminalAdgang(about) => about.facts(),
+            Self::PassThrough(about) => about.facts(),
+            Self::Finance(about) => about.facts(),
+            Self::File(about) => about.facts(),
+            Self::Persons(about) => {
+                let mut facts = facts::Facts::default();
+                about.add_to(&mut facts);
+                facts
+            }
+        }
+    }
+
     /// What the service demands of a record of admission that names `persons`, and this one does not say.
     pub(super) fn missing_for_admission(&self, persons: &[Sealed]) -> Option<&'static str> {
         match self {
