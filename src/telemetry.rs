@@ -5,7 +5,7 @@
 //!
 //! Whether a call is traced is decided here alone. A caller's `traceparent` becomes a link at the most: with it as the parent an
 //! outsider would decide what is sampled, and could put calls into traces of others. What it says beside (`tracestate`, `baggage`)
-//! is a stranger's text and is ignored.
+//! is untrusted and is ignored.
 
 use std::fmt;
 use std::future::Future;
@@ -66,11 +66,11 @@ pub enum Callers {
 
 /// Why there are no traces.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum TelemetryError {
     /// The client for the collector.
     #[error("telemetry.roots: {0}")]
     Client(#[from] SetupError),
-    /// The exporter.
     #[error("telemetry: traces cannot be sent with these settings: {0}")]
     Exporter(String),
 }
@@ -240,7 +240,7 @@ pub struct Outward {
 
 impl Outward {
     /// Puts the W3C context into the request's headers, where peers are told.
-    pub fn tell(&self, headers: &mut HeaderMap) {
+    pub fn inject(&self, headers: &mut HeaderMap) {
         let context = self.span.span_context();
         let text = format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8() & 1);
         if let (true, Ok(value)) = (self.told && context.is_valid(), HeaderValue::from_str(&text)) {
@@ -287,7 +287,7 @@ impl fmt::Debug for Collector {
 
 impl Collector {
     /// Logs once when it begins to fail, and once when it is over.
-    fn told(&self, error: Option<&HttpError>) {
+    fn log_failure(&self, error: Option<&HttpError>) {
         if let Some(error) = error {
             LOST.fetch_add(1, Ordering::Relaxed);
             if !self.failing.swap(true, Ordering::Relaxed) {
@@ -323,7 +323,7 @@ impl HttpClient for Collector {
         });
         Box::pin(async move {
             let sent = sending.await.unwrap_or_else(|error| Err(error.into()));
-            self.told(sent.as_ref().err());
+            self.log_failure(sent.as_ref().err());
             sent
         })
     }

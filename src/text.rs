@@ -24,7 +24,7 @@ pub enum Unfit {
 
 impl Unfit {
     /// As it stands in a sentence.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Self::Empty => Detail::new("det er tomt", "it is empty"),
             Self::TooLong => {

@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Shares are counted by the second.
 const WINDOW: Duration = Duration::from_secs(1);
-/// So many callers are told apart within a second; of further ones those without a certificate have no share that they could be
+/// So many callers are distinguished within a second; of further ones those without a certificate have no share that they could be
 /// under.
 const CALLERS: usize = 10_000;
 

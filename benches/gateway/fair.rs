@@ -57,7 +57,7 @@ impl Pace {
         &went.served[..went.served.partition_point(|took| *took < below)]
     }
 
-    fn told(self) -> String {
+    fn describe(self) -> String {
         let told = format!("index takes {} ms", self.takes.as_millis());
         match self.late {
             None => told,
@@ -139,7 +139,7 @@ fn row(index: Pace, capacity: f64, held: &Held, alone: &Went, beside: &Went, bus
         what: format!(
             "p95 of {} callers beside one that asks {BUSY:.0} times as often, {}, vs without it",
             CALLERS - 1,
-            index.told()
+            index.describe()
         ),
         value: late / quiet,
         unit: "×",
@@ -151,7 +151,7 @@ fn row(index: Pace, capacity: f64, held: &Held, alone: &Went, beside: &Went, bus
             counted[1].len(),
             quiet * 1e3,
             counted[0].len(),
-            held.told(),
+            held.describe(),
             OTHERS * 100.0,
             told(beside),
             told(alone),

@@ -431,7 +431,7 @@ impl Judge {
         line.trim().parse::<f64>().unwrap_or_else(|_| panic!("the judge says {line:?}")) / 1e9 / f64::from(many)
     }
 
-    /// Warms up, and tells how many passes make a turn.
+    /// Warms up, and returns how many passes make a turn.
     fn warm(&mut self) -> u32 {
         let started = Instant::now();
         loop {

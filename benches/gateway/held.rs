@@ -39,7 +39,7 @@ impl Held {
     }
 
     /// In words.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Processor(_) => format!("held to one of {} processors", processors()),
             Self::Group(_) => format!("held to {:.0} % of a processor, of {}", SHARE * 100.0, processors()),

@@ -23,16 +23,14 @@ use super::table::{Row, median};
 /// Connections, spread over the nodes by the balancer: as many calls as one processor's node always takes.
 const CONNECTIONS: usize = 8;
 
-/// `None` without PostgreSQL or HAProxy.
-pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
-    let cluster = Cluster::as_it_comes()?;
+/// Moves the stage's agreements to PostgreSQL: the database's name, and the settings by which gateways share it.
+pub async fn on_postgres(stage: &Stage, cluster: &Cluster) -> (String, String) {
     let database = cluster.database().name;
     let from = Database::open(&Settings::sqlite(&stage.file("agreements.sqlite")), Access::Change).await.unwrap();
     let to = Database::open(&cluster.settings(&database), Access::Make).await.unwrap();
     moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
     from.close().await;
     to.close().await;
-    let heard = heard(&cluster, &database, effort).await;
     let shared = format!(
         "replay_memory = \"database\"\n[store]\nurl = \"postgres://hjemmel@localhost:{}/{database}\"\n\
          tls_roots = [\"{}\"]\npassword_file = \"{}\"\n",
@@ -40,6 +38,14 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
         cluster.root().display(),
         cluster.password_file().display(),
     );
+    (database, shared)
+}
+
+/// `None` without PostgreSQL or HAProxy.
+pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
+    let cluster = Cluster::as_it_comes()?;
+    let (database, shared) = on_postgres(stage, &cluster).await;
+    let heard = heard(&cluster, &database, effort).await;
     // Both nodes are called by one address, whichever of them answers.
     let public = free();
     let mut gateways = Vec::new();
@@ -74,7 +80,7 @@ pub async fn nodes(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
             goal: Some(1.0 / 1.8),
             detail: format!(
                 "{one:.0} and {two:.0} calls a second; token binding, 8.8 KB; each {}; driver, back end, balancer and database have the rest",
-                held[0].told()
+                held[0].describe()
             ),
             samples: told.clone(),
         },

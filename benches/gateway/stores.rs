@@ -1,10 +1,9 @@
 //! What a call costs with agreements and the memory against replay in PostgreSQL, beside the same gateway with an SQLite file and a
 //! memory of its own, in turns; and how long a decision on one node takes to hold on another.
 
-use hjemmel::store::{Access, Database, Settings, moving};
 use serde_json::json;
 
-use super::nodes::heard;
+use super::nodes::{heard, on_postgres};
 use super::postgres::Cluster;
 use super::rows::{Effort, SMALL, milliseconds, token_round};
 use super::stage::Stage;
@@ -13,20 +12,8 @@ use super::table::{Row, median};
 /// Calls of the token binding, for they alone are remembered. `None` without PostgreSQL.
 pub async fn stores(stage: &Stage, effort: Effort) -> Option<Vec<Row>> {
     let cluster = Cluster::as_it_comes()?;
-    let database = cluster.database().name;
-    let from = Database::open(&Settings::sqlite(&stage.file("agreements.sqlite")), Access::Change).await.unwrap();
-    let to = Database::open(&cluster.settings(&database), Access::Make).await.unwrap();
-    moving::moved(&from, &to, |_, _, _| ()).await.unwrap();
-    from.close().await;
-    to.close().await;
+    let (database, shared) = on_postgres(stage, &cluster).await;
     let heard = heard(&cluster, &database, effort).await;
-    let shared = format!(
-        "replay_memory = \"database\"\n[store]\nurl = \"postgres://hjemmel@localhost:{}/{database}\"\n\
-         tls_roots = [\"{}\"]\npassword_file = \"{}\"\n",
-        cluster.port(),
-        cluster.root().display(),
-        cluster.password_file().display(),
-    );
     let gateways = [stage.gateway("sqlite", "", None).await, stage.gateway("postgres", &shared, None).await];
     stage.answers(SMALL);
     let (mut cpu, mut ratios) = ([Vec::new(), Vec::new()], Vec::new());

@@ -47,7 +47,7 @@ pub fn times(only: &str) {
     }
 }
 
-/// Warms up, and tells how many passes make a turn.
+/// Warms up, and returns how many passes make a turn.
 fn warm(side: &mut Side) -> u32 {
     let (started, mut passes) = (Instant::now(), 1);
     loop {

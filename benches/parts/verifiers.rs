@@ -59,7 +59,7 @@ impl Side {
         }
     }
 
-    /// Warms up, and tells how many verifications make a turn.
+    /// Warms up, and returns how many verifications make a turn.
     fn warm(&mut self) -> u32 {
         let started = Instant::now();
         let mut one = Duration::MAX;

@@ -6,7 +6,7 @@
 //!
 //! Fail rules:
 //! - An entry younger than `refresh` is used as it is, unless something may have changed since it was read.
-//! - Something may have where the store tells of a change ([`Database::listen`](crate::store::Database::listen)), where it is
+//! - Something may have where the store notifies of a change ([`Database::listen`](crate::store::Database::listen)), where it is
 //!   found out by asking ([`Database::ask`](crate::store::Database::ask)) or the store does not answer that in time, and with
 //!   each write of this program's own. A serving node does both, so that a decision holds within a second (and as long as the
 //!   store takes to answer).
@@ -66,10 +66,9 @@ impl Default for CacheSettings {
 
 /// How a client system is known: by the certificate of its TLS connection or token, or by its UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // the names say it
 pub enum ClientSystem {
-    /// By its certificate.
     Certificate(Thumbprint),
-    /// By its UUID.
     System(Uuid),
 }
 
@@ -458,5 +457,5 @@ fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result
         .iter()
         .find(|agreement| agreement.standing(at) == Standing::Holds)
         .map(Arc::clone)
-        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).told() })
+        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).describe() })
 }

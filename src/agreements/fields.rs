@@ -1,4 +1,4 @@
-//! Reading the TOML files by which agreements and routes are brought in: unknown keys are refused, and every problem is told
+//! Reading the TOML files by which agreements and routes are brought in: unknown keys are refused, and every problem is reported
 //! at once, each with its line and its remedy.
 
 use std::{collections::BTreeSet, fmt, ops::Range, str::FromStr};
@@ -140,7 +140,7 @@ impl<'r, 't, 'd> Fields<'r, 't, 'd> {
         match value.get_ref().as_str().map(text::line) {
             Some(Ok(line)) => Some(line),
             Some(Err(unfit)) => {
-                let why = unfit.told();
+                let why = unfit.describe();
                 self.reader.problem(value.span(), format!("{key} is a text of 1-{LONGEST} characters on one line: {}", why.en()));
                 None
             }

@@ -289,7 +289,7 @@ impl Standing {
     }
 
     /// The word that the refusal tells the caller.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Standing::Holds => Detail::name(State::Approved.wire_name()),
             Standing::NotBegun(from) => {

@@ -117,10 +117,10 @@ impl Rules {
 mod tests {
     use super::*;
 
-    /// Campus: bound for six months, three months' notice. Midnight in Copenhagen is 23:00 in winter and 22:00 in summer, UTC.
+    /// Bound for six months, three months' notice. Midnight in Copenhagen is 23:00 in winter and 22:00 in summer, UTC.
     #[test]
     fn an_agreement_ends_when_its_binding_and_its_notice_are_over_and_not_before() {
-        let campus = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
+        let rule = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
         for (from, at, ends) in [
             // New: the binding period decides.
             ("2026-11-01T23:00:00Z", "2026-11-29T12:00:00Z", "2027-05-01T22:00:00Z"),
@@ -129,7 +129,7 @@ mod tests {
             // Three months after the last of November is the last of February.
             ("2024-01-31T23:00:00Z", "2026-11-29T23:00:00Z", "2027-02-27T23:00:00Z"),
         ] {
-            let earliest = campus.earliest_end(from.parse().unwrap(), at.parse().unwrap());
+            let earliest = rule.earliest_end(from.parse().unwrap(), at.parse().unwrap());
             assert_eq!(earliest.to_string(), ends, "{from} {at}");
         }
         let at = "2026-11-29T12:00:00Z".parse().unwrap();
@@ -142,11 +142,11 @@ mod tests {
             let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect();
             (Uuid::new_v4(), Rule { inf_refs: owned(inf_refs), judges: owned(judges), ..Rule::default() })
         };
-        let rules = Rules::new([of(&["BILAG", "SVAR", "L\u{d8}N_\u{e5}"], &["BILAG", "L\u{d8}N_\u{e5}"])].into());
-        assert!(rules.judge("BILAG") && rules.judge("L\u{d8}N_a\u{30a}"));
+        let rules = Rules::new([of(&["FILER", "SVAR", "L\u{d8}N_\u{e5}"], &["FILER", "L\u{d8}N_\u{e5}"])].into());
+        assert!(rules.judge("FILER") && rules.judge("L\u{d8}N_a\u{30a}"));
         assert!(!rules.judge("SVAR") && !rules.judge("X_1"));
-        rules.replace([of(&["BILAG"], &["BILAG"]), of(&["BILAG"], &[])].into());
-        assert!(!rules.judge("BILAG"), "it is not known whose rule is meant");
+        rules.replace([of(&["FILER"], &["FILER"]), of(&["FILER"], &[])].into());
+        assert!(!rules.judge("FILER"), "it is not known whose rule is meant");
     }
 
     #[test]

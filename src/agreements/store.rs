@@ -52,6 +52,7 @@ pub(super) fn agreements_that(condition: &str) -> Query {
 
 /// Why agreements could not be read or changed. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AgreementError {
     /// The store did not do as asked.
     #[error(transparent)]
@@ -67,7 +68,6 @@ pub enum AgreementError {
     IllegalTransition {
         /// The agreement.
         id: Uuid,
-        /// Its state.
         from: State,
         /// The state asked for.
         to: State,

@@ -69,8 +69,8 @@ impl fmt::Display for Kind {
 /// request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Terms {
-    /// The request.
     pub request: Uuid,
     /// The type.
     pub kind: Kind,

@@ -172,21 +172,21 @@ impl<T: DeserializeOwned> FromRequest<Api> for Json<T> {
 
 /// JSON, with the refusal that says where it is wrong.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRefusal> {
-    let told = |error: serde_json::Error| {
+    let refused = |error: serde_json::Error| {
         // No name: which field it is may be what was sent.
         let (line, column) = (error.line(), error.column());
         match error.classify() {
             serde_json::error::Category::Data => {
-                ApiRefusal::ApiFieldInvalid { field: format!("{line}:{column}"), what: unread::told(&error) }
+                ApiRefusal::ApiFieldInvalid { field: format!("{line}:{column}"), what: unread::describe(&error) }
             }
             _ => ApiRefusal::ApiBodyUnreadable {
                 place: Detail::new(format!("linje {line}, tegn {column}"), format!("line {line}, column {column}")),
             },
         }
     };
-    // What is no JSON at all is told as such, whatever else is wrong before the place where it breaks off.
-    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(told)?;
-    serde_json::from_slice(bytes).map_err(told)
+    // What is no JSON at all is reported as such, whatever else is wrong before the place where it breaks off.
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(refused)?;
+    serde_json::from_slice(bytes).map_err(refused)
 }
 
 /// The media type of a body, without its parameters. A coded body is none that is known here.

@@ -28,7 +28,7 @@ pub fn wrong_parameter(parameter: &str, da: impl Into<String>, en: impl Into<Str
 
 /// One line of text that people read.
 pub fn line(field: &str, text: &str) -> Result<String, ApiRefusal> {
-    text::line(text).map_err(|unfit| ApiRefusal::ApiFieldInvalid { field: field.to_owned(), what: unfit.told() })
+    text::line(text).map_err(|unfit| ApiRefusal::ApiFieldInvalid { field: field.to_owned(), what: unfit.describe() })
 }
 
 /// What the contract calls an object, and nothing else: of itself serde takes a list of a struct's fields for it too.

@@ -63,7 +63,7 @@ impl FromRequestParts<Api> for Mailbox {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiRefusal> {
         let certificate = client_certificate(parts, api)?;
         let mailboxes = api.mailboxes.clone().ok_or(ApiRefusal::ApiPathUnknown)?;
-        let entered = mailboxes.enter(Shown::Certificate(certificate)).await.map_err(told)?;
+        let entered = mailboxes.enter(Shown::Certificate(certificate)).await.map_err(of_mailbox)?;
         Ok(Self(mailboxes, entered))
     }
 }
@@ -88,7 +88,7 @@ impl FromRequestParts<Api> for Place {
 }
 
 /// What is no business of the caller's goes to the log.
-fn told(error: MailboxError) -> ApiRefusal {
+fn of_mailbox(error: MailboxError) -> ApiRefusal {
     match error {
         MailboxError::Refused(refusal) => refusal,
         MailboxError::Failed(Failed::Store(error)) => of_store(error),
@@ -276,7 +276,7 @@ pub struct MailboxQuery {
 pub async fn list(Mailbox(mailboxes, entered): Mailbox) -> Result<Response, ApiRefusal> {
     let mut items = Vec::new();
     for right in &entered.user.rights {
-        let held = mailboxes.agreement(&entered, right.number, Purpose::See).await.map_err(told)?;
+        let held = mailboxes.agreement(&entered, right.number, Purpose::See).await.map_err(of_mailbox)?;
         let streams = |way| {
             let streams = held.terms.streams.iter().filter(move |stream| stream.direction == way);
             streams.map(|stream| stream.code.clone()).collect()
@@ -305,7 +305,7 @@ async fn page(
     let after = query.after.as_deref().unwrap_or("0");
     let digits = (1..=18).contains(&after.len()) && after.bytes().all(|byte| byte.is_ascii_digit());
     let after: i64 = after.parse().ok().filter(|_| digits).ok_or(ApiRefusal::ApiCursorInvalid)?;
-    let mut found = mailboxes.list(&entered, number, which, after, many + 1).await.map_err(told)?;
+    let mut found = mailboxes.list(&entered, number, which, after, many + 1).await.map_err(of_mailbox)?;
     let more = found.len() > many as usize;
     found.truncate(many as usize);
     let place = |file: &File| if which == Which::Inbox { file.number.unwrap_or(after) } else { file.sent };
@@ -358,7 +358,7 @@ pub async fn outbox(
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The file.")),
     responses((status = 200, description = "The file.", body = MailboxFile), ReadProblems))]
 pub async fn arrived(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
-    let file = mailboxes.file(&entered, number, Which::Inbox, id).await.map_err(told)?;
+    let file = mailboxes.file(&entered, number, Which::Inbox, id).await.map_err(of_mailbox)?;
     Ok(axum::Json(MailboxFile::of(&file)).into_response())
 }
 
@@ -367,7 +367,7 @@ pub async fn arrived(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Pl
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery.")),
     responses((status = 200, description = "The file.", body = MailboxFile), FileProblems))]
 pub async fn delivered(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
-    let file = mailboxes.file(&entered, number, Which::Outbox, id).await.map_err(told)?;
+    let file = mailboxes.file(&entered, number, Which::Outbox, id).await.map_err(of_mailbox)?;
     Ok(axum::Json(MailboxFile::of(&file)).into_response())
 }
 
@@ -429,7 +429,7 @@ pub async fn content(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ApiRefusal> {
-    let file = mailboxes.file(&entered, number, Which::Inbox, id).await.map_err(told)?;
+    let file = mailboxes.file(&entered, number, Which::Inbox, id).await.map_err(of_mailbox)?;
     let (size, etag) = (file.size, format!("\"{}\"", file.sha256));
     let asked = match range(&headers, &etag, size) {
         Err(refusal @ ApiRefusal::MailboxRange { .. }) => {
@@ -443,7 +443,7 @@ pub async fn content(
     let bytes = asked.clone().unwrap_or(0..size);
     let (sender, body) = table::pieces();
     if method != Method::HEAD {
-        let mut sending = mailboxes.open(&entered, number, id, bytes.clone()).await.map_err(told)?;
+        let mut sending = mailboxes.open(&entered, number, id, bytes.clone()).await.map_err(of_mailbox)?;
         tokio::spawn(async move {
             loop {
                 let piece = match sending.next().await {
@@ -500,7 +500,7 @@ pub async fn confirm(
     Place(number, id): Place,
     Json { value, .. }: Json<Confirmation>,
 ) -> Result<Response, ApiRefusal> {
-    let file = mailboxes.confirm(&entered, number, id, &value.sha256).await.map_err(told)?;
+    let file = mailboxes.confirm(&entered, number, id, &value.sha256).await.map_err(of_mailbox)?;
     Ok(axum::Json(MailboxFile::of(&file)).into_response())
 }
 
@@ -578,8 +578,8 @@ fn brought(headers: &HeaderMap, size: u64) -> Result<Option<Range<u64>>, ApiRefu
 }
 
 /// What a client is told of a piece: where a piece was not the next one, where to go on too.
-fn told_of_piece(error: MailboxError) -> Result<Response, ApiRefusal> {
-    match told(error) {
+fn of_piece(error: MailboxError) -> Result<Response, ApiRefusal> {
+    match of_mailbox(error) {
         refusal @ ApiRefusal::MailboxPiecePlace { offset } => {
             let mut response = refusal.into_response();
             response.headers_mut().insert(UPLOAD_OFFSET, HeaderValue::from(offset));
@@ -640,41 +640,41 @@ pub async fn deliver(
     };
     let come = match brought(&headers, size)? {
         None => {
-            let mut receiving = match mailboxes.deliver(&entered, delivery).await.map_err(told)? {
+            let mut receiving = match mailboxes.deliver(&entered, delivery).await.map_err(of_mailbox)? {
                 Begun::Known(file) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
                 Begun::Take(receiving) => receiving,
             };
             allow(size);
             while let Some(data) = next(&mut body).await? {
-                receiving.write(&data).await.map_err(told)?;
+                receiving.write(&data).await.map_err(of_mailbox)?;
             }
             // Not called off where the client hangs up: it may be committed.
             let closed = tokio::spawn(receiving.close()).await.map_err(|_| ApiRefusal::ApiInternal)?;
-            Come::Whole(Box::new(closed.map_err(told)?))
+            Come::Whole(Box::new(closed.map_err(of_mailbox)?))
         }
         Some(piece) => {
             let length = piece.end - piece.start;
             let mut receiving = match mailboxes.deliver_piece(&entered, delivery, piece).await {
                 Ok(pieces::Begun::Known(file)) => return Ok(axum::Json(MailboxFile::of(&file)).into_response()),
                 Ok(pieces::Begun::Take(receiving)) => receiving,
-                Err(error) => return told_of_piece(error),
+                Err(error) => return of_piece(error),
             };
             allow(length);
             while let Some(data) = next(&mut body).await? {
-                receiving.write(&data).await.map_err(told)?;
+                receiving.write(&data).await.map_err(of_mailbox)?;
             }
             let closed = tokio::spawn(receiving.close()).await.map_err(|_| ApiRefusal::ApiInternal)?;
             match closed {
                 Ok(come) => come,
-                Err(error) => return told_of_piece(error),
+                Err(error) => return of_piece(error),
             }
         }
     };
     Ok(match come {
         Come::Whole(file) => (StatusCode::CREATED, axum::Json(MailboxFile::of(&file))).into_response(),
         Come::Part(offset) => {
-            let told = [(UPLOAD_OFFSET, HeaderValue::from(offset))];
-            (StatusCode::ACCEPTED, told, axum::Json(MailboxUpload { offset })).into_response()
+            let headers = [(UPLOAD_OFFSET, HeaderValue::from(offset))];
+            (StatusCode::ACCEPTED, headers, axum::Json(MailboxUpload { offset })).into_response()
         }
     })
 }
@@ -692,7 +692,7 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, ApiRefusal> {
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id.")),
     responses((status = 200, description = "How much.", body = MailboxUpload), ReadProblems))]
 pub async fn upload(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
-    let offset = mailboxes.come(&entered, number, id).await.map_err(told)?;
+    let offset = mailboxes.come(&entered, number, id).await.map_err(of_mailbox)?;
     Ok(axum::Json(MailboxUpload { offset }).into_response())
 }
 
@@ -702,7 +702,7 @@ pub async fn upload(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Pla
     params(("number" = String, Path, description = "The agreement.", pattern = "^PA[0-9]{5}$", max_length = 7), ("id" = Uuid, Path, description = "The delivery's id.")),
     responses((status = 204, description = "Nothing of it is left."), ReadProblems))]
 pub async fn take_back(Mailbox(mailboxes, entered): Mailbox, Place(number, id): Place) -> Result<Response, ApiRefusal> {
-    mailboxes.take_back(&entered, number, id).await.map_err(told)?;
+    mailboxes.take_back(&entered, number, id).await.map_err(of_mailbox)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -764,7 +764,7 @@ pub async fn status(
             "it is before from or more than a year after it",
         ));
     }
-    let held = mailboxes.agreement(&entered, number, Purpose::See).await.map_err(told)?;
+    let held = mailboxes.agreement(&entered, number, Purpose::See).await.map_err(of_mailbox)?;
     let found = async { status::status(&mut api.store.database().session().await?, held.id, from, to).await };
     let found = found.await.map_err(of_store)?;
     let line = found.line();

@@ -282,18 +282,18 @@ impl FromRequestParts<Api> for Entered {
         let service = uuid_parameter("service", query.service.as_deref())?;
         let call = parts.extensions.get::<CallId>().ok_or(ApiRefusal::ApiInternal)?.0;
         // A service that is not there and one that the system has no agreement for are told alike.
-        let door = api.doors.of(service).ok_or_else(|| told(Refusal::ServiceAgreementNotFound))?;
+        let door = api.doors.of(service).ok_or_else(|| api_refusal(Refusal::ServiceAgreementNotFound))?;
         let mut record = Record::new(call, api.clock.now(), &door.name);
         record.operation = Some(OPERATION.to_owned());
         record.binding = Some(Binding::AuthorityContext);
         record.certificate = Some(certificate);
         record.authority = Some(authority);
-        let mut record = door.audit.open(record).map_err(told)?;
+        let mut record = door.audit.open(record).map_err(api_refusal)?;
         match agreed(&door, certificate, authority, &mut record).await {
             Ok((terms, system)) => Ok(Self { door, terms: Some(terms), system, authority, record }),
             Err(refusal) => {
                 record.refused(&refusal);
-                Err(told(refusal))
+                Err(api_refusal(refusal))
             }
         }
     }
@@ -310,7 +310,7 @@ async fn agreed(door: &Door, certificate: Thumbprint, authority: Cvr, record: &m
 }
 
 /// What the call would be refused with by the service, as a problem.
-fn told(refusal: Refusal) -> ApiRefusal {
+fn api_refusal(refusal: Refusal) -> ApiRefusal {
     let entry = refusal.entry();
     match (&refusal, entry.party) {
         (Refusal::Internal, _) => ApiRefusal::ApiInternal,
@@ -412,7 +412,7 @@ impl Entered {
     async fn imported(&mut self, rows: Vec<Row>, before: Option<Timestamp>) -> Result<Answered, Failed> {
         let nothing = |told| Failed { told, nothing_is_kept: true };
         let unknown = |told| Failed { told, nothing_is_kept: false };
-        let recorded = self.record.admit().await.map_err(|refusal| nothing(told(refusal)))?;
+        let recorded = self.record.admit().await.map_err(|refusal| nothing(api_refusal(refusal)))?;
         let terms = self.terms.take().ok_or_else(|| nothing(ApiRefusal::ApiInternal))?;
         let mut importing = match before {
             Some(since) => self.door.begin_again(&recorded, terms, since),
@@ -420,10 +420,10 @@ impl Entered {
         };
         let answers = importing.persons(rows).await.map_err(|failed| match failed {
             NotImported::Erased => nothing(ApiRefusal::ApiKeyErased),
-            NotImported::Nothing => nothing(told(failed.into())),
-            NotImported::Unknown => unknown(told(failed.into())),
+            NotImported::Nothing => nothing(api_refusal(failed.into())),
+            NotImported::Unknown => unknown(api_refusal(failed.into())),
         })?;
-        self.door.note(&mut self.record, &answers).map_err(|refusal| unknown(told(refusal)))?;
+        self.door.note(&mut self.record, &answers).map_err(|refusal| unknown(api_refusal(refusal)))?;
         Answered::new(StatusCode::OK, &PersonAnswers::of(&answers)).map_err(unknown)
     }
 }

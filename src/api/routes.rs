@@ -113,7 +113,7 @@ fn party(actor: &Actor) -> Result<Option<Cvr>, ApiRefusal> {
     match actor.scope().whose {
         Whose::Everybody => Ok(None),
         Whose::Authority(own) => Ok(Some(own)),
-        Whose::Supplier(_) | Whose::Nobody => Err(ApiRefusal::ApiNotAllowed { action: Action::SeeRoutes.told() }),
+        Whose::Supplier(_) | Whose::Nobody => Err(ApiRefusal::ApiNotAllowed { action: Action::SeeRoutes.describe() }),
     }
 }
 

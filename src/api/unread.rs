@@ -8,7 +8,7 @@ use serde_json::Error;
 use crate::refusal::Detail;
 
 /// What is wrong, and what should stand there.
-pub fn told(error: &Error) -> Detail {
+pub fn describe(error: &Error) -> Detail {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
     // What was sent comes before the last of these, and what is expected, which holds none, after it.
@@ -143,7 +143,7 @@ mod tests {
 
     fn said(body: &str) -> (String, String) {
         let error = serde_json::from_str::<Object<Body>>(&body.replace("SENT", SENT)).expect_err(body);
-        let detail = told(&error);
+        let detail = describe(&error);
         (detail.da().to_owned(), detail.en().to_owned())
     }
 

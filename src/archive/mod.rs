@@ -28,6 +28,7 @@ const PART: usize = 8 << 20;
 
 /// Why the archive could not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum ArchiveError {
     /// It does not answer, or refuses.
     #[error("the archive does not answer: {0}")]
@@ -38,7 +39,6 @@ pub enum ArchiveError {
     /// A file of this machine.
     #[error("{file}: {source}", file = .file.display())]
     Local {
-        /// Which.
         file: std::path::PathBuf,
         /// Why.
         source: std::io::Error,

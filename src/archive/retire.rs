@@ -17,6 +17,7 @@ use crate::audit::{anchors, log};
 
 /// Why nothing was removed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum LeaveError {
     /// The archive has not got it.
     #[error("the archive does not have segment {0} as it is here, so nothing is removed; a gateway that serves ships it")]
@@ -26,7 +27,6 @@ pub enum LeaveError {
         "another `hjemmel audit retire` stated something else of this log; nothing was removed, look with `hjemmel audit verify`"
     )]
     Contended,
-    /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The log's folder.

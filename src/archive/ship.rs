@@ -114,7 +114,7 @@ impl Shipper {
     }
 
     /// States what was retired here before there was an archive: without it the log would begin in the middle there. Of what the
-    /// archive has, or has stated itself, nothing is stated, also where the marks that tell of it were lost.
+    /// archive has, or has stated itself, nothing is stated, also where the marks that show it were lost.
     async fn state(&self, archive: &Archive, statements: &[Retirement]) -> Result<(), ArchiveError> {
         if statements.is_empty() {
             return Ok(());

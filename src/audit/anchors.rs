@@ -23,8 +23,8 @@ const FILE: &str = "log-id";
 /// How far a log had come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Anchored {
-    /// The log.
     pub log: Uuid,
     /// Its last checkpoint then.
     pub checkpoint: Checkpoint,
@@ -69,7 +69,7 @@ pub fn name_of(dir: &Path) -> io::Result<Option<Uuid>> {
     }
 }
 
-/// The name of a log, which is given one where it has none. Of several that ask at once all are told the same.
+/// The name of a log, which is given one where it has none. Of several that ask at once all get the same.
 ///
 /// # Errors
 /// The file cannot be read or made.
@@ -175,11 +175,17 @@ pub async fn archived(database: &Database, log: Uuid) -> Result<std::collections
     rows.iter().map(segment).collect()
 }
 
-/// Tells the store that a segment is in the archive; told again, it changes nothing.
+/// Records in the store that a segment is in the archive; recorded again, it changes nothing.
 ///
 /// # Errors
 /// A store that does not answer.
-pub async fn tell_archived(database: &Database, log: Uuid, segment: u64, sha256: &str, at: Timestamp) -> Result<(), StoreError> {
+pub async fn record_archived(
+    database: &Database,
+    log: Uuid,
+    segment: u64,
+    sha256: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let told = sql("INSERT INTO audit_archived (log, segment, sha256, archived_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (log, segment) DO NOTHING");
     let segment = i64::try_from(segment).unwrap_or(i64::MAX);

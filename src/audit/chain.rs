@@ -102,12 +102,12 @@ pub enum Occasion {
 /// A signed statement: the chain had come to this entry, with this hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Checkpoint {
     /// The number of the entry before the checkpoint.
     pub covers: u64,
     /// The hash of the line before, in hexadecimal.
     pub head: String,
-    /// The segment.
     pub segment: u64,
     /// When it was signed.
     pub at: Timestamp,
@@ -193,7 +193,7 @@ impl std::fmt::Debug for CheckpointKey {
 pub struct CheckpointPublicKey(pub [u8; 32]);
 
 impl CheckpointPublicKey {
-    /// How the key is told from others.
+    /// What identifies the key.
     pub fn id(&self) -> String {
         key_id(&self.0)
     }

@@ -20,6 +20,7 @@ use crate::agreements::Thumbprint;
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Decided {
     /// The decision's id (UUID version 7). Should it stand in the log more than once, it was made once.
     pub decision: Uuid,
@@ -27,7 +28,6 @@ pub struct Decided {
     pub decided_at: Timestamp,
     /// What was decided on.
     pub subject: Subject,
-    /// Its id.
     pub id: Uuid,
     /// The state before; none for what was not there.
     #[serde(skip_serializing_if = "Option::is_none")]

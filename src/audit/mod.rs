@@ -29,10 +29,7 @@ pub mod verify;
 mod wire;
 pub mod writer;
 
-pub use about::{
-    About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, AskedFor, Counts, Family,
-    FinanceFigures, PolicyRef, Subject, Tally, Window,
-};
+pub use about::*;
 pub use decided::Decided;
 pub use record::{Binding, Outcome, Record};
 pub use seal::{Auditors, DeliveryMark, Marker, Sealed, Sealer};

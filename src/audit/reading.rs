@@ -20,7 +20,7 @@ pub struct Doubts {
     pub unreadable: u64,
     /// Lines whose hash does not follow from the line before.
     pub broken: u64,
-    /// The first segment that is missing, and that no statement tells of.
+    /// The first segment that is missing, and that no statement explains.
     pub missing: Option<u64>,
     /// The log ends before the entry that its head names, or has no head.
     pub cut_off: bool,

@@ -1,6 +1,6 @@
 //! What is written about a call.
 //!
-//! No field can hold a person in the clear: identifiers are [`Sealed`], texts come from policy, agreement or code, and
+//! No field can hold a person in the clear: identifiers are [`Sealed`], texts come from configuration, agreement or code, and
 //! whatever a caller supplies is held as a type (a UUID, a CVR number, an instant) that has no room for anything else.
 
 use std::borrow::Cow;

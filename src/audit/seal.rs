@@ -288,7 +288,7 @@ impl Auditors {
     }
 }
 
-/// How a key is told from others: the first 16 hexadecimal digits of SHA-256 of its public half.
+/// What identifies a key: the first 16 hexadecimal digits of SHA-256 of its public half.
 pub(super) fn key_id(public: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, public);
     crate::hex::encode(digest.as_ref().get(..8).unwrap_or_default())

@@ -91,7 +91,7 @@ pub struct Verified {
     pub leftover: u64,
     /// Anchors of entries that are retired: there is nothing left to hold them against.
     pub anchors_retired: u64,
-    /// How far the logs of other nodes had come, as this one was told.
+    /// How far the logs of other nodes had come, as this one has it.
     pub anchored: Latest,
     /// Those of them that are logs of auditors' questions.
     pub of_questions: BTreeSet<Uuid>,
@@ -101,8 +101,8 @@ pub struct Verified {
 
 /// Where a log is not whole, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Failure {
-    /// The file.
     pub file: PathBuf,
     /// The line, from 1; 0 where the file as a whole is meant.
     pub line: u64,
@@ -114,8 +114,8 @@ pub struct Failure {
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Fault {
-    /// One line.
     #[error("{0}")]
     Line(#[from] Broken),
     /// There is no log.
@@ -195,7 +195,7 @@ pub fn verify(dir: &Path, keys: &[CheckpointPublicKey], anchors: &[Anchor]) -> R
     verify_at(&Folder::from(dir), keys, anchors)
 }
 
-/// The same of a log at any place. Where it is not written, every segment must have ended, and nothing tells how far it goes on
+/// The same of a log at any place. Where it is not written, every segment must have ended, and nothing shows how far it goes on
 /// elsewhere.
 ///
 /// # Errors
@@ -388,7 +388,7 @@ impl Walk<'_> {
 
     fn finish(mut self) -> Result<Verified, Box<Failure>> {
         let here = self.place.is_written_here();
-        // What was written was archived and is over; the statements tell how far the chain had come.
+        // What was written was archived and is over; the statements show how far the chain had come.
         let all_retired = !here && self.found.segments == 0 && !self.found.retired.is_empty();
         let fault = if self.found.segments == 0 && !all_retired {
             Some(Fault::Empty)

@@ -85,8 +85,9 @@ impl Durable {
     }
 }
 
-/// How the writer fares, for metrics and readiness.
+/// The state of the writer, for metrics and readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Stats {
     /// Whether the last write succeeded, and none hangs.
     pub ready: bool,
@@ -102,7 +103,6 @@ pub struct Stats {
     pub sequence: u64,
     /// Closing records that wait for the disk to come back.
     pub waiting: u64,
-    /// Calls that are open.
     pub open_calls: u64,
 }
 
@@ -309,14 +309,14 @@ impl Audit {
 
     /// Why calls cannot be recorded just now, for readiness.
     pub fn trouble(&self) -> Option<String> {
-        let told = || self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        (!self.is_ready()).then(|| match told() {
+        let trouble = || self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (!self.is_ready()).then(|| match trouble() {
             Some(error) => format!("the audit log cannot be written: {error}"),
             None => "the audit log cannot be written".to_owned(),
         })
     }
 
-    /// How the writer fares.
+    /// The state of the writer.
     pub fn stats(&self) -> Stats {
         let counters = &self.counters;
         Stats {
@@ -543,7 +543,7 @@ impl Writer {
         counters.writing_since.store(0, Relaxed);
         match written {
             Ok(()) => {
-                self.told(None);
+                self.log_trouble(None);
                 counters.ready.store(true, Relaxed);
                 counters.sequence.store(self.log.head().sequence, Relaxed);
                 if !events.is_empty() {
@@ -561,7 +561,7 @@ impl Writer {
             Err(error) => {
                 counters.ready.store(false, Relaxed);
                 counters.failures.fetch_add(1, Relaxed);
-                self.told(Some(error.to_string()));
+                self.log_trouble(Some(error.to_string()));
                 // Admissions are refused by dropping their replies; closings wait.
                 self.waiting = events.into_iter().zip(after).filter(|(_, after)| matches!(after, After::GiveBack(_))).collect();
             }
@@ -573,7 +573,7 @@ impl Writer {
 impl Writer {
     /// Logs that the disk fails when it begins to, or fails in another way, and when it is over: every call that is refused
     /// meanwhile tries it, and a line for each would fill the disk that the operator is clearing.
-    fn told(&mut self, error: Option<String>) {
+    fn log_trouble(&mut self, error: Option<String>) {
         let mut trouble = self.counters.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*trouble, &error) {
             (None, None) => return,

@@ -51,6 +51,19 @@ pub fn options(dir: &Path, name: &str) -> [String; 4] {
     options_of(dir, key)
 }
 
+/// The words with the key of whoever stands behind `AS`, which no command line knows.
+pub fn signed(dir: &Path, words: &[&str]) -> Vec<String> {
+    let mut signed = Vec::new();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match *word {
+            "AS" => signed.extend(options(dir, rest.next().unwrap())),
+            word => signed.push(word.to_owned()),
+        }
+    }
+    signed
+}
+
 /// The options by which whoever has a key decides.
 pub fn options_of(dir: &Path, key: Key) -> [String; 4] {
     let file = |ending: &str| dir.join("pki").join(format!("{}{ending}", key.file_name())).display().to_string();

@@ -40,6 +40,7 @@ enum Command {
 
 /// Why no link was made.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum ConsoleError {
     /// The configuration.
     #[error(transparent)]
@@ -55,7 +56,6 @@ pub enum ConsoleError {
         "a link is for a person who is one of the gateway's operators, and whose time has begun and not ended; `hjemmel user list` names them"
     )]
     NotAllowed,
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The output cannot be written.

@@ -47,7 +47,7 @@ pub(super) fn parse() -> Result<Cli, ExitCode> {
         let coloured = has_colours(if asked { stdout } else { stderr }, |name| std::env::var_os(name));
         let text = error.render();
         let text = printed(&if coloured { text.ansi().to_string() } else { text.to_string() });
-        // There is nobody to tell of an error.
+        // There is nowhere to report an error.
         let _ = if asked { output::Stdout.write_all(text.as_bytes()) } else { io::stderr().write_all(text.as_bytes()) };
         u8::try_from(error.exit_code()).unwrap_or(2).into()
     })

@@ -6,7 +6,7 @@ use crate::decisions::record::Made;
 use crate::users::User;
 
 /// A line for each decision.
-pub(super) fn told(made: &[Made], users: &[User], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn print(made: &[Made], users: &[User], out: &mut impl Write) -> io::Result<()> {
     for made in made {
         let name = |id| users.iter().find(|user| user.id == id).map(|user| user.name.clone());
         let who = made.by(name).unwrap_or_else(|| "-".to_owned());

@@ -147,7 +147,7 @@ pub fn main() -> ExitCode {
             code = output::gone() => Ok(code),
         }
     });
-    // A look-up of a name, or a disk that hangs, must not keep the process.
+    // A lookup of a name, or a disk that hangs, must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {
         Ok(code) => code,

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 static GONE: AtomicBool = AtomicBool::new(false);
 static TOLD: Notify = Notify::const_new();
 
-/// As a shell tells of a command that SIGPIPE ended: 128 and the signal's number. Never 0: no verdict was given.
+/// As a shell reports a command that SIGPIPE ended: 128 and the signal's number. Never 0: no verdict was given.
 const ENDED_BY_SIGPIPE: u8 = 141;
 
 /// Standard output. Once its reader is gone, every write fails.
@@ -55,12 +55,12 @@ pub fn ended() -> ExitCode {
     ENDED_BY_SIGPIPE.into()
 }
 
-/// For `print!` and `println!`. There is nobody to tell of an error.
+/// For `print!` and `println!`. There is nowhere to report an error.
 pub fn out(text: fmt::Arguments<'_>) {
     let _ = Stdout.write_fmt(text);
 }
 
-/// For `eprint!` and `eprintln!`. There is nobody to tell of an error.
+/// For `eprint!` and `eprintln!`. There is nowhere to report an error.
 pub fn error(text: fmt::Arguments<'_>) {
     let _ = io::stderr().write_fmt(text);
 }

@@ -26,13 +26,13 @@ pub(super) struct Person {
 
 /// Why nobody is proven.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum PersonError {
     /// A name in place of a key.
     #[error(
         "--by is gone, as a name proves nobody: sign with --certificate FILE --key FILE, those of a user (`hjemmel user list` shows them, `hjemmel user add` adds one)"
     )]
     ByIsGone,
-    /// The files.
     #[error("the certificate and key of whoever decides: {0}")]
     Files(#[from] CredentialsError),
     /// What they hold.

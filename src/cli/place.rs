@@ -176,5 +176,5 @@ pub(super) async fn with_store<T, E: From<StoreError>>(
 
 /// A name or a reason, as a decision keeps it.
 pub(super) fn one_line(text: &str) -> Result<String, String> {
-    text::line(text).map_err(|unfit| format!("write one line of 1-{LONGEST} characters: {}", unfit.told().en()))
+    text::line(text).map_err(|unfit| format!("write one line of 1-{LONGEST} characters: {}", unfit.describe().en()))
 }

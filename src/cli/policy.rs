@@ -240,7 +240,7 @@ fn compare(args: &Diff, out: &mut impl Write) -> Result<ExitCode, PolicyError> {
         return Err(format!("{} and {} are two policies; compare two versions of one", old.id(), new.id()).into());
     }
     let found = diff::differences(&old, &new);
-    let told = diff::is_told(&old, &new, &found);
+    let told = diff::is_declared(&old, &new, &found);
     if args.json {
         let json = serde_json::json!({
             "policy": new.id(), "from": old.version(), "to": new.version(), "told": told, "differences": found,

@@ -149,7 +149,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let draft = with_store::<_, CommandError>(&settings, Access::Change, async |store| {
                 Ok(request::draft(store, By::Key(&signer), Uuid::now_v7(), content, &because, None).await?)
             });
-            tell(&draft.await?, &[], out)?;
+            print(&draft.await?, &[], out)?;
         }
         Command::Change { id, file, person } => {
             let (content, signer, because) = (read(&file)?, person.signer()?, Because::new("kladde".to_owned(), now));
@@ -157,7 +157,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 let shown = held(store, id).await?;
                 Ok(request::write(store, By::Key(&signer), &shown, content, &because, None).await?)
             });
-            tell(&draft.await?, &[], out)?;
+            print(&draft.await?, &[], out)?;
         }
         Command::Renew { id, person } => {
             let (signer, because) = (person.signer()?, Because::new("kladde".to_owned(), now));
@@ -165,7 +165,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 let content = request::renewed(&held(store, id).await?, now);
                 Ok(request::draft(store, By::Key(&signer), Uuid::now_v7(), content, &because, None).await?)
             });
-            tell(&draft.await?, &[], out)?;
+            print(&draft.await?, &[], out)?;
         }
         Command::List { state } => {
             let wanted = Wanted { state, limit: u32::MAX, ..Wanted::default() };
@@ -184,7 +184,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 Ok((found, lines, before))
             })
             .await?;
-            tell(&found, &lines, out)?;
+            print(&found, &lines, out)?;
             for line in &lines {
                 let replaces = line.terms.as_ref().and_then(|terms| terms.replaces);
                 if let Some(held) = replaces.and_then(|replaces| before.iter().find(|held| held.id == replaces)) {
@@ -202,7 +202,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 Ok((sent, store.lines(decide.id).await?))
             })
             .await?;
-            tell(&sent, &lines, out)?;
+            print(&sent, &lines, out)?;
         }
         Command::Withdraw(decide) => {
             let (signer, because) = (decide.person.signer()?, Because::new(decide.reason, now));
@@ -212,7 +212,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 Ok((taken, store.lines(decide.id).await?))
             })
             .await?;
-            tell(&taken, &lines, out)?;
+            print(&taken, &lines, out)?;
         }
     }
     Ok(())
@@ -239,7 +239,7 @@ fn as_looked_at(request: Request, seen: Option<&str>) -> Result<Request, Command
     }
 }
 
-fn tell(request: &Request, lines: &[Agreement], out: &mut impl Write) -> io::Result<()> {
+fn print(request: &Request, lines: &[Agreement], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "request {} is {}", request.id, request.state)?;
     write!(out, "{}", request.text())?;
     writeln!(out, "text          {} (SHA-256, as --shown takes it)", sha256(&request.text()))?;

@@ -42,7 +42,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
     // First of all. Without a handler a signal ends the process, or is lost where it is the first of its container.
     let mut signals = Signals::install().map_err(ServeError::Signal)?;
     let log = Log::to_stderr().map_err(ServeError::Log)?;
-    let code = match serve_until_told(args, clock, &mut signals, &log).await {
+    let code = match serve_until_stopped(args, clock, &mut signals, &log).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not by `eprintln!`, which waits for the reader for ever.
@@ -56,7 +56,7 @@ pub async fn run(args: &Args, clock: &Clock) -> Result<ExitCode, ServeError> {
     Ok(code)
 }
 
-async fn serve_until_told(args: &Args, clock: &Clock, signals: &mut Signals, log: &Log) -> Result<(), ServeError> {
+async fn serve_until_stopped(args: &Args, clock: &Clock, signals: &mut Signals, log: &Log) -> Result<(), ServeError> {
     let manager = Manager::of_environment().map_err(ServeError::Manager)?;
     let (file, own_clock, own_log) = (args.config.clone(), clock.clone(), log.clone());
     let mut starting = tokio::spawn(async move {

@@ -130,7 +130,7 @@ impl Accept {
         Ok(accepted?)
     }
 
-    fn told(&self) -> &'static str {
+    fn describe(&self) -> &'static str {
         match self.certificate {
             Some(_) => "signed by the operator whose certificate was named",
             None => "by whoever holds the store, for no certificate was named",
@@ -181,7 +181,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<bool
         Command::Status { json } => return status(&settings, json, out).await,
         Command::Backup { file } => {
             let copied = copies::backup(file_of(&settings, "pg_dump")?, &file).await?;
-            tell(&copied, out)?;
+            print(&copied, out)?;
             let rows: i64 = copied.iter().map(|table| table.rows).sum();
             let tables = copied.len();
             writeln!(out, "{}: a whole copy, {rows} rows in {tables} tables, the same in both.", file.display())?;
@@ -189,7 +189,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<bool
         Command::Restore { file, accept, as_of } => restore(&settings, &file, &accept, as_of, now, out).await?,
         Command::Restored { accept } => {
             accept.of(&settings, now).await?;
-            writeln!(out, "{}: accepted as restored at {now}, {}.", settings.at, accept.told())?;
+            writeln!(out, "{}: accepted as restored at {now}, {}.", settings.at, accept.describe())?;
         }
         Command::Move { to } => {
             let to = store_of::<Service>(&to, now).map_err(PlaceError::WrongStore)?;
@@ -214,7 +214,7 @@ async fn migrate(settings: &Settings, out: &mut impl Write) -> Result<(), Comman
 }
 
 /// A line for each table: its rows, and the digest that it has in both places.
-fn tell(tables: &[TableDigest], out: &mut impl Write) -> std::io::Result<()> {
+fn print(tables: &[TableDigest], out: &mut impl Write) -> std::io::Result<()> {
     tables
         .iter()
         .try_for_each(|TableDigest { table, rows, digest }| writeln!(out, "  {rows:>9}  {table:<24} {}", hex::encode(digest)))
@@ -293,7 +293,7 @@ async fn restore(
         )));
     }
     let before = copies::restore(store, file, now, async |fresh| accept.of(&fresh, now).await).await?;
-    writeln!(out, "{}: restored, {}.", store.display(), accept.told())?;
+    writeln!(out, "{}: restored, {}.", store.display(), accept.describe())?;
     if let Some(before) = before {
         writeln!(out, "What was there is {}; remove it when it is not needed any more.", before.display())?;
     }
@@ -319,7 +319,7 @@ async fn moved(from: &Settings, to: &Settings, out: &mut impl Write) -> Result<(
     .await;
     source.close().await;
     target.close().await;
-    tell(&done?, out)?;
+    print(&done?, out)?;
     writeln!(
         out,
         "{} is moved to {}, and the same in both. Start the gateway with the new configuration;",

@@ -128,6 +128,7 @@ struct Decide {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -138,7 +139,6 @@ pub enum CommandError {
     /// The file with the certificate.
     #[error(transparent)]
     File(#[from] CredentialsError),
-    /// The certificate.
     #[error(transparent)]
     Certificate(#[from] KeyError),
     /// The certificate's own key.
@@ -187,7 +187,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
                 Ok((store.system(id).await?, store.system_certificates(id).await?, store.page(&wanted).await?))
             });
             let (system, certificates, agreements) = shown.await?;
-            return Ok(tell(&system.ok_or_else(nothing).map_err(DecideError::from)?, &certificates, &agreements, out)?);
+            return Ok(print(&system.ok_or_else(nothing).map_err(DecideError::from)?, &certificates, &agreements, out)?);
         }
         Command::Change { id, name, contact, decide } => (id, Changes::Named(name, contact), decide),
         Command::AddCertificate { id, file, certificate_key, proof, decide } => {
@@ -220,14 +220,14 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             Ok((changed, store.system_certificates(id).await?, struck))
         })
         .await?;
-    tell(&system, &certificates, &struck, out)?;
+    print(&system, &certificates, &struck, out)?;
     if let Changes::Transferred(_) = changes {
         writeln!(
             out,
             "Its former holder's connections of it ended, and what it had asked for and nobody had answered is taken back."
         )?;
         for one in &goes_on {
-            writeln!(out, "{:13} {}", told(one), one.name())?;
+            writeln!(out, "{:13} {}", kind_of(one), one.name())?;
         }
         writeln!(
             out,
@@ -253,7 +253,7 @@ async fn named(
     Ok(found)
 }
 
-fn told(one: &GoesOn) -> &'static str {
+fn kind_of(one: &GoesOn) -> &'static str {
     match one {
         GoesOn::SftpUser(_) => "SFTP user",
         GoesOn::SftpKey(..) => "SFTP key",
@@ -266,7 +266,7 @@ fn nothing() -> ApiRefusal {
     ApiRefusal::ApiNotFound { what: Detail::new("system", "system") }
 }
 
-fn tell(system: &System, certificates: &[SystemCertificate], agreements: &[Agreement], out: &mut impl Write) -> io::Result<()> {
+fn print(system: &System, certificates: &[SystemCertificate], agreements: &[Agreement], out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "id            {}", system.id)?;
     writeln!(out, "name          {}", system.name)?;
     writeln!(out, "of            {}", system.party.map_or("the gateway's operators".to_owned(), |cvr| cvr.to_string()))?;

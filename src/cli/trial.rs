@@ -136,14 +136,14 @@ async fn list(store: &Store, service: Uuid, all: bool, now: Timestamp, out: &mut
     }
     let users = store.users().await?;
     for trial in shown {
-        writeln!(out, "{}", told(trial, now))?;
-        made::told(&store.made_on(Subject::Trial, trial.id).await?, &users, out)?;
+        writeln!(out, "{}", describe(trial, now))?;
+        made::print(&store.made_on(Subject::Trial, trial.id).await?, &users, out)?;
     }
     Ok(())
 }
 
 /// A line of a listing.
-pub(super) fn told(trial: &Trial, now: Timestamp) -> String {
+pub(super) fn describe(trial: &Trial, now: Timestamp) -> String {
     let Opening { from, to } = trial.opening;
     let state = trial.stands(now);
     format!("{}  {state:7}  {}  {from} – {to}", trial.id, trial.authority)

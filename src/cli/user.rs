@@ -228,6 +228,7 @@ impl Decide {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -244,19 +245,11 @@ pub enum CommandError {
     /// A file with its certificates.
     #[error("--certificate: {0}")]
     File(#[from] CredentialsError),
-    /// A certificate.
     #[error("--certificate: {0}")]
     Certificate(#[from] KeyError),
     /// A certificate whose time is over.
     #[error("--certificate: {} holds from {from} to {to}, and not now; order another", file.display())]
-    NotValid {
-        /// The file.
-        file: PathBuf,
-        /// From.
-        from: Timestamp,
-        /// To.
-        to: Timestamp,
-    },
+    NotValid { file: PathBuf, from: Timestamp, to: Timestamp },
     /// An e-mail address.
     #[error("{0}")]
     Address(&'static str),
@@ -354,8 +347,8 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<(), 
             let address = address.map(|text| address::read(&text).map_err(CommandError::Address)).transpose()?;
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             let at = address.as_deref().map(|address| (address, language));
-            let told = async |store: &Store| Ok(user::tell_at(store, signer.as_ref().map(By::Key), id, at, &because).await?);
-            with_store::<_, CommandError>(&settings, Access::Change, told).await?;
+            let set = async |store: &Store| Ok(user::set_address(store, signer.as_ref().map(By::Key), id, at, &because).await?);
+            with_store::<_, CommandError>(&settings, Access::Change, set).await?;
             match address {
                 Some(address) => writeln!(out, "user {id} is told at {address}")?,
                 None => writeln!(out, "user {id} is told nowhere")?,

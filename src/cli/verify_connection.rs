@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::audit::delivery::{Went, calls_of, is_accepted, steps, tell_end};
+use super::audit::delivery::{Went, calls_of, is_accepted, print_end, steps};
 use super::call::verify::Report;
 use super::place::{Place, PlaceError, with_store};
 use crate::agreements::{AgreementError, Store};
@@ -49,11 +49,10 @@ pub struct Args {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
-    /// The report.
     #[error("{path}: {error}; name the file that `hjemmel call finance --verify --report FILE` wrote")]
     Report {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -170,7 +169,7 @@ fn platform<W: Write>(id: Uuid, dirs: &[PathBuf], told: &mut Told<'_, W>) -> Res
     }
     told.step(Some(is_accepted(record)), "accepted by the ledger", "")?;
     if !is_accepted(record) {
-        tell_end(record, told.out)?;
+        print_end(record, told.out)?;
     }
     Ok(is_accepted(record).then(|| record.clone()))
 }

@@ -69,7 +69,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Console> {
     let assets = section.optional_directory("assets");
     let contact = section.setting("contact", Some(None), |value| {
         let unfit =
-            |unfit: crate::text::Unfit| format!("{}; write one line, for instance \"drift@example.dk\"", unfit.told().en());
+            |unfit: crate::text::Unfit| format!("{}; write one line, for instance \"drift@example.dk\"", unfit.describe().en());
         crate::text::line(&as_text(value)?).map(Some).map_err(unfit)
     });
     let idle_timeout = section.duration("idle_timeout", minutes(30), minutes(1)..=minutes(12 * 60));

@@ -1,4 +1,4 @@
-//! What a stranger may use of the gateway: bytes, places and time.
+//! What an unauthenticated caller may use of the gateway: bytes, places and time.
 
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<(EdgeLimits, MessageLimit
     let streams = section.number("streams", edge.streams.into(), 1..=1000);
     let xml_depth = section.size("xml_depth", message.xml_depth, 32..=1000);
     let xml_attributes = section.size("xml_attributes", message.xml_attributes, 16..=1000);
-    // A message that may be so large may also have the nodes that such a one has: dense vouchers have one for each 17 bytes.
+    // A larger message has more nodes: the densest known have one for each 17 bytes.
     let times = request_bytes.unwrap_or(0).div_ceil(edge.request_bytes);
     let nodes = message.xml_nodes.saturating_mul(times.max(1));
     let xml_nodes = section.size("xml_nodes", nodes, 1000..=10_000_000);

@@ -53,6 +53,7 @@ pub use sftp::{Sftp, SftpLimits};
 
 /// A checked configuration, certificates and keys read. `S` is what a service reads of its own section.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Config<S: ServiceSection> {
     /// The environment whose agreements hold here, such as `prod` or `exttest`.
     pub environment: String,
@@ -78,7 +79,6 @@ pub struct Config<S: ServiceSection> {
     pub admin: Admin,
     /// Where agreements and routes are administered.
     pub api: Api,
-    /// The console.
     pub console: Console,
     /// The gateway's own system certificate: signs answers and messages, and is its TLS client certificate.
     pub system: Credentials,
@@ -208,10 +208,10 @@ pub struct DomainLists {
 
 /// Revocation of the certificates that sign what the gateway believes: tokens of the STS, and answers of peers.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Signers {
     /// The CAs whose lists count.
     pub authorities: Vec<CertificateDer<'static>>,
-    /// Their lists.
     pub revocation: DomainLists,
 }
 

@@ -11,8 +11,8 @@ use super::{DomainLists, Stapling};
 
 /// One system behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Peer {
-    /// Its address.
     pub address: Uri,
     /// Its entity id: what the gateway's tokens are issued for.
     pub entity_id: String,

@@ -6,10 +6,10 @@ use super::reader::Reader;
 
 /// A setting of before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Retired {
     /// Its section, or `None` where it stood at the top; with `key` empty, the whole section.
     pub section: Option<&'static str>,
-    /// Its key.
     pub key: &'static str,
     /// Where it stands now.
     pub now: &'static str,

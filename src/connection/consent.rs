@@ -183,7 +183,7 @@ async fn consent_once(
     open.retain(|side| wanted.contains(side));
     let all = |words: fn(Consenting) -> String, and: &str| open.iter().map(|side| words(*side)).collect::<Vec<_>>().join(and);
     let to = format!("consented for {}", all(|side| side.name().to_owned(), " and "));
-    let shown = format!("{}bekræftes for: {}\n", text(known), all(|side| side.told().da().to_owned(), " og "));
+    let shown = format!("{}bekræftes for: {}\n", text(known), all(|side| side.describe().da().to_owned(), " og "));
     let what = on(known, Some("added".to_owned()), to, &shown);
     let mut deciding = decision(known, what, Action::AddConnection, whose, because).begin(store, by).await?;
     if wanted.is_empty() {

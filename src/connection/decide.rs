@@ -387,10 +387,10 @@ async fn state_once(
     if !may_do(deciding.actor(), &before.connection, task, now.given_by(party).person) {
         let mut roles = vec![super::shown::role(task.performer), super::shown::role(task.responsible)];
         roles.dedup();
-        let told = |words: fn(&Detail) -> &str, or: &str| roles.iter().map(words).collect::<Vec<_>>().join(or);
+        let joined = |words: fn(&Detail) -> &str, or: &str| roles.iter().map(words).collect::<Vec<_>>().join(or);
         return Err(refused(
-            format!("{} oplyses af {}, eller af den, opgaven er givet til", task.id, told(Detail::da, " eller ")),
-            format!("{} is stated by the {}, or by whom the task is given to", task.id, told(Detail::en, " or the ")),
+            format!("{} oplyses af {}, eller af den, opgaven er givet til", task.id, joined(Detail::da, " eller ")),
+            format!("{} is stated by the {}, or by whom the task is given to", task.id, joined(Detail::en, " or the ")),
         ));
     }
     let place = known.place(task.once);

@@ -5,7 +5,6 @@ use std::io;
 use super::shown::{Names, View};
 use crate::text::cell;
 
-/// The columns.
 const COLUMNS: [&str; 21] = [
     "connection",
     "graph",

@@ -7,8 +7,8 @@ use crate::users::rights::{Role, Side};
 
 /// The graph of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Graph {
-    /// Its id.
     pub id: String,
     /// Its version, which goes up with every change of what must be done.
     pub version: u32,
@@ -58,17 +58,16 @@ impl Graph {
 
 /// Something that a connection may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Choice {
-    /// Its id.
     pub id: String,
-    /// What it is.
     pub text: Detail,
 }
 
 /// A task.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Task {
-    /// Its id.
     pub id: String,
     /// What is so when it is done.
     pub text: Detail,
@@ -176,7 +175,7 @@ impl Consenting {
     }
 
     /// What it is called in a sentence.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Self::Authority => Detail::new("myndigheden", "the authority"),
             Self::Receiver => Detail::new("modtagersiden", "the receiver's side"),
@@ -241,6 +240,7 @@ pub enum System {
 /// What the gateway looks at to see that a task is done.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(tag = "what", rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub enum Look {
     /// The authority has a user that holds.
     Users,
@@ -253,25 +253,15 @@ pub enum Look {
     /// The address was asked, and answered with a certificate that was registered.
     Answers,
     /// An agreement was requested.
-    Agreement {
-        /// Of which side.
-        side: crate::agreements::Side,
-    },
+    Agreement { side: crate::agreements::Side },
     /// An agreement holds.
-    Approval {
-        /// Of which side.
-        side: crate::agreements::Side,
-    },
+    Approval { side: crate::agreements::Side },
     /// A route from the authority to the receiver's authority leads to the receiving system today.
     Route,
     /// A system is an SFTP user with a key in force.
-    SftpUser {
-        /// Which system.
-        of: System,
-    },
+    SftpUser { of: System },
     /// A monitoring order for a system's files stands.
     Monitored {
-        /// Which system.
         of: System,
         /// For one of these types of files. Empty: any.
         #[serde(default)]
@@ -295,10 +285,7 @@ pub enum Look {
     /// A supplement of the authority's is.
     Supplement,
     /// A system subscribes to value lists.
-    Subscription {
-        /// Which system.
-        of: System,
-    },
+    Subscription { of: System },
     /// A test was accepted at the other end (`hjemmel verify-connection`).
     Test,
     /// The authority's partner agreement is active.

@@ -331,7 +331,7 @@ impl Reading {
         if self.wrong.is_empty()
             && let Some(circle) = circle(graph)
         {
-            self.say(told(graph, &circle));
+            self.say(describe_circle(graph, &circle));
         }
     }
 }
@@ -379,7 +379,7 @@ fn circle(graph: &Graph) -> Option<Vec<usize>> {
 }
 
 /// What a circle is, and how it is mended.
-fn told(graph: &Graph, circle: &[usize]) -> String {
+fn describe_circle(graph: &Graph, circle: &[usize]) -> String {
     let tasks: Vec<&Task> = circle.iter().filter_map(|&place| graph.task(place)).collect();
     let way: Vec<&str> = tasks.iter().chain(tasks.first()).map(|task| task.id.as_str()).collect();
     let round = format!("nothing could ever be finished: {}", way.join(" needs "));

@@ -11,11 +11,11 @@ pub mod export;
 pub mod graph;
 pub mod load;
 pub mod picture;
+pub mod reminders;
 pub mod shown;
 pub mod sight;
 pub mod standing;
 pub mod store;
-pub mod told;
 
 use std::sync::OnceLock;
 

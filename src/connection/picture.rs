@@ -114,7 +114,7 @@ fn draw(out: &mut String, view: &View, names: &Names, words: Words, layout: &Lay
     );
     let next: Vec<&str> = view.next().into_iter().map(|shown| shown.task.id.as_str()).collect();
     let next = if next.is_empty() { "–".to_owned() } else { next.join(", ") };
-    let description = match view.awaits_told() {
+    let description = match view.awaits_in_words() {
         Some(waits) => Detail::new(
             format!("Næste: {next}. Forbindelsen {}.", waits.da()),
             format!("Next: {next}. The connection {}.", waits.en()),
@@ -137,7 +137,7 @@ fn draw(out: &mut String, view: &View, names: &Names, words: Words, layout: &Lay
         let fill = if (*lane as usize).is_multiple_of(2) { "#fafafa" } else { "#ffffff" };
         let _ = write!(out, "<rect x=\"0\" y=\"{top}\" width=\"{width}\" height=\"{tall}\" fill=\"{fill}\" stroke=\"#d0d0d0\"/>");
         let party = names.party(view.connection.of_lane(*lane));
-        text(out, (10, top + 24), 13, true, &wrapped(words(&lane_told(*lane, view)), (18, 2)));
+        text(out, (10, top + 24), 13, true, &wrapped(words(&lane_in_words(*lane, view)), (18, 2)));
         text(out, (10, top + 60), 12, false, &wrapped(&party, (19, 4)));
     }
     for (place, shown) in needed {
@@ -166,7 +166,7 @@ fn task(out: &mut String, (x, y): (usize, usize), shown: &Shown, words: Words) {
     let is_next = state.is_next();
     let stroke = if is_next { 3 } else { 1 };
     let dashes = if matches!(state, State::Waiting(_) | State::KeptBack(_)) { " stroke-dasharray=\"4 3\"" } else { "" };
-    let told = state.told();
+    let told = state.describe();
     let mark = if is_next { words(&Detail::new(" · NÆSTE", " · NEXT")).to_owned() } else { String::new() };
     let _ = write!(
         out,
@@ -197,11 +197,11 @@ fn legend(out: &mut String, words: Words) {
         let (fill, edge) = colours(state);
         let x = 10 + at * 150;
         let _ = write!(out, "<rect x=\"{x}\" y=\"18\" width=\"22\" height=\"16\" rx=\"3\" fill=\"{fill}\" stroke=\"{edge}\"/>");
-        text(out, (x + 30, 31), 13, false, &[words(&state.told()).to_owned()]);
+        text(out, (x + 30, 31), 13, false, &[words(&state.describe()).to_owned()]);
     }
 }
 
-fn lane_told(lane: Lane, view: &View) -> Detail {
+fn lane_in_words(lane: Lane, view: &View) -> Detail {
     let client = &view.graph.client;
     let receiver = view.graph.receiver.as_ref().unwrap_or(client);
     match lane {

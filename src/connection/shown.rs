@@ -28,8 +28,8 @@ pub struct View {
 
 /// A task of a connection as it stands.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Shown {
-    /// The task.
     pub task: &'static Task,
     /// Where it stands.
     pub standing: Standing,
@@ -179,8 +179,8 @@ impl View {
     }
 
     /// What it waits for where it waits for a side to agree to it.
-    pub fn awaits_told(&self) -> Option<Detail> {
-        let sides: Vec<Detail> = self.awaits().into_iter().map(Consenting::told).collect();
+    pub fn awaits_in_words(&self) -> Option<Detail> {
+        let sides: Vec<Detail> = self.awaits().into_iter().map(Consenting::describe).collect();
         (!sides.is_empty()).then(|| waits_for_consent(&sides))
     }
 
@@ -249,14 +249,14 @@ impl Shown {
     }
 
     /// Where it stands and what that means, in a sentence.
-    pub fn told(&self, view: &View, names: &Names, now: Timestamp) -> Detail {
+    pub fn describe(&self, view: &View, names: &Names, now: Timestamp) -> Detail {
         let role = role(self.task.performer);
         let whose = names.party(self.whose);
         let waited = self.standing.since.map(|since| waited(since, now));
         let (da, en) = waited.as_ref().map_or(("", ""), |waited| (waited.da(), waited.en()));
         match &self.standing.state {
-            State::NotNeeded => self.standing.state.told(),
-            State::KeptBack(sides) => waits_for_consent(&sides.iter().map(|side| side.told()).collect::<Vec<_>>()),
+            State::NotNeeded => self.standing.state.describe(),
+            State::KeptBack(sides) => waits_for_consent(&sides.iter().map(|side| side.describe()).collect::<Vec<_>>()),
             State::Waiting(_) => {
                 let waits = view.waits(self).join(", ");
                 Detail::new(format!("venter på {waits}"), format!("waits for {waits}"))
@@ -283,7 +283,7 @@ impl Shown {
             }
             State::Seen => match self.standing.since {
                 Some(since) => Detail::new(format!("set udført, siden {since}"), format!("seen done, since {since}")),
-                None => self.standing.state.told(),
+                None => self.standing.state.describe(),
             },
             State::FellBack { why, waits } => {
                 let after = view.waits(self).join(", ");

@@ -9,8 +9,8 @@ use crate::refusal::Detail;
 
 /// What a connection uses, and between whom it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Uses {
-    /// The options.
     pub options: BTreeSet<String>,
     /// Whether the two systems are of different authorities.
     pub owners_differ: bool,
@@ -90,7 +90,7 @@ impl State {
     }
 
     /// The same for a reader.
-    pub fn told(&self) -> Detail {
+    pub fn describe(&self) -> Detail {
         match self {
             State::NotNeeded => Detail::new("ikke nødvendig her", "not needed here"),
             State::KeptBack(_) => Detail::new("mangler bekræftelse", "not agreed to"),

@@ -184,12 +184,12 @@ pub struct Statement {
 
 /// Whom a task is given to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Assignment {
     /// A user.
     pub person: Option<Uuid>,
     /// By when.
     pub due: Option<Date>,
-    /// In which wave.
     pub wave: Option<i64>,
 }
 

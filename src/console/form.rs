@@ -76,7 +76,7 @@ impl Fields {
             // As over the API: no look-alike, no formula, nothing that turns the text.
             Ok(line) => return Ok(line),
             Err(Unfit::Empty) => Detail::new("det skal udfyldes", "it must be filled in"),
-            Err(unfit) => unfit.told(),
+            Err(unfit) => unfit.describe(),
         };
         Err(ConsoleRefusal::ConsoleField { field: called, what })
     }

@@ -36,8 +36,8 @@ pub struct Link {
 
 /// Whoever is logged on, as the page names them.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Who {
-    /// The name.
     pub name: String,
     /// The roles, in words.
     pub roles: String,

@@ -136,7 +136,7 @@ pub(super) fn judge(request: &Request<Body>, own: &Origin) -> Result<(), Console
     }
 }
 
-/// Tells the browser what it may do with an answer.
+/// Sets the headers that say what the browser may do with an answer.
 pub(super) fn protect(response: &mut Response<Body>, own: &Origin) {
     let headers = response.headers_mut();
     let fixed = |text: &'static str| HeaderValue::from_static(text);

@@ -54,8 +54,8 @@ pub const FORM_BYTES: usize = 256 * 1024;
 pub const LIST_BYTES: usize = 4 * 1024 * 1024;
 
 /// What the console works with.
+#[allow(missing_docs)] // the names say it
 pub struct Settings {
-    /// The store.
     pub store: Store,
     /// The time.
     pub clock: Clock,

@@ -10,8 +10,8 @@ use crate::refusal::console::ConsoleRefusal;
 
 /// What came of a form.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub enum Note {
-    /// It was done.
     Done,
     /// What it was about is another than the one that was shown; nothing was done.
     Changed,

@@ -57,8 +57,8 @@ pub struct LogOn {
 /// A setting that log-on cannot be built from.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {text}")]
+#[allow(missing_docs)] // the names say it
 pub struct LogOnError {
-    /// The setting.
     pub setting: String,
     /// What is wrong, and what to do.
     pub text: String,

@@ -42,10 +42,9 @@ const NEXT_HOLDS: u32 = 600;
 
 /// Somebody who is logged on.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Visit {
-    /// The session.
     pub session: Session,
-    /// What was asked for.
     pub asked: Asked,
     pub(super) secret: Secret,
 }

@@ -166,7 +166,7 @@ async fn request_once(
         change.made_by(Some((actor, *role)), what, because).await?;
         if let Some(agreement) = import.agreements.iter().find(|agreement| agreement.id == *id) {
             let signatories = Audience::Signatories(agreement.authority, agreement.service);
-            change.tell(store.database(), &Notice::of(Kind::Requested, agreement), &[signatories], because.at).await?;
+            change.notify(store.database(), &Notice::of(Kind::Requested, agreement), &[signatories], because.at).await?;
         }
     }
     Kept::keep(kept, &mut change, &imported).await?;
@@ -332,7 +332,7 @@ async fn decide_once(
             }
             created.user.ok_or(ApiRefusal::ApiCreatorUnknown)?;
             if let Some(same) = wrote(change.connection(), shown, &made, &actor, because.at).await? {
-                return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
+                return Err(ApiRefusal::ApiCreatorApproves { or: same.describe() }.into());
             }
             for suspended in suspension::alike(&mut change, shown).await? {
                 may_lift(change.connection(), &[suspended], &actor, role).await?;
@@ -354,17 +354,17 @@ async fn decide_once(
     change.made_by(Some((&actor, role)), &what, because).await?;
     if (shown.state, to) == (State::Requested, State::Approved) {
         replaced(&mut change, by, (&actor, role), &agreement, because).await?;
-        tell(store, &mut change, &agreement, shown.state, &created, because).await?;
+        notify(store, &mut change, &agreement, shown.state, &created, because).await?;
         agreement = along::ends_with(&mut change, by, (&actor, role), agreement, &principals, because).await?;
         if let Some(ends_at) = agreement.ends_at {
             let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
             let notice = Notice::of(Kind::Ended, &agreement).at(ends_at).because(&because.reason);
-            change.tell(store.database(), &notice, &audience, because.at).await?;
+            change.notify(store.database(), &notice, &audience, because.at).await?;
         }
         if let Some(ending) = approval.and_then(|approval| approval.ending.as_ref()) {
             let name = actor.user().name.clone();
             ending::take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
-            ending::tell_those_taken(store, &mut change, ending, created, because).await?;
+            ending::notify_those_taken(store, &mut change, ending, created, because).await?;
         }
     }
     if action == Some(Action::EndAgreement) {
@@ -372,7 +372,7 @@ async fn decide_once(
         goes_on(store, &mut change, &agreement, &created, &undone, because).await?;
     }
     if shown.state != State::Requested || to != State::Approved {
-        tell(store, &mut change, &agreement, shown.state, &created, because).await?;
+        notify(store, &mut change, &agreement, shown.state, &created, because).await?;
     }
     Kept::keep(kept, &mut change, &agreement).await?;
     change.commit().await?;
@@ -497,7 +497,7 @@ async fn may_take_back(
     at: Timestamp,
 ) -> Result<Vec<Agreement>, DecideError> {
     if actor.user().kind != Who::Person {
-        return Err(ApiRefusal::ApiPersonRequired { action: Action::EndAgreement.told() }.into());
+        return Err(ApiRefusal::ApiPersonRequired { action: Action::EndAgreement.describe() }.into());
     }
     stands_for_notice(change, made, (actor, role)).await?;
     let ends_with = |principal: Uuid| {
@@ -660,8 +660,8 @@ pub(super) async fn replaced(
     Ok(())
 }
 
-/// Tells whoever waits for it, or is struck by it.
-async fn tell(
+/// Notifies whoever waits for it, or is struck by it.
+async fn notify(
     store: &Store,
     change: &mut Change,
     agreement: &Agreement,
@@ -677,11 +677,11 @@ async fn tell(
         _ => return Ok(()),
     };
     let notice = Notice::of(kind, agreement).at(because.at).because(&because.reason);
-    change.tell(store.database(), &notice, &audience, because.at).await?;
+    change.notify(store.database(), &notice, &audience, because.at).await?;
     Ok(())
 }
 
-/// Tells whoever was told of a notice that it was taken back, with what goes on again and what does not.
+/// Notifies whoever was notified of a notice to end that it was taken back, with what goes on again and what does not.
 async fn goes_on(
     store: &Store,
     change: &mut Change,
@@ -706,12 +706,12 @@ async fn goes_on(
     {
         let audience = [created.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::NoticeTakenBack, agreement).at(because.at).because(&because.reason).differing(differs);
-        change.tell(store.database(), &notice, &audience, because.at).await?;
+        change.notify(store.database(), &notice, &audience, because.at).await?;
     }
     Ok(())
 }
 
-/// Tells the signatories of a request that waits for them once more ("Gensend advis"). At most once an hour, whoever asks.
+/// Notifies the signatories of a request that waits for them once more ("Gensend advis"). At most once an hour, whoever asks.
 ///
 /// # Errors
 /// [`DecideError`]: a user who may not, an agreement that is another's or waits for nobody, a reminder that has just been sent.
@@ -736,7 +736,7 @@ async fn remind_once(store: &Store, actor: &Actor, id: Uuid, now: Timestamp) -> 
     }
     let notice = Notice::of(Kind::Reminder, &agreement);
     let audience = [Audience::Signatories(agreement.authority, agreement.service)];
-    let told = change.tell(store.database(), &notice, &audience, now).await?;
+    let told = change.notify(store.database(), &notice, &audience, now).await?;
     change.commit().await?;
     Ok(told)
 }

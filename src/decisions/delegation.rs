@@ -149,13 +149,13 @@ async fn give_once(
     let what = what(&delegation, None, "given");
     let actor = by.of(store, &what, because).await?;
     if actor.user().roles.contains(&new.role) && !new.role.is_delegable() {
-        let role = new.role.told();
+        let role = new.role.describe();
         let action = Detail::new(format!("delegere rollen {}", role.da()), format!("delegate the role {}", role.en()));
         return Err(ApiRefusal::ApiNotAllowed { action }.into());
     }
     actor.may(Action::Delegate)?;
     if actor.by_delegation().is_some() || !actor.user().roles.contains(&new.role) {
-        return Err(ApiRefusal::ApiNotAllowed { action: Action::Delegate.told() }.into());
+        return Err(ApiRefusal::ApiNotAllowed { action: Action::Delegate.describe() }.into());
     }
     if common(&delegation.services, own).is_none_or(|both| both != delegation.services) {
         return Err(wrong("services", "din rolle omfatter dem ikke alle", "your role does not cover all of them"));
@@ -200,7 +200,7 @@ async fn give_once(
     }
     change.add_delegation(&delegation).await?;
     change.made_by(Some((&actor, new.role)), &what, because).await?;
-    tell(store.database(), &mut change, (&delegation, &principal, &substitute), Kind::DelegationGiven, because).await?;
+    notify(store.database(), &mut change, (&delegation, &principal, &substitute), Kind::DelegationGiven, because).await?;
     let told = Told {
         delegation,
         persons: [principal.person, substitute.person],
@@ -250,14 +250,14 @@ async fn take_back_once(
         None => Some(actor.may(Action::ManageUsers)?),
     };
     // Whoever stands for another decides nothing on whom that is.
-    let role = role.ok_or(ApiRefusal::ApiNotAllowed { action: Action::Delegate.told() })?;
+    let role = role.ok_or(ApiRefusal::ApiNotAllowed { action: Action::Delegate.describe() })?;
     if matches!(held.stands(because.at), "ended" | "over") || !change.end_delegation(id, because.at).await? {
         let what = Detail::new("delegeringen er slut", "the delegation is over");
         return Err(ApiRefusal::ApiConflict { what }.into());
     }
     change.made_by(Some((&actor, role)), &what, because).await?;
     let ended = Delegation { ended_at: Some(because.at), ..held };
-    tell(store.database(), &mut change, (&ended, &principal, &substitute), Kind::DelegationEnded, because).await?;
+    notify(store.database(), &mut change, (&ended, &principal, &substitute), Kind::DelegationEnded, because).await?;
     let told = Told { delegation: ended, ..before };
     Kept::keep(kept, &mut change, &told).await?;
     change.commit().await?;
@@ -327,11 +327,11 @@ async fn end(
     let principal = known(change.connection(), open.principal).await?;
     let substitute = known(change.connection(), open.substitute).await?;
     let ended = Delegation { ended_at: Some(because.at), ..open };
-    tell(database, change, (&ended, &principal, &substitute), Kind::DelegationEnded, because).await
+    notify(database, change, (&ended, &principal, &substitute), Kind::DelegationEnded, because).await
 }
 
-/// Tells both.
-async fn tell(
+/// Notifies both.
+async fn notify(
     database: &Database,
     change: &mut Change,
     (delegation, principal, substitute): (&Delegation, &User, &User),
@@ -339,7 +339,7 @@ async fn tell(
     because: &Because,
 ) -> Result<(), DecideError> {
     let both = named(&substitute.name, &principal.name, delegation.id);
-    let role = delegation.role.told();
+    let role = delegation.role.describe();
     let mut lines = vec![format!("{} - {}", delegation.valid_from, delegation.valid_to)];
     lines.extend(delegation.services.iter().map(|service| format!("service {service}")));
     let notice = Notice {
@@ -357,6 +357,6 @@ async fn tell(
         by: None,
     };
     let notice = notice.because(&because.reason).differing(lines);
-    change.tell(database, &notice, &[Audience::User(principal.id), Audience::User(substitute.id)], because.at).await?;
+    change.notify(database, &notice, &[Audience::User(principal.id), Audience::User(substitute.id)], because.at).await?;
     Ok(())
 }

@@ -322,15 +322,15 @@ async fn end_once(
     take_along(&mut change, ending, &name, Some((by, &actor, role)), because).await?;
     let audience = [created.audience(), Audience::Owners(ended.authority, ended.service)];
     let notice = Notice::of(Kind::Ended, &ended).at(ending.ends_at).because(&because.reason);
-    change.tell(store.database(), &notice, &audience, because.at).await?;
-    tell_those_taken(store, &mut change, ending, created, because).await?;
+    change.notify(store.database(), &notice, &audience, because.at).await?;
+    notify_those_taken(store, &mut change, ending, created, because).await?;
     Kept::keep(kept, &mut change, &ended).await?;
     change.commit().await?;
     Ok(ended)
 }
 
-/// Tells those of what ends with an agreement, each with its end.
-pub(super) async fn tell_those_taken(
+/// Notifies those of what ends with an agreement, each with its end.
+pub(super) async fn notify_those_taken(
     store: &Store,
     change: &mut Change,
     ending: &Ending,
@@ -342,7 +342,7 @@ pub(super) async fn tell_those_taken(
         // A request is taken back at once.
         let ends_at = if agreement.state == State::Requested { because.at } else { *ends_at };
         let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
-        change.tell(store.database(), &notice, &audience, because.at).await?;
+        change.notify(store.database(), &notice, &audience, because.at).await?;
     }
     Ok(())
 }
@@ -467,7 +467,7 @@ pub(super) async fn by_itself(
         let creator = Creator::of(&change.made_on(Subject::Agreement, agreement.id).await?);
         let audience = [creator.audience(), Audience::Owners(agreement.authority, agreement.service)];
         let notice = Notice::of(Kind::Ended, agreement).at(ends_at).because(&because.reason);
-        change.tell(store.database(), &notice, &audience, because.at).await?;
+        change.notify(store.database(), &notice, &audience, because.at).await?;
     }
     change.commit().await?;
     Ok(true)

@@ -43,7 +43,7 @@ pub struct Done {
 pub async fn look(store: &Store, rules: &Rules, now: Timestamp) -> Result<Done, DecideError> {
     let now = to_microsecond(now);
     let mut tried = Tried::default();
-    // What closes something comes before what tells of it.
+    // What closes something comes before the notice of it.
     let mut expired = tried.of(expire(store, rules, now).await);
     expired += tried.of(end_noticed(store, now).await);
     expired += tried.of(end_trials(store, rules, now).await);
@@ -148,7 +148,7 @@ async fn outgrown_one(
         let creator = Creator::of(&change.made_on(Subject::Agreement, id).await?);
         let audience = [Audience::Signatories(agreement.authority, agreement.service), creator.audience()];
         let notice = Notice::of(Kind::Outgrown, &agreement).at(now).differing(differs);
-        change.tell(store.database(), &notice, &audience, now).await?;
+        change.notify(store.database(), &notice, &audience, now).await?;
     }
     change.commit().await?;
     Ok(told)
@@ -275,8 +275,8 @@ async fn end_trials(store: &Store, rules: &Rules, now: Timestamp) -> Result<usiz
     tried.done(ended)
 }
 
-/// Of several that are due, the one that counts is told, and the others are noted as told.
-async fn tell_once(
+/// Of several that are due, a notice is given of the one that counts, and the others are noted as given.
+async fn notify_once(
     store: &Store,
     id: Uuid,
     marks: &[String],
@@ -293,7 +293,7 @@ async fn tell_once(
         fresh = if at == 0 { new } else { fresh };
     }
     if fresh {
-        change.tell(store.database(), &notice, &audience, now).await?;
+        change.notify(store.database(), &notice, &audience, now).await?;
     }
     change.commit().await?;
     Ok(usize::from(fresh))
@@ -320,7 +320,7 @@ async fn remind(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
                 let signatories = Audience::Signatories(agreement.authority, agreement.service);
                 (agreement.state == State::Requested).then(|| (Notice::of(Kind::Reminder, agreement), vec![signatories]))
             };
-            told += tried.of(tell_once(store, id, &marks, notice, now).await);
+            told += tried.of(notify_once(store, id, &marks, notice, now).await);
         }
     }
     tried.done(told)
@@ -346,7 +346,7 @@ async fn warn(store: &Store, now: Timestamp) -> Result<usize, DecideError> {
                 let to = agreement.valid_to.filter(|_| agreement.state == State::Approved)?;
                 Some((Notice::of(Kind::Expiring, agreement).at(to), vec![creator.audience(), owners]))
             };
-            told += tried.of(tell_once(store, id, &marks, notice, now).await);
+            told += tried.of(notify_once(store, id, &marks, notice, now).await);
         }
     }
     tried.done(told)
@@ -358,12 +358,12 @@ async fn certificates(store: &Store, now: Timestamp) -> Result<usize, DecideErro
     let ends = now + SignedDuration::from_hours(24 * longest);
     let (mut told, mut tried) = (0, Tried::default());
     for (id, certificate) in store.certificates_ending(now, ends, MOST_CERTIFICATES).await? {
-        told += usize::from(tried.of(tell_of_certificate(store, id, &certificate, now).await));
+        told += usize::from(tried.of(notify_of_certificate(store, id, &certificate, now).await));
     }
     tried.done(told)
 }
 
-async fn tell_of_certificate(
+async fn notify_of_certificate(
     store: &Store,
     id: Uuid,
     certificate: &SystemCertificate,
@@ -400,7 +400,7 @@ async fn tell_of_certificate(
         by: None,
     };
     let audience = [Audience::Holders(system.party), Audience::Operators];
-    change.tell(store.database(), &notice, &audience, now).await?;
+    change.notify(store.database(), &notice, &audience, now).await?;
     change.commit().await?;
     Ok(true)
 }

@@ -293,7 +293,7 @@ async fn submit_once(
             None => notice,
         };
         let signatories = [Audience::Signatories(line.authority, line.service)];
-        change.tell(store.database(), &notice, &signatories, because.at).await?;
+        change.notify(store.database(), &notice, &signatories, because.at).await?;
     }
     let request = Request { state: Standing::Requested, changed_at: because.at, ..shown.clone() };
     Kept::keep(kept, &mut change, &request).await?;
@@ -318,10 +318,10 @@ async fn is_version_of(change: &mut Change, actor: &Actor, before: Uuid) -> Resu
 
 /// All that is wrong, in one refusal.
 pub fn unfinished(wrong: Vec<Wrong>) -> ApiRefusal {
-    let told = |what: fn(&Detail) -> &str| {
+    let fields = |what: fn(&Detail) -> &str| {
         wrong.iter().map(|wrong| format!("{}: {}", wrong.field, what(&wrong.what))).collect::<Vec<_>>().join("; ")
     };
-    ApiRefusal::ApiRequestUnfinished { fields: Detail::new(told(Detail::da), told(Detail::en)) }
+    ApiRefusal::ApiRequestUnfinished { fields: Detail::new(fields(Detail::da), fields(Detail::en)) }
 }
 
 /// Takes a request back: a draft, or the lines of one that nobody has answered yet. What was answered stays.

@@ -87,7 +87,7 @@ async fn add_once(
     if !namesakes.is_empty() {
         let both: Vec<&User> = std::iter::once(user).chain(&namesakes).collect();
         change
-            .tell(store.database(), &notice(notices::Kind::Namesake, &both, because), &[Audience::Operators], because.at)
+            .notify(store.database(), &notice(notices::Kind::Namesake, &both, because), &[Audience::Operators], because.at)
             .await?;
     }
     Ok(change.commit().await?)
@@ -318,7 +318,7 @@ async fn distinct_once(store: &Store, by: By<'_>, (one, other): (Uuid, Uuid), be
         told.extend(own);
     }
     let notice = notice(notices::Kind::ToldApart, &[&one, &other], because).because(&because.reason);
-    change.tell(store.database(), &notice, &told, because.at).await?;
+    change.notify(store.database(), &notice, &told, because.at).await?;
     change.commit().await?;
     Ok(untold)
 }
@@ -327,17 +327,17 @@ async fn distinct_once(store: &Store, by: By<'_>, (one, other): (Uuid, Uuid), be
 ///
 /// # Errors
 /// [`DecideError`].
-pub async fn tell_at(
+pub async fn set_address(
     store: &Store,
     by: Option<By<'_>>,
     id: Uuid,
     at: Option<(&str, Language)>,
     because: &Because,
 ) -> Result<(), DecideError> {
-    until_it_holds(async || tell_at_once(store, by, id, at, because).await).await
+    until_it_holds(async || set_address_once(store, by, id, at, because).await).await
 }
 
-async fn tell_at_once(
+async fn set_address_once(
     store: &Store,
     by: Option<By<'_>>,
     id: Uuid,
@@ -348,7 +348,7 @@ async fn tell_at_once(
     let proven = proven(store, by, &what, because).await?;
     let mut change = store.change().await?;
     change.user(id, because.at).await?;
-    change.tell_at(id, at, because.at).await?;
+    change.set_address(id, at, because.at).await?;
     change.made_by(proven.as_ref().map(|(actor, role)| (actor, *role)), &what, because).await?;
     Ok(change.commit().await?)
 }

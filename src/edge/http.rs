@@ -295,7 +295,7 @@ impl Body for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // The declared length is a stranger's word: nothing is allocated by it.
+        // The declared length is untrusted: never allocate from it.
         SizeHint::new()
     }
 }

@@ -82,7 +82,7 @@ pub async fn host_key(database: &Database, key: &HostKey, now: Timestamp) -> Res
     let concerned = concerned(&mut database.session().await?, &key.environment, now).await?;
     let mut announced = Announced::default();
     for mailbox in concerned.iter().flat_map(|concerned| &concerned.mailboxes).collect::<BTreeSet<_>>() {
-        let told = until_it_holds(async || tell(database, key, mailbox, now).await).await?;
+        let told = until_it_holds(async || notify(database, key, mailbox, now).await).await?;
         match told {
             Told::Now => announced.told.insert(mailbox.clone()),
             Told::Before => announced.before.insert(mailbox.clone()),
@@ -125,7 +125,7 @@ enum Told {
     Never,
 }
 
-async fn tell(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp) -> Result<Told, StoreError> {
+async fn notify(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp) -> Result<Told, StoreError> {
     // All of the text: whoever is told before has the text that the decision is on.
     let mark = format!("host-key/{}", sha256(&format!("{}\n{mailbox}", sha256(&key.text()))));
     let mut transaction = database.begin_beside_others().await?;
@@ -146,7 +146,7 @@ async fn tell(database: &Database, key: &HostKey, mailbox: &str, now: Timestamp)
         reason: None,
         differs: vec![key.fingerprint.clone(), key.line()],
     };
-    if !outbox::tell_mailbox(database, &mut transaction, mailbox, &notice).await? {
+    if !outbox::notify_mailbox(database, &mut transaction, mailbox, &notice).await? {
         return Ok(Told::Never);
     }
     // Where it is told elsewhere at the same time, this letter goes with the transaction.

@@ -347,7 +347,7 @@ async fn decide_once(store: &Store, by: By<'_>, shown: &Order, to: State, becaus
             let created = created.filter(|created| created.user.is_some()).ok_or(ApiRefusal::ApiCreatorUnknown)?;
             // By person: one with two users is not two, nor are a substitute and whom they stand for.
             if let Some(same) = actor.same_among(&behind(change.connection(), created).await?, because.at) {
-                return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
+                return Err(ApiRefusal::ApiCreatorApproves { or: same.describe() }.into());
             }
         }
         Action::ResumeAgreement => may_lift(change.connection(), &made, &actor, role).await?,

@@ -73,7 +73,7 @@ impl Files {
         let mut under_way = tokio::task::JoinSet::new();
         loop {
             while let Some(ended) = under_way.try_join_next() {
-                told_of(ended);
+                log_end(ended);
             }
             // A content of a gigabyte takes a minute to judge, and the others go on meanwhile.
             let room = AT_ONCE.saturating_sub(u32::try_from(under_way.len()).unwrap_or(AT_ONCE));
@@ -83,7 +83,7 @@ impl Files {
             };
             match taken {
                 Ok(taken) if taken.is_empty() => tokio::select! {
-                    Some(ended) = under_way.join_next() => told_of(ended),
+                    Some(ended) = under_way.join_next() => log_end(ended),
                     _ = tokio::time::timeout(LOOK, self.0.due.notified()) => {}
                 },
                 Ok(taken) => taken.into_iter().for_each(|job| {
@@ -118,7 +118,7 @@ impl Files {
             under_way.spawn(async move { files.tried(&job).await });
         }
         while let Some(ended) = under_way.join_next().await {
-            told_of(ended);
+            log_end(ended);
         }
         Ok(done)
     }
@@ -214,7 +214,7 @@ impl Files {
                     self.content_given_up(&transfer).await?;
                     self.refusal_recorded(&transfer, codes).await?;
                 }
-                until_it_holds(async || self.told(&transfer, &other, job).await).await
+                until_it_holds(async || self.respond(&transfer, &other, job).await).await
             }
         }
     }
@@ -368,7 +368,7 @@ impl Files {
     }
 
     /// What is not a delivery, in one transaction with the end of the job.
-    async fn told(&self, transfer: &Transfer, found: &Found, job: &Taken) -> Result<(), Failed> {
+    async fn respond(&self, transfer: &Transfer, found: &Found, job: &Taken) -> Result<(), Failed> {
         let now = self.now();
         let mut transaction = self.database().begin_beside_others().await?;
         shelf::lock_home(&mut transaction, transfer.sender).await?;
@@ -629,7 +629,7 @@ impl Files {
     }
 }
 
-fn told_of(ended: Result<Result<(), Failed>, tokio::task::JoinError>) {
+fn log_end(ended: Result<Result<(), Failed>, tokio::task::JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "a transfer could not be written down"),

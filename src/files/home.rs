@@ -360,7 +360,7 @@ pub struct Told {
 
 impl Problem {
     /// What the caller is told.
-    pub fn told(&self) -> Told {
+    pub fn describe(&self) -> Told {
         let (danish, english) = match self {
             Problem::NoSuchFile => ("Filen findes ikke.", "There is no such file."),
             Problem::Exists => ("Navnet er i brug.", "The name is in use."),

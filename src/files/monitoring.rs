@@ -279,7 +279,7 @@ pub(super) const UNTOLD: &str = "SELECT id FROM file_monitoring WHERE ended_us I
     AND coalesce(last_us, since_us) + rhythm_hours * 3600000000 <= $1 ORDER BY id LIMIT $2 OFFSET $3";
 
 /// Notes that the silence of an order is told. `false`: another node does so, or a file came meanwhile.
-pub(super) async fn told(session: &mut Session, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn note_silent(session: &mut Session, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
     let told = sql("UPDATE file_monitoring SET silent_us = $1 WHERE id = $2 AND silent_us IS NULL AND ended_us IS NULL
          AND coalesce(last_us, since_us) + rhythm_hours * 3600000000 <= $1");
     Ok(session.execute(told.bind(us(now)).bind(id)).await? == 1)
@@ -308,7 +308,7 @@ pub enum Cause {
 
 impl Cause {
     /// What a person is told.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         let (da, en) = match self {
             Self::OwnFault => (
                 "filer fra brugeren venter på at blive afleveret: fejlen er platformens egen",

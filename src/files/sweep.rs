@@ -239,8 +239,8 @@ impl Files {
         match due {
             Due::Waited => until_it_holds(async || self.waited(id).await).await?,
             Due::GivenUp => self.give_up(id).await?,
-            Due::Unfetched => return self.tell_unfetched(id, row.get("recipient")?).await,
-            Due::Silent => return self.tell_silent(id).await,
+            Due::Unfetched => return self.notify_unfetched(id, row.get("recipient")?).await,
+            Due::Silent => return self.notify_silent(id).await,
             Due::Overdue => self.overdue(id).await?,
             Due::Lapsed => until_it_holds(async || self.lapsed(id).await).await?,
             Due::Expired => {
@@ -259,7 +259,7 @@ impl Files {
     }
 
     /// Nobody fetched a file within its hours: told once, and noted as told where a letter goes to one of the mailboxes at least.
-    async fn tell_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<Done, Failed> {
+    async fn notify_unfetched(&self, transfer: Uuid, recipient: Uuid) -> Result<Done, Failed> {
         let now = self.now();
         let mut session = self.database().session().await?;
         let user = users::with_id(&mut session, recipient).await?.ok_or(StoreError::Unreadable { column: "sftp_user" })?;
@@ -280,7 +280,7 @@ impl Files {
         let mut transaction = self.database().begin_beside_others().await?;
         let mut goes = mailboxes.is_empty();
         for mailbox in &mailboxes {
-            goes |= outbox::tell_mailbox(self.database(), &mut transaction, mailbox, &notice).await?;
+            goes |= outbox::notify_mailbox(self.database(), &mut transaction, mailbox, &notice).await?;
         }
         let told = match goes {
             true => {
@@ -298,7 +298,7 @@ impl Files {
     }
 
     /// A user has been silent for longer than expected: told once, until there is a file again, and noted as told where a letter goes alone.
-    async fn tell_silent(&self, order: Uuid) -> Result<Done, Failed> {
+    async fn notify_silent(&self, order: Uuid) -> Result<Done, Failed> {
         let now = self.now();
         let mut session = self.database().session().await?;
         let order = match monitoring::with_id(&mut session, order).await {
@@ -317,14 +317,14 @@ impl Files {
         drop(session);
         let mut transaction = self.database().begin_beside_others().await?;
         let notice = notice_of(Told::Silence, &user, since, cause);
-        let goes = outbox::tell_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
+        let goes = outbox::notify_mailbox(self.database(), &mut transaction, &order.told, &notice).await?;
         let told = match goes {
-            true => monitoring::told(&mut transaction, order.id, now).await?,
+            true => monitoring::note_silent(&mut transaction, order.id, now).await?,
             false => outbox::gives(&mut transaction, &nobody, now).await?,
         };
         if told {
             transaction.commit().await?;
-            let (monitoring, cause) = (order.id, cause.told());
+            let (monitoring, cause) = (order.id, cause.describe());
             tracing::warn!(%monitoring, user = %user.id, %since, cause = cause.en(), "no file within the rhythm of a monitoring order");
         }
         Ok(if goes { Done::Over } else { Done::Waits })
@@ -500,7 +500,7 @@ fn notice_of(kind: Told, user: &users::User, at: Timestamp, cause: Cause) -> Not
         system: Some(user.system),
         environment: Some(user.environment.as_str().to_owned()),
         at: Some(at),
-        reason: Some(cause.told().da().to_owned()),
+        reason: Some(cause.describe().da().to_owned()),
         differs: Vec::new(),
         english: None,
         by: None,

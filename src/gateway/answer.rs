@@ -72,7 +72,7 @@ pub struct Release {
 pub(super) enum Released {
     /// The one element of the answer's Body, in exclusive canonical form.
     Body(Vec<u8>),
-    /// The peer's own fault: how it is told, and the element of its detail.
+    /// The peer's own fault: how it is reported, and the element of its detail.
     Fault(Box<Refusal>, Vec<u8>),
     /// A refusal in the service's own words.
     Refusal(Box<Refusal>, Vec<u8>),

@@ -11,8 +11,8 @@ use crate::soap::names::WSA_ANONYMOUS;
 
 /// An element's expanded name.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Name {
-    /// The namespace.
     pub namespace: String,
     /// The local name.
     pub local: String,
@@ -93,10 +93,10 @@ pub struct Shape {
 
 /// An element that an answer is wrapped in.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Wrapper {
     /// The prefix that it declares its namespace with: part of the bytes that are signed.
     pub prefix: &'static str,
-    /// Its name.
     pub name: Name,
 }
 

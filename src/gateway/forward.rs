@@ -16,7 +16,7 @@ use super::step::Step;
 use crate::audit::Durable;
 use crate::clock::Clock;
 use crate::outbound::breaker::{NotNow, Pass};
-use crate::outbound::{AnswerBody, OutboundError, told};
+use crate::outbound::{AnswerBody, OutboundError, describe};
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::signature::sign::{self, Message};
@@ -60,7 +60,7 @@ impl<P: Outgoing> Forward<P> {
         let (message, mut grant) = self.message(grant, &message_id).await?;
         grant.made();
         let recorded = recording.await?;
-        // What failed may have been the connections and not the index.
+        // The connections may have failed and not the peer.
         if pass.is_trial() {
             peer.outbound.renew_connections();
         }
@@ -69,7 +69,7 @@ impl<P: Outgoing> Forward<P> {
         // What is logged of the connection meanwhile names the call.
         let mut outward = grant.call().trace().map(|trace| trace.towards(&peer.name));
         if let Some(outward) = &outward {
-            outward.tell(&mut headers);
+            outward.inject(&mut headers);
         }
         let span = tracing::info_span!("forward", call = %grant.call().id());
         let response = match post(&peer, recorded, headers, message, deadline).instrument(span).await {
@@ -98,7 +98,7 @@ impl<P: Outgoing> Forward<P> {
             && !fault
         {
             pass.failed(std::time::Instant::now());
-            let said = told(response.status(), response.headers());
+            let said = describe(response.status(), response.headers());
             tracing::warn!(call = %grant.call().id(), peer = &*peer.name, "the peer's address answers with {said}, which is no answer");
             return Err(refusal.of_peer(&peer.told));
         }
@@ -125,7 +125,7 @@ impl<P: Outgoing> Forward<P> {
                 relates_to: None,
                 to: Some(&to),
                 reply_to: true,
-                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; the index's does not.
+                // The platform's token policy, which is for SOAP 1.1, lists it among the signed headers; that of SOAP 1.2 does not.
                 framework: outgoing.version() == Version::V11,
                 created,
                 lifetime: MESSAGE_LIFETIME,

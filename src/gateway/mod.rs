@@ -1,5 +1,4 @@
-//! The steps that services share. Each service stacks them on a page of its own, with what its law demands between them
-//! ([`crate::services::terminaladgang`] is one such page).
+//! The steps that services share. Each service stacks them on a page of its own, with steps of its own between them.
 //!
 //! Each step takes what only the step before it can make (private fields, no other constructor), so a step that is left
 //! out, or put elsewhere, does not compile:
@@ -76,63 +75,28 @@
 //! }
 //! ```
 //!
-//! Without the agreement behind (of a service with a law; a folder's own steps are on [its page](crate::services::passthrough)):
-//!
-//! ```
-//! use hjemmel::{gateway::step::Check, services::terminaladgang::{ask::{AskStep, Permitted}, owners::Owned}};
-//! async fn ask(step: &AskStep, owned: Owned) -> Option<Permitted> {
-//!     step.check(owned).await.ok()
-//! }
-//! ```
-//!
-//! ```compile_fail
-//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::terminaladgang::ask::{AskStep, Permitted}};
-//! async fn ask(step: &AskStep, admitted: Admitted) -> Option<Permitted> {
-//!     step.check(admitted).await.ok()
-//! }
-//! ```
-//!
-//! Without the law:
-//!
-//! ```
-//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
-//! use hjemmel::services::terminaladgang::ask::Permitted;
-//! async fn ask(step: &ExchangeStep<Permitted>, permitted: Permitted) -> Option<Authorised<Permitted>> {
-//!     step.check(permitted).await.ok()
-//! }
-//! ```
-//!
-//! ```compile_fail
-//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
-//! use hjemmel::services::terminaladgang::{ask::Permitted, owners::Owned};
-//! async fn ask(step: &ExchangeStep<Permitted>, owned: Owned) -> Option<Authorised<Permitted>> {
-//!     step.check(owned).await.ok()
-//! }
-//! ```
-//!
 //! Without the record of admission:
 //!
 //! ```
-//! use hjemmel::gateway::{exchange::Authorised, forward::{Answer, Forward}, step::Step};
-//! use hjemmel::services::terminaladgang::ask::Permitted;
-//! async fn send(step: &Forward<Permitted>, authorised: Authorised<Permitted>) -> Option<Answer<Permitted>> {
+//! use hjemmel::gateway::{exchange::{Authorised, Outgoing}, forward::{Answer, Forward}, step::Step};
+//! async fn send<P: Outgoing>(step: &Forward<P>, authorised: Authorised<P>) -> Option<Answer<P>> {
 //!     step.pass(authorised, ()).await.ok()
 //! }
 //! ```
 //!
 //! ```compile_fail
-//! use hjemmel::gateway::{forward::{Answer, Forward}, step::Step};
-//! use hjemmel::services::terminaladgang::ask::Permitted;
-//! async fn send(step: &Forward<Permitted>, permitted: Permitted) -> Option<Answer<Permitted>> {
-//!     step.pass(permitted, ()).await.ok()
+//! use hjemmel::gateway::{exchange::Outgoing, forward::{Answer, Forward}, step::Step};
+//! async fn send<P: Outgoing>(step: &Forward<P>, outgoing: P) -> Option<Answer<P>> {
+//!     step.pass(outgoing, ()).await.ok()
 //! }
 //! ```
 //!
-//! On the way back, what is answered is a [`answer::Release`], which only a proven Body gives; a filtered answer alone
-//! is none, nor is a peer's answer that nothing read, and an unproven caller cannot make the gateway sign:
+//! On the way back, what is answered is a [`answer::Release`], which only a proven Body gives; a peer's answer that nothing
+//! read is none, and an unproven caller cannot make the gateway sign:
 //!
 //! ```
-//! # use hjemmel::services::terminaladgang::law::release::Filtered; // as above
+//! # use hjemmel::gateway::exchange::Outgoing; // as above
+//! # use hjemmel::gateway::forward::Answer;
 //! use hjemmel::gateway::{answer::Release, reply::{Answered, Proof, Reply}};
 //! use hjemmel::saml::Identity;
 //! fn answer(reply: Reply, caller: &Identity, released: Release) -> Answered {
@@ -141,18 +105,10 @@
 //! ```
 //!
 //! ```compile_fail
-//! use hjemmel::gateway::{forward::Answer, reply::{Answered, Proof, Reply}};
-//! use hjemmel::{saml::Identity, services::terminaladgang::ask::Permitted};
-//! fn answer(reply: Reply, caller: &Identity, answer: Answer<Permitted>) -> Answered {
+//! use hjemmel::gateway::{exchange::Outgoing, forward::Answer, reply::{Answered, Proof, Reply}};
+//! use hjemmel::saml::Identity;
+//! fn answer<P: Outgoing>(reply: Reply, caller: &Identity, answer: Answer<P>) -> Answered {
 //!     reply.with(Some(Proof::of_message(caller))).answer(answer)
-//! }
-//! ```
-//!
-//! ```compile_fail
-//! use hjemmel::gateway::reply::{Answered, Reply};
-//! use hjemmel::services::terminaladgang::law::release::Filtered;
-//! fn answer(reply: Reply, filtered: Filtered) -> Answered {
-//!     reply.answer(filtered)
 //! }
 //! ```
 //!

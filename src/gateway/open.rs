@@ -241,11 +241,11 @@ mod tests {
         let own = for_tests().credentials(Role::GatewayClient).unwrap();
         let signer = Signer::new(SigningKey::from_der(own.key()).unwrap(), Certificate::from_der(own.leaf()).unwrap());
         let definition = Arc::new(Definition {
-            name: "terminaladgang".to_owned(),
+            name: "a-service".to_owned(),
             uuid: Uuid::from_u128(1),
             shapes: Vec::new(),
-            address: "https://localhost/terminaladgang".to_owned(),
-            entity_id: "http://localhost/terminaladgang".to_owned(),
+            address: "https://localhost/a-service".to_owned(),
+            entity_id: "http://localhost/a-service".to_owned(),
             sender_fault_status: 400,
             bindings: Bindings { token: false, authority_context: true },
             required_privilege: None,

@@ -1,6 +1,6 @@
 //! Whom a call names goes into its record, sealed, before any step that follows can refuse the call.
 //!
-//! A refused call is a call about a person too: a client system that asks for a year outside the window has shown interest
+//! A refused call is a call about a person too: a client system that asks for more than it may has shown interest
 //! in somebody, and the auditors must find it. Runs right after authentication and no earlier: an unproven sender could
 //! otherwise fill the log with persons of its own choosing.
 

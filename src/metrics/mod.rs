@@ -430,7 +430,7 @@ impl Metrics {
         }
     }
 
-    /// Takes over how the audit writer fares. Call it before [`render`](Self::render).
+    /// Takes over the figures of the audit writer. Call it before [`render`](Self::render).
     pub fn observe_audit(&self, stats: &Stats) {
         let audit = &self.audit;
         let mut last = audit.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -475,7 +475,7 @@ impl Metrics {
         all.iter().for_each(|(name, at)| self.certificate_expires(name, *at));
     }
 
-    /// Takes over how each peer fares, and forgets those that are not configured any more. Call it before
+    /// Takes over the state of each peer, and forgets those that are not configured any more. Call it before
     /// [`render`](Self::render).
     pub fn observe_peers<'p>(&self, all: impl Iterator<Item = (&'p str, Breaker, &'p outbound::counts::Counts)>) {
         let mut known = self.peers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -588,7 +588,7 @@ impl Metrics {
         self.api_requests.with_label_values(&[path, status.to_string().as_str()]).inc();
     }
 
-    /// Shows how jobs fare, by kind; a kind that has none any more is shown as none.
+    /// Shows the state of jobs, by kind; a kind that has none any more is shown as none.
     pub fn observe_jobs(&self, kinds: &[(String, Figures)]) {
         self.jobs.reset();
         self.jobs_oldest.reset();

@@ -8,12 +8,12 @@ use super::Metrics;
 
 /// Calls, and how long they took.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[allow(missing_docs)] // the names say it
 pub struct Calls {
     /// Closed altogether.
     pub closed: u64,
     /// Answered.
     pub served: u64,
-    /// Refused.
     pub refused: u64,
     /// Those, by the code of the refusal.
     pub by_cause: BTreeMap<String, u64>,

@@ -37,10 +37,10 @@ fn roles(authorities: &[Authority]) -> Vec<String> {
         unknown.entry(authority.role.as_str()).or_default().push(authority.cvr.to_string());
     }
     let known = known.join(" or ");
-    let told = |(role, whose): (&str, Vec<String>)| {
+    let line = |(role, whose): (&str, Vec<String>)| {
         format!("no service knows the role {role}, of {}; import them with role {known}", whose.join(", "))
     };
-    unknown.into_iter().map(told).collect()
+    unknown.into_iter().map(line).collect()
 }
 
 /// A warning for each service with agreements that may hold here and are narrowed by what it does not apply.

@@ -23,7 +23,7 @@ pub(super) struct Anchorer {
     pub(super) directory: PathBuf,
     pub(super) clock: Clock,
     pub(super) metrics: Arc<Metrics>,
-    /// How often the store is told.
+    /// How often the store is updated.
     pub(super) every: Duration,
     /// How often the other node's checkpoint is written into this node's chain, at the most while it stays in one segment.
     pub(super) in_chain_every: Duration,
@@ -45,7 +45,7 @@ impl Anchorer {
         loop {
             let anchored = self.anchor(&mut before).await;
             match &anchored {
-                // Once, not at each try: a store that is away is told of elsewhere too.
+                // Once, not at each try: a store that is away is reported elsewhere too.
                 Err(error) if !before.failing => {
                     tracing::warn!(%error, "the audit log's checkpoints cannot be anchored in the store; they are tried again");
                 }
@@ -77,7 +77,7 @@ impl Anchorer {
             self.audit.anchored(other.clone()).await.map_err(|refusal| refusal.code())?;
             before.other = Some((other, Instant::now()));
         }
-        // Auditors' own logs anchor nothing themselves, so each node tells of them.
+        // Auditors' own logs anchor nothing themselves, so each node reports them.
         for asked in anchors::last_questions(database).await? {
             let due = before
                 .questions

@@ -49,7 +49,6 @@ use crate::work::Work;
 pub enum AssembleError {
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: String,
         /// Why.
         error: std::io::Error,
@@ -93,7 +92,6 @@ pub enum AssembleError {
     /// The audit's keys.
     #[error(transparent)]
     AuditKeys(#[from] keys::KeyError),
-    /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::audit::log::LogError),
     #[error("the metrics cannot be registered: {0}")]
@@ -113,7 +111,6 @@ pub struct Lasting {
     pub audit: Audit,
     /// Seals persons for the audit.
     pub sealer: Arc<Sealer>,
-    /// The replay memory.
     pub replay: Arc<ReplayMemory>,
     /// What is known of each peer, by its name.
     pub peers: BTreeMap<String, Known>,
@@ -248,8 +245,8 @@ async fn replay_memory(config: &Config, store: &Database, clock: &Clock) -> Resu
 }
 
 /// All services, and what operators hold on to until the next ones take their place.
+#[allow(missing_docs)] // the names say it
 pub struct Assembled {
-    /// The services.
     pub services: Vec<Offered<RequestBody>>,
     /// Whose tokens are taken.
     pub trust: Arc<TokenTrust>,
@@ -265,8 +262,8 @@ pub struct Assembled {
 
 /// The gateway's tokens, and what they were fetched with.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Tokens {
-    /// The tokens.
     pub cache: TokenCache<StsClient<Https>>,
     fetched_with: FetchedWith,
 }

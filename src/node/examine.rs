@@ -136,12 +136,12 @@ impl Examination<'_> {
 
     /// Reports what went wrong, with a remedy where the error itself has none.
     fn look<T, E: std::fmt::Display>(&self, setting: &str, outcome: Result<T, E>) -> Option<T> {
-        let told = |error: E| {
+        let problem = |error: E| {
             let text = error.to_string();
             let text = if text.contains("; ") { text } else { format!("{}; {}", text.trim_end_matches('.'), remedy(setting)) };
             self.draft.problem(setting, text);
         };
-        outcome.map_err(told).ok()
+        outcome.map_err(problem).ok()
     }
 
     fn names(&self) {
@@ -444,7 +444,7 @@ impl Examination<'_> {
         let sections = self.draft.sections();
         let mut uses = Vec::new();
         let mut all: Vec<(&str, &Path)> = Vec::new();
-        // What is no key is told as that alone.
+        // What is no key is reported as that alone.
         if let Some(audit) = &sections.audit
             && keys::pseudonym_key(&audit.pseudonym_key).is_ok()
         {

@@ -133,7 +133,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Tells that what was taken before is written, and takes what waits, as soon as something does: the bytes, how many
+    /// Reports that what was taken before is written, and takes what waits, as soon as something does: the bytes, how many
     /// lines they are, and how many were dropped since the last time.
     fn take(&self) -> (Vec<u8>, u64, u64) {
         let mut waiting = self.lock();

@@ -1,4 +1,4 @@
-//! What the service manager is told (`sd_notify(3)`), where there is one: systemd with `Type=notify`, or a program that knows the
+//! What is sent to the service manager (`sd_notify(3)`), where there is one: systemd with `Type=notify`, or a program that knows the
 //! same protocol.
 //!
 //! The watchdog is fed for what a call needs, not by a timer: see [`Pulse`].
@@ -20,10 +20,10 @@ use tokio::time::{interval, timeout};
 use crate::audit::Audit;
 use crate::edge::serve::Readiness;
 
-/// How long telling may take: a manager whose queue is full must not hold up what it is told of.
+/// How long sending may take: a manager whose queue is full must not hold up what is reported to it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The service manager. Without one, nothing is told. Cheap to clone.
+/// The service manager. Without one, nothing is sent. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Manager {
     socket: Option<Arc<UnixDatagram>>,
@@ -47,19 +47,19 @@ impl Manager {
 
     /// The gateway serves, or serves again after [`Manager::reloading`].
     pub async fn ready(&self, status: &str) {
-        self.tell(&format!("READY=1\nSTATUS={status}")).await;
+        self.send(&format!("READY=1\nSTATUS={status}")).await;
     }
 
     /// The configuration is being read anew, until the next [`Manager::ready`].
     pub async fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the configuration anew")).await;
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reading the configuration anew")).await;
     }
 
     /// The gateway drains.
     pub async fn stopping(&self) {
-        self.tell("STOPPING=1\nSTATUS=draining: calls under way are finished").await;
+        self.send("STOPPING=1\nSTATUS=draining: calls under way are finished").await;
     }
 
     /// Feeds the watchdog, oftener than it asks for, for as long as `pulse` beats. `None` without a watchdog.
@@ -72,7 +72,7 @@ impl Manager {
             loop {
                 tick.tick().await;
                 match timeout(patience, pulse.beats()).await {
-                    Ok(true) => manager.tell("WATCHDOG=1").await,
+                    Ok(true) => manager.send("WATCHDOG=1").await,
                     Ok(false) => tracing::error!("the audit's writer has ended: the watchdog is not fed"),
                     Err(_) => tracing::error!("a part of the gateway does not answer: the watchdog is not fed"),
                 }
@@ -80,7 +80,7 @@ impl Manager {
         }))
     }
 
-    async fn tell(&self, what: &str) {
+    async fn send(&self, what: &str) {
         let Some(socket) = &self.socket else { return };
         match timeout(PATIENCE, socket.send(what.as_bytes())).await {
             Ok(Ok(_)) => {}

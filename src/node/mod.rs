@@ -119,7 +119,7 @@ pub enum ServeError {
     /// Traces.
     #[error(transparent)]
     Telemetry(#[from] crate::telemetry::TelemetryError),
-    /// What tells which segments are in the archive.
+    /// Reports which segments are in the archive.
     #[error("audit.directory: archived.jsonl cannot be read or mended: {0}; look at the folder's rights and its disk")]
     Archive(std::io::Error),
     /// The files of the common design system.

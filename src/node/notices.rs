@@ -1,4 +1,4 @@
-//! What a node does for agreements without a call: they expire, whoever waits is told, and letters are sent.
+//! What a node does for agreements without a call: they expire, whoever waits is notified, and letters are sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::reload::Reloader;
 use super::until;
 use crate::agreements::Store;
 use crate::clock::Clock;
-use crate::connection::told;
+use crate::connection::reminders;
 use crate::decisions::life::{self, Done};
 use crate::notices::audience::Audience;
 use crate::notices::post::{Post, Settings};
@@ -23,7 +23,7 @@ use crate::store::StoreError;
 
 /// How often it is looked what time has done.
 const LOOKED: Duration = Duration::from_secs(20);
-/// How long after it was told of one that goes on is told of again.
+/// How long after a notice of something that goes on another is given.
 const TOLD_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Every how many looks it is looked who is next in connections: every five minutes.
 const CONNECTIONS: u64 = 15;
@@ -38,9 +38,9 @@ pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
     }
 }
 
-/// Tells the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is
+/// Notifies the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is
 /// none yet: `before` has those of the look before.
-async fn tell_failing(store: &Store, failing: &[String], before: &[String], now: Timestamp) -> Result<(), StoreError> {
+async fn notify_failing(store: &Store, failing: &[String], before: &[String], now: Timestamp) -> Result<(), StoreError> {
     for name in failing.iter().filter(|name| before.contains(name)) {
         let mut change = store.change().await?;
         if change.gives_again(&format!("peer {name}"), now, TOLD_AGAIN).await? {
@@ -58,15 +58,15 @@ async fn tell_failing(store: &Store, failing: &[String], before: &[String], now:
                 english: None,
                 by: None,
             };
-            change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
+            change.notify(store.database(), &notice, &[Audience::Operators], now).await?;
             change.commit().await?;
         }
     }
     Ok(())
 }
 
-/// Tells whoever looks after a provider, and the operators, what calls noted of it: of each once an hour, whichever node sees it.
-async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: Timestamp) -> Result<(), StoreError> {
+/// Notifies whoever looks after a provider, and the operators, of what calls noted of it: of each once an hour, whichever node sees it.
+async fn notify_concern(store: &Store, concern: &Concern, environment: &str, now: Timestamp) -> Result<(), StoreError> {
     let Concern { what, service, system, receiver } = *concern;
     let mut change = store.change().await?;
     let of = |id: Option<String>| id.unwrap_or_default();
@@ -98,7 +98,7 @@ async fn tell_concern(store: &Store, concern: &Concern, environment: &str, now: 
     };
     let party = registered.and_then(|system| system.party);
     let audience = [Audience::Holders(party), Audience::Holders(receiver), Audience::Operators];
-    change.tell(store.database(), &notice, &audience, now).await?;
+    change.notify(store.database(), &notice, &audience, now).await?;
     change.commit().await
 }
 
@@ -114,18 +114,18 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
             _ = tick.tick() => {}
         }
         let failing = reloader.failing();
-        if let Err(error) = tell_failing(&store, &failing, &before, clock.now()).await {
+        if let Err(error) = notify_failing(&store, &failing, &before, clock.now()).await {
             tracing::warn!(%error, "the operators could not be told of peers that do not answer");
         }
         before = failing;
         let concerns = reloader.concerns();
         for concern in concerns.take() {
-            if let Err(error) = tell_concern(&store, &concern, &environment, clock.now()).await {
+            if let Err(error) = notify_concern(&store, &concern, &environment, clock.now()).await {
                 tracing::warn!(%error, "a provider's operations could not be told of its answers; it is tried again");
                 concerns.note(concern);
             }
         }
-        if let Err(error) = queue::tell_dead(&store, clock.now()).await {
+        if let Err(error) = queue::report_dead(&store, clock.now()).await {
             tracing::warn!(%error, "the operators could not be told of persons that are not handed on; it is tried again");
         }
         match life::look(&store, &reloader.standing.rules, clock.now()).await {
@@ -137,7 +137,7 @@ pub(super) async fn look(store: Store, reloader: Arc<Reloader>, clock: Clock, de
             Err(error) => tracing::warn!(%error, "it could not be looked which agreements expire; it is tried again"),
         }
         if count % CONNECTIONS == 0
-            && let Err(error) = told::tell(&store, clock.now()).await
+            && let Err(error) = reminders::send(&store, clock.now()).await
         {
             tracing::warn!(%error, "who is next in connections could not be told; it is tried again");
         }
@@ -168,7 +168,7 @@ mod tests {
     const RECEIVER: &str = "11111111";
     const ANOTHER: &str = "99999981";
 
-    /// A user who looks after systems, or runs the gateway, and is told by mail at the role's name and the party.
+    /// A user who looks after systems, or runs the gateway, and is notified by mail at the role's name and the party.
     async fn told_by_mail(store: &Store, role: Role, party: Option<&str>, now: Timestamp) {
         let (person, address) = (Uuid::new_v4(), format!("{}@example.dk", party.unwrap_or("drift")));
         let user = User {
@@ -186,13 +186,13 @@ mod tests {
         };
         user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
         let mut change = store.change().await.unwrap();
-        change.tell_at(user.id, Some((&address, Language::Da)), now).await.unwrap();
+        change.set_address(user.id, Some((&address, Language::Da)), now).await.unwrap();
         change.commit().await.unwrap();
     }
 
-    /// Who is told of this at this instant, by the letters that are written.
-    async fn told(store: &Store, concern: Concern, at: Timestamp) -> Vec<String> {
-        tell_concern(store, &concern, "exttest", at).await.unwrap();
+    /// Who is notified of this at this instant, by the letters that are written.
+    async fn notified(store: &Store, concern: Concern, at: Timestamp) -> Vec<String> {
+        notify_concern(store, &concern, "exttest", at).await.unwrap();
         let (jobs, mut to) = (jobs(store.database()), Vec::new());
         for letter in jobs.take(100).await.unwrap() {
             let waiting: Waiting = serde_json::from_slice(&letter.payload).unwrap();
@@ -227,13 +227,13 @@ mod tests {
         let (another, operator) = (format!("{ANOTHER}@example.dk"), "drift@example.dk".to_owned());
         let minutes = |minutes: i64| now + SignedDuration::from_mins(minutes);
         let all = [receiver, holder.clone(), operator.clone()];
-        assert_eq!(told(&store, of(Some(RECEIVER)), minutes(0)).await, all);
+        assert_eq!(notified(&store, of(Some(RECEIVER)), minutes(0)).await, all);
         for at in [0, 1, 59] {
-            assert_eq!(told(&store, of(Some(RECEIVER)), minutes(at)).await, [""; 0], "after {at} minutes");
+            assert_eq!(notified(&store, of(Some(RECEIVER)), minutes(at)).await, [""; 0], "after {at} minutes");
         }
-        // Of another receiver, and of one for all, whom no authority is told of.
-        assert_eq!(told(&store, of(Some(ANOTHER)), minutes(10)).await, [holder.clone(), another, operator.clone()]);
-        assert_eq!(told(&store, of(None), minutes(20)).await, [holder, operator]);
-        assert_eq!(told(&store, of(Some(RECEIVER)), minutes(60)).await, all);
+        // Of another receiver, and of one for all, of whom no authority is notified.
+        assert_eq!(notified(&store, of(Some(ANOTHER)), minutes(10)).await, [holder.clone(), another, operator.clone()]);
+        assert_eq!(notified(&store, of(None), minutes(20)).await, [holder, operator]);
+        assert_eq!(notified(&store, of(Some(RECEIVER)), minutes(60)).await, all);
     }
 }

@@ -14,7 +14,7 @@ use crate::audit::decided::Standing;
 use crate::clock::Clock;
 use crate::store::StoreError;
 
-/// How often the store is asked where nobody tells of a decision: those of the command line, and of nodes that have gone.
+/// How often the store is asked where no notice of a decision comes: those of the command line, and of nodes that have gone.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// What writes decisions.

@@ -60,12 +60,12 @@ pub(super) fn warnings(routes: &[Route], environment: &str, services: &[Known], 
         if !concerned || route.environment.as_str() != environment {
             continue;
         }
-        let mut tell = |what: String, wrong: String| told.entry((what, wrong)).or_default().insert(route.id);
+        let mut report = |what: String, wrong: String| told.entry((what, wrong)).or_default().insert(route.id);
         ending(route, now).for_each(|(what, wrong)| {
-            tell(what, wrong);
+            report(what, wrong);
         });
         let Some(known) = services.iter().find(|service| service.uuid == route.service) else {
-            tell(
+            report(
                 format!("service {}", route.service),
                 "is not offered by this configuration; offer it, or end the route".to_owned(),
             );
@@ -75,12 +75,12 @@ pub(super) fn warnings(routes: &[Route], environment: &str, services: &[Known], 
         let model = route.security.model();
         if model != *security {
             let wrong = format!("is not that of service {name}, which says {security}; add a route with it ({REPLACE})");
-            tell(format!("security {model}"), wrong);
+            report(format!("security {model}"), wrong);
         }
         if *fixed && (route.sender.is_some() || route.receiver.is_some()) {
             let wrong =
                 format!("is not every, and service {name} has one receiver for all; add a route from every to every ({REPLACE})");
-            tell("sender or receiver".to_owned(), wrong);
+            report("sender or receiver".to_owned(), wrong);
         }
     }
     let warning = |((what, wrong), routes): ((String, String), BTreeSet<Uuid>)| {

@@ -46,7 +46,7 @@ impl Archiver {
         let (mut patience, mut failing, mut told, mut archive) = (*RETRY.start(), false, None, None);
         loop {
             let shipped = self.ship_next(&mut archive).await;
-            self.tell_store(&mut told).await;
+            self.report_to_store(&mut told).await;
             match shipped {
                 Ok(mark) => {
                     if failing {
@@ -85,14 +85,14 @@ impl Archiver {
         Ok(self.shipper.ship_next(archive).await?)
     }
 
-    /// Tells the store what is in the archive. While it does not answer, it is told with the next.
-    async fn tell_store(&self, told: &mut Option<BTreeSet<u64>>) {
-        if let Err(error) = self.try_tell_store(told).await {
+    /// Reports to the store what is in the archive. While the store does not answer, it is reported with the next segment.
+    async fn report_to_store(&self, told: &mut Option<BTreeSet<u64>>) {
+        if let Err(error) = self.try_report_to_store(told).await {
             tracing::debug!(%error, "the store was not told what is in the archive; it is told with the next segment");
         }
     }
 
-    async fn try_tell_store(&self, told: &mut Option<BTreeSet<u64>>) -> Result<(), StoreError> {
+    async fn try_report_to_store(&self, told: &mut Option<BTreeSet<u64>>) -> Result<(), StoreError> {
         let (database, log, now) = (self.store.database(), self.shipper.log(), self.clock.now());
         let known = match told {
             Some(known) => known,
@@ -103,7 +103,7 @@ impl Archiver {
                 // A segment that came and went between two anchors has none yet.
                 let anchored = Anchored { log, checkpoint: mark.checkpoint, questions: false };
                 anchors::keep(database, &anchored, now).await?;
-                anchors::tell_archived(database, log, segment, &mark.sha256, now).await?;
+                anchors::record_archived(database, log, segment, &mark.sha256, now).await?;
                 known.insert(segment);
             }
         }

@@ -57,7 +57,7 @@ pub(super) async fn sight(mut sight: Sight, metrics: Arc<Metrics>, clock: Clock,
         metrics.observe_put_back(looked.as_ref().is_err_and(StoreError::is_put_back));
         let told = looked.as_ref().err().map(ToString::to_string);
         match &looked {
-            // Once for each trouble: a store that is away is told of elsewhere too.
+            // Once for each trouble: a store that is away is reported elsewhere too.
             Err(_) if told == trouble => {}
             Err(error) if error.is_put_back() => tracing::error!(%error, "nothing of the store is believed: calls are refused"),
             Err(error) => tracing::warn!(%error, "it cannot be kept how far the store has come"),
@@ -244,13 +244,13 @@ pub(super) async fn certificates(reloader: Arc<Reloader>, clock: Clock, mut stop
         }
         tokio::select! {
             _ = stopped.changed() => return,
-            () = tokio::time::sleep(until_told_again(all.iter().map(|(_, ends)| *ends), now)) => {}
+            () = tokio::time::sleep(until_next_report(all.iter().map(|(_, ends)| *ends), now)) => {}
         }
     }
 }
 
 /// A day, or until the next certificate has ended.
-fn until_told_again(ends: impl Iterator<Item = Timestamp>, now: Timestamp) -> Duration {
+fn until_next_report(ends: impl Iterator<Item = Timestamp>, now: Timestamp) -> Duration {
     let left = ends.filter_map(|ends| Duration::try_from(ends.duration_since(now)).ok()).filter(|left| !left.is_zero());
     left.min().map_or(DAY, |next| (next + Duration::from_secs(1)).min(DAY))
 }
@@ -269,7 +269,7 @@ pub(super) async fn routes(reloader: Arc<Reloader>, mut stopped: watch::Receiver
     }
 }
 
-/// How long a certificate has left, in the steps at which operators are told.
+/// How long a certificate has left, in the steps at which operators are warned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Left {
     Enough,
@@ -311,7 +311,7 @@ mod tests {
     fn the_end_of_a_certificate_is_told_when_it_comes_and_otherwise_once_a_day() {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let told =
-            |ends: &[i64]| until_told_again(ends.iter().map(|hours| now + SignedDuration::from_hours(*hours)), now).as_secs();
+            |ends: &[i64]| until_next_report(ends.iter().map(|hours| now + SignedDuration::from_hours(*hours)), now).as_secs();
         assert_eq!(told(&[]), 24 * 3600);
         assert_eq!(told(&[-5, 0, 100]), 24 * 3600, "what has ended is told of daily");
         assert_eq!(told(&[-5, 7, 3]), 3 * 3600 + 1);

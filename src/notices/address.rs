@@ -142,7 +142,7 @@ impl Change {
     ///
     /// # Errors
     /// A store that does not answer.
-    pub async fn tell_at(&mut self, user: Uuid, at: Option<(&str, Language)>, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn set_address(&mut self, user: Uuid, at: Option<(&str, Language)>, now: Timestamp) -> Result<(), StoreError> {
         let write = match at {
             Some((address, language)) => {
                 sql("INSERT INTO notice_address (api_user, address, language, changed_at) VALUES ($1, $2, $3, $4)

@@ -78,7 +78,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it tells what somebody decided on an agreement.
+    /// Whether it reports what somebody decided on an agreement.
     pub fn is_decided(self) -> bool {
         matches!(self, Self::Approved | Self::Rejected | Self::Suspended | Self::Ended | Self::NoticeTakenBack)
     }

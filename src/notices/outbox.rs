@@ -51,7 +51,7 @@ impl Change {
     ///
     /// # Errors
     /// A store that does not answer, or holds what the model does not have.
-    pub async fn tell(
+    pub async fn notify(
         &mut self,
         database: &Database,
         notice: &Notice,
@@ -163,7 +163,7 @@ pub fn nobody<'a>(mark: &str, mailboxes: impl IntoIterator<Item = &'a str>) -> S
 ///
 /// # Errors
 /// A store that does not answer.
-pub async fn tell_mailbox(
+pub async fn notify_mailbox(
     database: &Database,
     transaction: &mut Transaction,
     mailbox: &str,

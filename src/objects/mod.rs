@@ -42,6 +42,7 @@ pub struct Object {
 
 /// Why the object store could not do as asked. Names objects, never files or persons.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum ObjectError {
     /// The store does not answer, or refuses. What was being written counts as not written.
     #[error("the object store does not answer: {0}")]
@@ -60,24 +61,20 @@ pub enum ObjectError {
         "{name} was encrypted under the installation's key {key}, which is not configured; name its file in objects.earlier_keys"
     )]
     OtherKey {
-        /// The object.
         name: ObjectName,
         /// The id of the key.
         key: String,
     },
     /// The content is longer than its receiver allows.
     #[error("the content is longer than the {limit} bytes allowed; nothing of it was kept")]
-    TooLong {
-        /// The limit.
-        limit: u64,
-    },
+    TooLong { limit: u64 },
     /// The library refused to encrypt.
     #[error("the content could not be encrypted")]
     Encryption,
 }
 
 impl ObjectError {
-    /// Tells a full disk from an unreachable store.
+    /// Distinguishes a full disk from an unreachable store.
     pub(crate) fn of(error: object_store::Error) -> Self {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(error) = cause {

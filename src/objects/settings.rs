@@ -75,6 +75,7 @@ pub struct S3 {
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum OpenError {
     /// A content key.
     #[error(transparent)]
@@ -82,7 +83,6 @@ pub enum OpenError {
     /// A file or folder.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         source: std::io::Error,

@@ -99,7 +99,7 @@ impl Breaker {
                 if !remaining.is_zero() || *probing {
                     return Err(NotNow::Resting { remaining });
                 }
-                // One more than may be, where those from before still hang: it alone can tell that the peer is back.
+                // One more than may be, where those from before still hang: it alone can find that the peer is back.
                 *probing = true;
                 true
             }

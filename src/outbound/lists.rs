@@ -8,7 +8,7 @@ use http::{HeaderMap, Response, StatusCode, Uri, header::CONTENT_ENCODING};
 use http_body_util::{BodyExt, Limited};
 use tokio::time::Instant;
 
-use super::{AnswerBody, Outbound, OutboundError, OutboundSettings, SetupError, told};
+use super::{AnswerBody, Outbound, OutboundError, OutboundSettings, SetupError, describe};
 use crate::revocation::list::RevocationError;
 use crate::revocation::{Fetch, Fetched};
 
@@ -36,7 +36,7 @@ impl Fetcher {
         let failed = |cause: String| RevocationError::Fetch { name: uri.to_string(), cause };
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
-            return Err(failed(format!("the answer is {}", told(head.status, &head.headers))));
+            return Err(failed(format!("the answer is {}", describe(head.status, &head.headers))));
         }
         if encoded(&head.headers) {
             return Err(failed("the answer has a content coding, which was not asked for".to_owned()));

@@ -230,7 +230,7 @@ impl Outbound {
         let lists = self.domain.current();
         if let Some(why) = lease.certificate.as_ref().and_then(|shown| lists.refusal(shown, Clock::system().now())) {
             lease.close(Closed::Certificate);
-            return Err(OutboundError::Connect(format!("the server's certificate {}", why.told().1)));
+            return Err(OutboundError::Connect(format!("the server's certificate {}", why.describe().1)));
         }
         let (work, deadline) = (self.work.clone(), Box::pin(sleep_until(deadline)));
         Ok(response.map(|inner| AnswerBody { inner, deadline, lease: Some(lease), work, away: None }))
@@ -273,7 +273,7 @@ fn unprocessed(failed: &SendError) -> Option<Unprocessed> {
 }
 
 /// What an answer that is none says of itself, for the log and for whoever set the address.
-pub fn told(status: StatusCode, headers: &HeaderMap) -> String {
+pub fn describe(status: StatusCode, headers: &HeaderMap) -> String {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no Content-Type");
     let redirect = if status.is_redirection() { ", a redirect, which is never followed" } else { "" };
     let kind: String = kind.chars().take(100).collect();

@@ -25,6 +25,7 @@ use crate::revocation::verify::{ServerVerifier, Stapling};
 
 /// The step at which a peer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Step {
     /// The settings cannot be used.
     Setup,
@@ -36,7 +37,6 @@ pub enum Step {
     Tls,
     /// The peer's certificate.
     Certificate,
-    /// HTTP.
     Http,
 }
 

@@ -1,4 +1,4 @@
-//! One system behind us: where it is, how we prove ourselves to it, whose answers are taken, and how it fares.
+//! One system behind us: where it is, how we prove ourselves to it, whose answers are taken, and whether it answers.
 
 mod known;
 
@@ -35,12 +35,12 @@ pub struct TokenSecurity {
 }
 
 /// A system behind us.
+#[allow(missing_docs)] // the names say it
 pub struct Peer {
     /// Its name in logs and metrics.
     pub name: Arc<str>,
     /// Its name in what callers are told.
     pub told: PeerName,
-    /// Its address.
     pub address: Uri,
     /// Its entity id, for which tokens are fetched.
     pub entity_id: String,

@@ -70,12 +70,12 @@ pub struct Section {
 
 /// Where a section begins, and what its label says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Place {
     /// Its place in the file, from 1.
     pub section: usize,
     /// The line of its BEGIN, from 1.
     pub line: usize,
-    /// Its label.
     pub label: String,
 }
 

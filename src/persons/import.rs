@@ -541,9 +541,12 @@ impl State {
 
 /// Fields of which something must be there when a person is new, and nothing is.
 fn missing(judged: &Judged) -> Vec<Remark> {
-    let told = |field: &Field| judged.errors.iter().any(|remark| remark.field == field.name());
+    let is_wrong = |field: &Field| judged.errors.iter().any(|remark| remark.field == field.name());
     let fields = Field::ALL.into_iter().filter(|field| field.spec().need == Need::Creation);
-    fields.filter(|field| judged.value(*field).is_none() && !told(field)).map(|field| Remark::of(field, Code::PER002)).collect()
+    fields
+        .filter(|field| judged.value(*field).is_none() && !is_wrong(field))
+        .map(|field| Remark::of(field, Code::PER002))
+        .collect()
 }
 
 /// Fields that are given empty and may not be.

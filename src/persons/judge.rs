@@ -210,7 +210,7 @@ mod tests {
         judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), None, false)
     }
 
-    fn told(judged: &Judged) -> Vec<(&'static str, &'static str)> {
+    fn remarks(judged: &Judged) -> Vec<(&'static str, &'static str)> {
         judged.errors.iter().chain(&judged.warnings).map(|remark| (remark.field, remark.code.code())).collect()
     }
 
@@ -240,7 +240,7 @@ mod tests {
             ("CPRnummer", "PER011"),
             ("Godkender2", "PER105"),
         ];
-        assert_eq!(told(&judged), due);
+        assert_eq!(remarks(&judged), due);
         assert!(judged.errors.contains(&Remark { field: "Fornavne", code: Code::PER003 { longest: 100, found: 104 } }));
         assert!(judged.whom.is_none());
     }
@@ -254,10 +254,10 @@ mod tests {
             ("LederMedarbejdernummer", "6202801234"),
         ] {
             let judged = judged(&[(field, Some(text)), ("LederCPRnummer", Some("6202801234"))]);
-            assert_eq!(told(&judged), [(field, "PER018")], "{text}");
+            assert_eq!(remarks(&judged), [(field, "PER018")], "{text}");
         }
         for anothers in [("Brugernavn", "6101801235"), ("Klasse", "610180-1235"), ("Medarbejdernummer", "6101801235")] {
-            assert_eq!(told(&judged(&[(anothers.0, Some(anothers.1))])), [(anothers.0, "PER018")], "{anothers:?}");
+            assert_eq!(remarks(&judged(&[(anothers.0, Some(anothers.1))])), [(anothers.0, "PER018")], "{anothers:?}");
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
                 row.give(name, if name == "CPRnummer" { cpr } else { value });
             }
             row.give("LederCPRnummer", manager);
-            told(&judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), Some(&TestNumbers::default()), false))
+            remarks(&judge(&mut row, &scope(), &PersonKeys::new(&[1; 32]), Some(&TestNumbers::default()), false))
         };
         assert_eq!(told_of("6101801234", "9112801234"), []);
         assert_eq!(told_of("0101575234", ""), [("CPRnummer", "PER022")]);
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn nothing_given_and_nothing_there_are_told_apart() {
         let judged = judged(&[("Telefon", Some("")), ("Email", Some("")), ("LederCPRnummer", Some(""))]);
-        assert_eq!(told(&judged), []);
+        assert_eq!(remarks(&judged), []);
         let of = |field: Field| &judged.values[field.index()];
         assert_eq!((of(Field::Telefon), of(Field::Email), of(Field::EAN)), (&Given::Empty, &Given::Empty, &Given::Absent));
         assert_eq!(judged.manager, Given::Empty);

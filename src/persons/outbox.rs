@@ -136,7 +136,7 @@ pub struct Standing {
     pub due: Timestamp,
 }
 
-/// How the outbox fares.
+/// The state of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
     /// Rows that wait or are under way.
@@ -385,7 +385,7 @@ pub async fn not_taken(database: &Database, taken: &Taken, why: &str, fate: Fate
     held(taken, database.execute(failed).await?)
 }
 
-/// How it fares.
+/// Its state.
 ///
 /// # Errors
 /// The store does not answer.
@@ -473,7 +473,7 @@ pub async fn dead(session: &mut Session) -> Result<Vec<i64>, StoreError> {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn is_untold(session: &mut Session) -> Result<bool, StoreError> {
+pub async fn is_unreported(session: &mut Session) -> Result<bool, StoreError> {
     let untold = sql("SELECT id FROM person_outbox WHERE state = 'OPGIVET' AND told_us IS NULL LIMIT 1");
     Ok(session.first(untold).await?.is_some())
 }
@@ -482,7 +482,7 @@ pub async fn is_untold(session: &mut Session) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn told(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn mark_reported(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
     let told = sql("UPDATE person_outbox SET told_us = $1 WHERE state = 'OPGIVET' AND told_us IS NULL");
     session.execute(told.bind(microseconds(now))).await
 }

@@ -11,12 +11,12 @@ use crate::store::{Database, StoreError};
 
 /// One employment of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Shown {
     /// The person's running number.
     pub number: i64,
     /// The authority and InstitutionsID1.
     pub home: String,
-    /// The staff number.
     pub staff_number: String,
     /// The manager's running number.
     pub manager: Option<i64>,

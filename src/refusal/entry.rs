@@ -40,7 +40,7 @@ impl Audience {
         [("SLUTBRUGER", Self::User), ("ADMINISTRATOR", Self::Administrator), ("DRIFT", Self::Operations)];
 
     /// Who that is, in words.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Self::User => Detail::new("brugeren af det kaldende system", "the user of the calling system"),
             Self::Administrator => Detail::new(

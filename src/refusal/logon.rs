@@ -88,7 +88,7 @@ refusals! { []
     LogOnEncryption { algorithm: String = "http://www.w3.org/2001/04/xmlenc#tripledes-cbc".into() }, Caller, AfterChange, Administrator, http 403,
         da: "Assertion er krypteret med {algorithm}, som ikke er tilladt her.", "Identitetsudbyderens administrator skal kryptere med AES-GCM og RSA-OAEP, som konsollens metadata beder om; AES-CBC tages kun, hvor gatewayens drift har slået det til, og kun i et signeret svar.",
         en: "The Assertion is encrypted by {algorithm}, which is not allowed here.", "The provider's administrator must have it encrypt by AES-GCM and RSA-OAEP, which the console's metadata ask for; AES-CBC is taken only where the gateway's operators turned it on, and only in a signed Response.";
-    /// Whatever failed in decryption: one answer for all, for a difference would tell of the key.
+    /// Whatever failed in decryption: one answer for all, for a difference would be an oracle for the key.
     LogOnDecryption, Caller, AfterChange, Administrator, http 403,
         da: "Den krypterede Assertion kan ikke åbnes.", "Identitetsudbyderens administrator skal kryptere til det certifikat, der står i konsollens metadata, og hente dem igen efter et skift af certifikat.",
         en: "The encrypted Assertion cannot be opened.", "The provider's administrator must have it encrypt for the certificate in the console's metadata, and fetch them again after a change of certificate.";

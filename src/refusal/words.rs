@@ -100,7 +100,7 @@ impl QNames {
 
     /// Takes note of one more.
     pub fn add(&mut self, namespace: &str, local: &str) {
-        // One character beyond the longest tells that there was more.
+        // One character beyond the longest shows that there was more.
         let kept = |text: &str| text.chars().take(Self::LONGEST + 1).collect::<String>();
         match self.names.len() < Self::MOST {
             true => self.names.push(QName { namespace: kept(namespace), local: kept(local) }),

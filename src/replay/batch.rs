@@ -139,7 +139,7 @@ async fn ask(keeper: &mut impl Keeper, waiting: &[Waiting], counts: &Counts) -> 
     }
 }
 
-/// Tells each call, in the order in which they came: of copies in one batch the first passes.
+/// Answers each call, in the order in which they came: of copies in one batch the first passes.
 fn answer(waiting: &mut Vec<Waiting>, asked: Asked, counts: &Counts) {
     let (mut kept, doubtful) = match asked {
         Ok(answered) => answered,

@@ -31,7 +31,7 @@ pub enum WhyRefused {
 
 impl WhyRefused {
     /// The same as a clause after "the certificate", in Danish and in English.
-    pub fn told(self) -> (&'static str, &'static str) {
+    pub fn describe(self) -> (&'static str, &'static str) {
         match self {
             WhyRefused::Revoked => ("er spærret", "is revoked"),
             WhyRefused::NoList => ("har ingen gældende spærreliste", "has no revocation list in force"),

@@ -25,7 +25,6 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 pub enum RevocationError {
     #[error("{name}: {cause}; fetch the list again, or correct the path")]
     File {
-        /// Which.
         name: String,
         /// Why.
         cause: String,
@@ -33,22 +32,16 @@ pub enum RevocationError {
     /// The list could not be fetched.
     #[error("{name} cannot be fetched: {cause}")]
     Fetch {
-        /// Which.
         name: String,
         /// Why.
         cause: String,
     },
     /// Larger than `[revocation] list_bytes`.
     #[error("{name} is larger than {limit} bytes; raise revocation.list_bytes if the authority's list is that long")]
-    TooLarge {
-        /// Which.
-        name: String,
-        limit: usize,
-    },
+    TooLarge { name: String, limit: usize },
     /// Not a list, or of a kind that is not read (delta, indirect, by reason).
     #[error("{name} is not a complete X.509 CRL in DER or PEM ({cause}); fetch the list again from its authority")]
     NotAList {
-        /// Which.
         name: String,
         /// Why.
         cause: String,
@@ -56,7 +49,6 @@ pub enum RevocationError {
     /// The file holds something else than lists.
     #[error("{name} {cause}")]
     Pem {
-        /// Which.
         name: String,
         /// Why.
         cause: pem::PemError,
@@ -64,7 +56,6 @@ pub enum RevocationError {
     /// No trusted authority issued it.
     #[error("{name} was issued by {issuer}, which is not among the trusted CAs; add that CA's own certificate to {setting}")]
     Authority {
-        /// Which.
         name: String,
         /// By whom.
         issuer: String,
@@ -74,7 +65,6 @@ pub enum RevocationError {
     /// The signature does not hold.
     #[error("{name}: the signature of {issuer} does not hold; fetch the list again, and find out who changed it")]
     Signature {
-        /// Which.
         name: String,
         /// Whose.
         issuer: String,
@@ -82,7 +72,6 @@ pub enum RevocationError {
     /// It begins in the future.
     #[error("{name} begins only {begins}; check the machine's clock")]
     Future {
-        /// Which.
         name: String,
         /// When.
         begins: Timestamp,
@@ -90,7 +79,6 @@ pub enum RevocationError {
     /// It is older than the one in force: somebody plays an old list back.
     #[error("{name} is of {offered}, and the one in force is of {in_force}; an older list is not taken")]
     Older {
-        /// Which.
         name: String,
         /// When this one was made.
         offered: Timestamp,

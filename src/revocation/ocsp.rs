@@ -46,11 +46,10 @@ pub fn from_file(file: &Path, chain: &[CertificateDer<'_>], now: Timestamp) -> R
 
 /// Why a response is not stapled.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum StapleError {
-    /// The file.
     #[error("{file}: {cause}; fetch the response again, or correct the path")]
     File {
-        /// Which.
         file: String,
         /// Why.
         cause: std::io::Error,
@@ -61,17 +60,13 @@ pub enum StapleError {
     /// It says nothing of the certificate.
     #[error("{file} is not an OCSP response on the server's certificate: {cause}; fetch it again")]
     Response {
-        /// Which.
         file: String,
         /// Why.
         cause: OcspError,
     },
     /// It says something else.
     #[error("{file} says that the server's certificate is revoked or unknown; order another certificate")]
-    NotGood {
-        /// Which.
-        file: String,
-    },
+    NotGood { file: String },
 }
 
 /// Why a response says nothing.

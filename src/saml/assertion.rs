@@ -446,7 +446,7 @@ fn holder_certificate(data: Element<'_>) -> Result<Certificate, Refusal> {
         .text()
         .and_then(|text| base64::decode(&text))
         .ok_or_else(|| holder("certifikatet er ikke base64", "the certificate is not base64"))?;
-    Certificate::from_der(&der).map_err(|error| Refusal::HolderOfKey { what: error.told() })
+    Certificate::from_der(&der).map_err(|error| Refusal::HolderOfKey { what: error.describe() })
 }
 
 fn local(name: &str) -> &str {

@@ -18,6 +18,7 @@ const IT_SYSTEM: &str = "http://sts.kombit.dk/constraints/itsystem/1";
 
 /// A constraint whose meaning is known. A group without one is not narrowed in that respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Constraint {
     /// KLE numbers and patterns.
     Kle,
@@ -25,7 +26,6 @@ pub enum Constraint {
     Sensitivity,
     /// Organisational units.
     Organisation,
-    /// It-systems.
     ItSystem,
 }
 

@@ -73,7 +73,7 @@ impl Schema {
     }
 
     pub(super) fn compile(&self) -> Result<Compiled, Vec<Problem>> {
-        let one = |error: &SchemaError| vec![told(error, &self.roots)];
+        let one = |error: &SchemaError| vec![problem(error, &self.roots)];
         let mut builder = SchemaSetBuilder::with_loader(Box::new(FolderLoader(self.sources.clone())));
         for root in &*self.roots {
             let Some(text) = self.sources.get(root) else {
@@ -144,7 +144,7 @@ fn unresolved(set: &SchemaSet, name: &str, source: Option<&xsd_schema::parser::l
     }
 }
 
-fn told(error: &SchemaError, roots: &[String]) -> Problem {
+fn problem(error: &SchemaError, roots: &[String]) -> Problem {
     let at = error.location();
     Problem {
         file: at.map_or_else(|| roots.join(", "), |at| FolderLoader::path(&at.base_uri).to_owned()),

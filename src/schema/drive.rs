@@ -125,7 +125,10 @@ impl<'c, 'v> Drive<'c, 'v> {
         if reported.count == 0 {
             return Ok(());
         }
-        Err(Violations { told: reported.kept.iter().map(|report| told(self.compiled, report)).collect(), count: reported.count })
+        Err(Violations {
+            told: reported.kept.iter().map(|report| violation(self.compiled, report)).collect(),
+            count: reported.count,
+        })
     }
 
     /// Depth is bounded by the strict reader's limit, far below what a worker's stack holds.
@@ -290,7 +293,7 @@ fn bindings(set: &SchemaSet, element: Element<'_>) -> NamespaceContextSnapshot {
 }
 
 /// A report in the schema's own names; a name that came with the message could say anything, and is not reported.
-fn told(compiled: &Compiled, report: &Report) -> Violation {
+fn violation(compiled: &Compiled, report: &Report) -> Violation {
     let known = |name: &str| match compiled.set.name_table.get(name) {
         Some(NameId(number)) if (number as usize) < compiled.names => name.to_owned(),
         _ => "?".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! The validator unrolls: a particle that may stand up to 16 times is compiled as often as that, a group once for each reference, a type
 //! with all that it inherits, a pattern with each of its repetitions. Eight groups in each other, each 16 times, are one kilobyte of
-//! schema and more memory than there is; compiling cannot be called off. So a schema that a stranger wrote is counted first, which takes
+//! schema and more memory than there is; compiling cannot be called off. So an untrusted schema is counted first, which takes
 //! time as its text is long.
 
 use std::collections::HashMap;

@@ -215,8 +215,8 @@ impl Component {
             for (name, values) in limits {
                 let now = self.limits.get(line).and_then(|limits| limits.get(name));
                 if now.is_none_or(|now| !no_looser(name, values, now)) {
-                    let told = |values: &BTreeSet<String>| values.iter().map(String::as_str).collect::<Vec<_>>().join(" | ");
-                    found.push(format!("{line}: {name} {} → {}", told(values), now.map_or("-".to_owned(), told)));
+                    let joined = |values: &BTreeSet<String>| values.iter().map(String::as_str).collect::<Vec<_>>().join(" | ");
+                    found.push(format!("{line}: {name} {} → {}", joined(values), now.map_or("-".to_owned(), joined)));
                 }
             }
         }
@@ -293,11 +293,11 @@ impl Component {
 /// A node as text, without what says nothing.
 fn written(node: Element<'_>) -> String {
     let nodes = node.descendants().filter(|node| node.local() != "annotation" && node.local() != "documentation");
-    let told = |node: Element<'_>| {
+    let shown = |node: Element<'_>| {
         let attributes: Vec<_> = node.attributes().map(|attribute| format!("{}={}", attribute.local, attribute.value)).collect();
         format!("{} {}", node.local(), attributes.join(" "))
     };
-    nodes.map(told).collect::<Vec<_>>().join("; ")
+    nodes.map(shown).collect::<Vec<_>>().join("; ")
 }
 
 /// A name as it is written, by its namespace.

@@ -37,8 +37,8 @@ pub struct Model {
 
 /// An element declaration.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Element {
-    /// Its name.
     pub name: Name,
     /// Its type.
     pub kind: Kind,
@@ -65,6 +65,7 @@ pub enum Kind {
 
 /// A complex type.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Complex {
     /// Its name, which an `xsi:type` could give.
     pub name: Option<Name>,
@@ -72,7 +73,6 @@ pub struct Complex {
     pub is_abstract: bool,
     /// What an element of it holds.
     pub content: Content,
-    /// Its attributes.
     pub attributes: Vec<Attribute>,
     /// Named types derived from it that an `xsi:type` may give in its place.
     pub derived: Vec<usize>,
@@ -117,8 +117,8 @@ pub enum Term {
 
 /// What `xs:any` lets in.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Wildcard {
-    /// The namespaces.
     pub namespaces: Namespaces,
     /// Whether the element must be declared.
     pub strict: bool,
@@ -137,8 +137,8 @@ pub enum Namespaces {
 
 /// An attribute of a type.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Attribute {
-    /// Its name.
     pub name: Name,
     /// One of [`Model::simple`].
     pub kind: usize,

@@ -116,10 +116,10 @@ impl Rule {
 
 /// One place where a message breaks its schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Violation {
     /// Where, by the names that the schema has: `/Leverance/Bilag[2]/@id`.
     pub path: String,
-    /// The rule.
     pub rule: Rule,
     /// Its name in the recommendation, such as `cvc-complex-type.2.4`.
     pub constraint: &'static str,

@@ -31,7 +31,7 @@ pub struct Concern {
     pub receiver: Option<Cvr>,
 }
 
-/// What nobody was told of yet, each once.
+/// What nobody was notified of yet, each once.
 #[derive(Debug, Default)]
 pub struct Concerns(Mutex<BTreeSet<Concern>>);
 

@@ -73,7 +73,6 @@ pub struct Parts<'a> {
     pub audit: &'a Audit,
     /// Seals persons for the audit.
     pub sealer: &'a Arc<Sealer>,
-    /// The replay memory.
     pub replay: &'a Arc<ReplayMemory>,
     /// The calls that are worked on.
     pub work: &'a Work,
@@ -112,6 +111,7 @@ pub struct Offered<B> {
 }
 
 /// What a service is examined beside: as much of the configuration as is in order.
+#[allow(missing_docs)] // the names say it
 pub struct Beside<'a> {
     /// Where callers come in.
     pub listen: Option<&'a config::Listen>,
@@ -121,7 +121,6 @@ pub struct Beside<'a> {
     pub signer: Option<&'a Signer>,
     /// Whether there are keys for a memory of deliveries.
     pub deliveries: bool,
-    /// Now.
     pub now: Timestamp,
 }
 

@@ -127,7 +127,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// The refusal of an algorithm, its name cut short: it comes from a stranger.
+/// The refusal of an algorithm, its name cut short, for it is untrusted.
 pub(crate) fn not_allowed(uri: &str) -> Refusal {
     Refusal::SignatureAlgorithm { algorithm: uri.chars().take(120).collect() }
 }

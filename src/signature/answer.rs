@@ -47,7 +47,7 @@ pub fn verify_with_certificate<'d>(document: &'d Document, parts: &Parts<'d>) ->
     let located = locate(document, parts, Profile::Certificate)?;
     let der = carried(&located)?
         .ok_or_else(|| bad("beskeden medbringer ikke sit certifikat", "the message does not carry its certificate"))?;
-    let certificate = Certificate::from_der(&der).map_err(|error| Refusal::SecurityStructure { what: error.told() })?;
+    let certificate = Certificate::from_der(&der).map_err(|error| Refusal::SecurityStructure { what: error.describe() })?;
     if let Some(token) = located.certificate.filter(|token| !located.resolved.contains(token)) {
         return Err(Refusal::SignatureCoverage { part: token.local().to_owned() });
     }

@@ -42,7 +42,7 @@ pub enum KeyError {
 
 impl KeyError {
     /// The same to the caller, in both languages.
-    pub fn told(&self) -> Detail {
+    pub fn describe(&self) -> Detail {
         let da = match self {
             KeyError::NotCertificate => {
                 "det er ikke netop ét X.509-certifikat i DER; angiv certifikatet alene, uden noget efter det"

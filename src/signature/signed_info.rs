@@ -29,10 +29,10 @@ pub enum Transform {
 
 /// One `ds:Reference`.
 #[derive(Debug)]
+#[allow(missing_docs)] // the names say it
 pub struct Reference<'d> {
     /// The id behind `#`.
     pub id: &'d str,
-    /// Its transforms.
     pub transform: Transform,
     digest: DigestAlgorithm,
     value: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Verification by position: what is verified is a place in the message, and that place is used.
 //!
-//! First structure and coverage, which cost nothing; then the signature over SignedInfo; then the digests. Junk buys a
-//! scan, a forged SignedInfo buys one RSA operation and the digests of
+//! First structure and coverage, which cost nothing; then the signature over SignedInfo; then the digests. Junk costs a
+//! scan, a forged SignedInfo costs one RSA operation and the digests of
 //! what it names, each part once: they tell a sender whose message was altered after signing which part it was.
 //!
 //! Wrapping (XSW 1–8, McIntosh & Austel 2005, CVE-2011-1411) needs a reference that leads somewhere else than where the

@@ -15,6 +15,20 @@ pub fn value(out: &mut impl super::c14n::Sink, value: &str) {
     escape(out, value, is_special_in_value);
 }
 
+/// The text as character data.
+pub fn escaped(content: &str) -> String {
+    let mut out = Vec::new();
+    text(&mut out, content);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The text as an attribute's value, without its quotes.
+pub fn escaped_value(content: &str) -> String {
+    let mut out = Vec::new();
+    value(&mut out, content);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 // Each character by itself, without `matches!`: that becomes a table of bits, which cannot be asked for many bytes together.
 
 fn is_special_in_text(byte: u8) -> bool {

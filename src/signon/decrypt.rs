@@ -1,6 +1,6 @@
 //! Encrypted assertions: RSA-OAEP with AES-GCM; AES-CBC only where it is turned on, and only in a signed Response.
 //!
-//! Which algorithm a message names is told, for its sender must set another. Whatever fails after that has one answer, be it
+//! Which algorithm a message names is reported, for its sender must set another. Whatever fails after that has one answer, be it
 //! the key, the padding, the tag or the XML that came out: a difference is what padding oracles ask for (Jager and Somorovsky
 //! 2011). With CBC even one answer tells something, so nothing is decrypted before the signature over it was verified.
 
@@ -39,7 +39,6 @@ struct Encrypted {
     cipher: Vec<u8>,
 }
 
-/// The one element in its parent.
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &'static str) -> Result<Element<'d>, LogOnRefusal> {
     match parent.only(namespace, local) {
         Ok(Some(child)) => Ok(child),

@@ -32,28 +32,14 @@ mod tests;
 
 use crate::refusal::logon::LogOnRefusal;
 use crate::refusal::{Detail, Refusal};
-use crate::signature::write;
-
-/// Text as it stands in XML.
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// An attribute's value as it stands in XML.
-fn attribute(text: &str) -> String {
-    let mut out = Vec::new();
-    write::value(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
+use crate::signature::write::{escaped, escaped_value as attribute};
 
 fn structure(da: impl Into<String>, en: impl Into<String>) -> LogOnRefusal {
     LogOnRefusal::LogOnStructure { what: Detail::new(da, en) }
 }
 
-/// What the judge of signatures says, as a log-on tells it; `of` is what should have been signed.
-fn told(refusal: Refusal, of: &Detail) -> LogOnRefusal {
+/// What the judge of signatures says, as a refusal of the log-on; `of` is what should have been signed.
+fn log_on_refusal(refusal: Refusal, of: &Detail) -> LogOnRefusal {
     match refusal {
         Refusal::SignatureAlgorithm { algorithm } => LogOnRefusal::LogOnAlgorithm { algorithm },
         Refusal::SecurityStructure { what } => LogOnRefusal::LogOnStructure { what },

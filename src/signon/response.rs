@@ -13,7 +13,7 @@ use super::own::Own;
 use super::person::Rules;
 use super::provider::Provider;
 use super::request::RequestId;
-use super::{structure, told, unreadable};
+use super::{log_on_refusal, structure, unreadable};
 use crate::refusal::Detail;
 use crate::refusal::logon::LogOnRefusal;
 use crate::signature::base64;
@@ -106,13 +106,13 @@ impl Answer {
         request: Option<&RequestId>,
         now: Timestamp,
     ) -> Result<Attested, LogOnRefusal> {
-        one_reading(&self.0).map_err(|refusal| told(refusal, &Detail::new("svaret", "the response")))?;
+        one_reading(&self.0).map_err(|refusal| log_on_refusal(refusal, &Detail::new("svaret", "the response")))?;
         let parts = Parts::of(&self.0)?;
         let provider = provider(&parts, providers)?;
         let keys = provider.keys(now);
         if parts.is_signed {
             verify_enveloped(parts.response, &keys)
-                .map_err(|refusal| told(refusal, &Detail::new("svaret (Response)", "the Response")))?;
+                .map_err(|refusal| log_on_refusal(refusal, &Detail::new("svaret (Response)", "the Response")))?;
         }
         let opened = match parts.assertion.local() {
             "Assertion" => None,
@@ -124,7 +124,8 @@ impl Answer {
         };
         let own_signature = signatures(assertion);
         if own_signature > 0 {
-            verify_enveloped(assertion, &keys).map_err(|refusal| told(refusal, &Detail::new("Assertion", "the Assertion")))?;
+            verify_enveloped(assertion, &keys)
+                .map_err(|refusal| log_on_refusal(refusal, &Detail::new("Assertion", "the Assertion")))?;
         } else if !parts.is_signed {
             return Err(LogOnRefusal::LogOnUnsigned);
         }
@@ -483,7 +484,7 @@ fn short(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// A stranger's text on a page: no control characters, and no more than a name has.
+/// Untrusted text on a page: no control characters, and no more than a name has.
 fn printable(text: &str) -> String {
     text.chars().filter(|character| !character.is_control() && !matches!(character, '{' | '}')).take(200).collect()
 }

@@ -18,11 +18,11 @@ const READ: usize = 64 * 1024;
 
 /// Why reading stopped.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Unread {
     /// The bytes are not what the strict subset allows.
     #[error("not XML that is read here")]
     Content(Refusal),
-    /// The file.
     #[error(transparent)]
     File(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! What a reader tells of the token that it read last.
+//! What a reader reports of the token that it read last.
 //!
 //! There are two readers. [`Scanner`](super::scan::Scanner) reads requests and answers alike, so that there is one idea of
 //! what a message is; the judge over quick-xml's events (`tests/support/strict.rs`), which it is held against by

@@ -1,4 +1,4 @@
-//! The strict subset of XML that the gateway reads, in words: its bounds, its namespace names, and what a reader tells of a
+//! The strict subset of XML that the gateway reads, in words: its bounds, its namespace names, and what a reader reports of a
 //! token. [`super::scan`] reads by it.
 
 pub(crate) use super::lexical::is_space_byte;
@@ -126,6 +126,7 @@ pub struct TagAttribute<'t> {
 
 /// What was read; the details are asked of the reader, by [`Reading`](super::reading::Reading).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Token {
     /// A start tag.
     Start,
@@ -140,7 +141,6 @@ pub enum Token {
     Text,
     /// The content of a CDATA section.
     CData,
-    /// A comment.
     Comment,
     /// Nothing to act on: the XML declaration, or white space outside the root.
     Nothing,

@@ -2,7 +2,7 @@
 //!
 //! A job is a row. It is added in the caller's own transaction, so it is there exactly when the decision is. Whoever takes it has
 //! it for the time of a lease; one that stops gives it back ([`Jobs::give_back`]), and one that dies by the lease's end. A job is
-//! done at least once: what it does must bear being done twice, or be written in the transaction that finishes it
+//! done at least once: what it does must be idempotent, or be written in the transaction that finishes it
 //! ([`Jobs::done_with`]).
 //!
 //! - Of several takers at once none has a job that another has (`FOR UPDATE SKIP LOCKED`; SQLite has one writer at a time).
@@ -51,6 +51,7 @@ macro_rules! statement {
 
 /// How jobs of a kind are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Rules {
     /// For how long whoever takes a job has it.
     pub lease: Duration,
@@ -58,7 +59,6 @@ pub struct Rules {
     pub attempts: u32,
     /// How long after the first failure it is tried again; twice as long after each further one.
     pub first_pause: Duration,
-    /// The longest pause.
     pub longest_pause: Duration,
 }
 
@@ -119,7 +119,7 @@ pub enum Fate {
     Dead,
 }
 
-/// How the jobs of a kind fare.
+/// The state of the jobs of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Figures {
     /// Not done yet: waiting, or under way.
@@ -420,7 +420,7 @@ impl Jobs {
         }
     }
 
-    /// How they fare.
+    /// Their state.
     ///
     /// # Errors
     /// The store does not answer.
@@ -430,7 +430,7 @@ impl Jobs {
     }
 }
 
-/// How the jobs of each kind fare that has any which are not done.
+/// The state of the jobs of each kind that has any which are not done.
 ///
 /// # Errors
 /// The store does not answer.

@@ -60,6 +60,7 @@ pub enum Dialect {
 
 /// Why the store could not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum StoreError {
     /// The database does not answer, or refuses.
     #[error("the store does not answer: {0}")]
@@ -121,10 +122,7 @@ pub enum StoreError {
     Together(Arc<StoreError>),
     /// A row holds what the model does not have.
     #[error("the store holds an unreadable {column}")]
-    Unreadable {
-        /// The column.
-        column: &'static str,
-    },
+    Unreadable { column: &'static str },
 }
 
 impl StoreError {
@@ -184,7 +182,7 @@ impl Database {
         Ok(Self { kind, heard: Arc::default(), together: Arc::default(), doubt: Arc::default() })
     }
 
-    /// Hears from now on of changes that others make, as long as the store is held. SQLite tells of none.
+    /// Listens from now on for changes that others make, as long as the store is held. SQLite notifies of none.
     pub fn listen(&self) {
         if let Kind::Postgres(server) = &self.kind {
             tokio::spawn(notices::listen(server.direct.clone(), Arc::downgrade(&self.heard)));
@@ -247,7 +245,7 @@ impl Database {
     }
 
     /// Its address, for whoever is told of it.
-    fn told_as(&self) -> String {
+    fn address(&self) -> String {
         match &self.kind {
             Kind::Sqlite(place) => place.path().display().to_string(),
             Kind::Postgres(server) => server.at().to_owned(),
@@ -270,7 +268,7 @@ impl Database {
 
     fn believed(&self) -> Result<(), StoreError> {
         match self.doubted() {
-            Some(why) => Err(StoreError::PutBack { at: self.told_as(), why: why.to_string() }),
+            Some(why) => Err(StoreError::PutBack { at: self.address(), why: why.to_string() }),
             None => Ok(()),
         }
     }

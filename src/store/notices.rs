@@ -3,7 +3,7 @@
 //! PostgreSQL tells whoever listens that the revision is another (the trigger `revise`); what changed is then asked for. A
 //! notice that comes while nobody listens is lost, so that listening anew counts as a notice.
 //!
-//! Beside that the revision is asked for at short intervals, once for the whole program: SQLite tells of nothing, the direct
+//! Beside that the revision is asked for at short intervals, once for the whole program: SQLite notifies of nothing, the direct
 //! address may be away, and a connection that hangs is found out late.
 
 use std::pin::pin;

@@ -88,7 +88,7 @@ impl Server {
     }
 
     pub(super) async fn acquire(&self) -> Result<PoolConnection<Pg>, StoreError> {
-        self.pool().acquire().await.map_err(|error| told(error, &self.at))
+        self.pool().acquire().await.map_err(|error| explain(error, &self.at))
     }
 
     /// Begins a transaction, with `lock` held from its beginning, in this program's turn to hold it. Its limits are its own and not
@@ -109,7 +109,7 @@ impl Server {
             begun => begun,
         };
         let begun = begun.map_err(|error| match error {
-            StoreError::Database(error) => told(error, &self.at),
+            StoreError::Database(error) => explain(error, &self.at),
             other => other,
         })?;
         Ok((begun, turn))
@@ -230,7 +230,7 @@ async fn fit(options: &PgConnectOptions, server: &Postgres, settings: &Settings)
     let found = async |options: &PgConnectOptions, address: &Address| {
         let limit = settings.patience * 5;
         match tokio::time::timeout(limit, pooling(options, settings.patience)).await {
-            Ok(found) => found.map_err(|error| told(error, &address.to_string())),
+            Ok(found) => found.map_err(|error| explain(error, &address.to_string())),
             Err(_) => Err(StoreError::TooSlow(limit)),
         }
     };
@@ -271,10 +271,10 @@ pub(super) async fn schema(server: &Postgres, settings: &Settings) -> Result<Sch
 
 async fn look(direct: &PgConnectOptions, at: &Address) -> Result<Schema, StoreError> {
     let at = at.to_string();
-    let mut connection = direct.connect().await.map_err(|error| told(error, &at))?;
+    let mut connection = direct.connect().await.map_err(|error| explain(error, &at))?;
     let looked = applied(&mut connection).await;
     let _ = connection.close().await;
-    match looked.map_err(|error| told(error, &at))? {
+    match looked.map_err(|error| explain(error, &at))? {
         None => Ok(empty(&MIGRATIONS)),
         Some(applied) => judged(&applied, &MIGRATIONS, &at),
     }
@@ -304,7 +304,7 @@ async fn migrate(direct: &PgConnectOptions, at: &Address, patience: Duration) ->
         })
     });
     // A pool of one: the migrations take no plain connection in a future that is sent between threads.
-    let pool = options.connect_with(direct.clone()).await.map_err(|error| told(error, &at))?;
+    let pool = options.connect_with(direct.clone()).await.map_err(|error| explain(error, &at))?;
     let migrated = MIGRATIONS.run(&pool).await;
     let holder = match &migrated {
         Err(error) if waited_too_long(error) => holder(&pool).await,
@@ -321,7 +321,7 @@ async fn migrate(direct: &PgConnectOptions, at: &Address, patience: Duration) ->
             StoreError::Unusable { at, why }
         }
         MigrateError::VersionMissing(_) => StoreError::OtherSchema { at, older: false },
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => told(error, &at),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error, &at),
         other => other.into(),
     })
 }
@@ -348,8 +348,8 @@ fn not_accepted(error: &dyn std::fmt::Display) -> String {
     )
 }
 
-/// What a server's refusal means, and what to do. Whatever else goes wrong is told as it comes.
-fn told(error: sqlx::Error, at: &str) -> StoreError {
+/// What a server's refusal means, and what to do. Whatever else goes wrong is reported as it comes.
+fn explain(error: sqlx::Error, at: &str) -> StoreError {
     let why = match &error {
         sqlx::Error::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => not_accepted(error),
         sqlx::Error::Tls(error) => not_accepted(error),

@@ -4,7 +4,7 @@
 //! on its own disk how far it has seen the store come: a number that it counts up there, and the last decision. A store that is
 //! behind that is believed in nothing until somebody has said that it was put back, which [`super::copies::note`] writes down.
 //!
-//! The number may be one step behind: a standby that takes over may lack the last seconds, and nothing but the number tells of
+//! The number may be one step behind: a standby that takes over may lack the last seconds, and nothing but the number shows
 //! them. A decision may not: what was ended would hold again.
 
 use std::io::{self, Write};
@@ -138,7 +138,7 @@ impl Sight {
 
     async fn examined(&self) -> Result<Found, StoreError> {
         let found = self.found().await?;
-        let at = self.database.told_as();
+        let at = self.database.address();
         match found.judged_by(self.known.as_ref()) {
             Verdict::PutBack(why) => {
                 self.database.doubt(Some(&why));
@@ -232,7 +232,7 @@ impl Sight {
             std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
         });
         let unwritable = |error: io::Error| StoreError::Unusable {
-            at: self.database.told_as(),
+            at: self.database.address(),
             why: format!("{} cannot be written ({error})", self.file.display()),
         };
         written.await.map_err(unwritable)?;

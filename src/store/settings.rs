@@ -12,7 +12,7 @@ pub struct Settings {
     pub at: At,
     /// Connections at most. Default 4.
     pub max_connections: u32,
-    /// How long a look-up waits for a connection, and a write for the lock, before the store counts as unreachable.
+    /// How long a lookup waits for a connection, and a write for the lock, before the store counts as unreachable.
     /// Default 2 s.
     pub patience: Duration,
     /// How long one statement may take. Default 5 s. SQLite: not bounded, for nobody else's work is waited for there.

@@ -13,7 +13,6 @@ const PAGE: i64 = 500;
 /// What belongs to one database and not to what is kept in it.
 const OWN: [&str; 2] = ["_sqlx_migrations", "revision"];
 
-/// A table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) name: String,
@@ -24,7 +23,6 @@ pub(super) struct Table {
     refers_to: Vec<String>,
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
@@ -213,8 +211,8 @@ impl Table {
 
     fn values(&self, row: &Row) -> Result<Vec<Value>, StoreError> {
         let value = |column: &Column| {
-            let told = |error| unknown(format!("the column {} of {} cannot be read ({error})", column.name, self.name));
-            row.value(&column.name, column.kind).map_err(told)
+            let unreadable = |error| unknown(format!("the column {} of {} cannot be read ({error})", column.name, self.name));
+            row.value(&column.name, column.kind).map_err(unreadable)
         };
         self.columns.iter().map(value).collect()
     }

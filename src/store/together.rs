@@ -36,7 +36,7 @@ pub trait Write: Send + Sync + 'static {
 trait Part: Send {
     fn is_waited_for(&self) -> bool;
     fn write<'p>(&'p mut self, session: &'p mut Session) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'p>>;
-    fn tell(self: Box<Self>, failed: Option<StoreError>);
+    fn reply(self: Box<Self>, failed: Option<StoreError>);
 }
 
 type Parts = Vec<Box<dyn Part>>;
@@ -59,7 +59,7 @@ impl<W: Write> Part for Waiting<W> {
         })
     }
 
-    fn tell(self: Box<Self>, failed: Option<StoreError>) {
+    fn reply(self: Box<Self>, failed: Option<StoreError>) {
         let told = match (failed, self.kept) {
             (None, Some(kept)) => Ok(kept),
             (Some(error), _) => Err(error),
@@ -133,7 +133,7 @@ async fn serve(database: Database, mut queue: mpsc::Receiver<Box<dyn Part>>) {
         together = parts.len() > 1;
         match written(&database, &mut parts).await {
             Err(Failure::Part(_)) if parts.len() > 1 => alone(&database, std::mem::take(&mut parts)).await,
-            done => tell(&mut parts, done.err().map(Failure::into_error)),
+            done => reply_to_all(&mut parts, done.err().map(Failure::into_error)),
         }
     }
 }
@@ -183,17 +183,17 @@ async fn alone(database: &Database, parts: Parts) {
         match written(database, &mut one).await {
             Err(Failure::Whole(error)) => {
                 one.extend(parts);
-                return tell(&mut one, Some(error));
+                return reply_to_all(&mut one, Some(error));
             }
-            done => tell(&mut one, done.err().map(Failure::into_error)),
+            done => reply_to_all(&mut one, done.err().map(Failure::into_error)),
         }
     }
 }
 
-fn tell(parts: &mut Parts, failed: Option<StoreError>) {
+fn reply_to_all(parts: &mut Parts, failed: Option<StoreError>) {
     let failed = failed.map(Arc::new);
     for part in parts.drain(..) {
-        part.tell(failed.clone().map(StoreError::Together));
+        part.reply(failed.clone().map(StoreError::Together));
     }
 }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Token;
 use super::cache::Source;
 use crate::clock::Clock;
-use crate::outbound::{Outbound, told};
+use crate::outbound::{Outbound, describe};
 use crate::refusal::Refusal;
 use crate::saml::Expectations;
 use crate::saml::assertion::Statement;
@@ -29,7 +29,7 @@ use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{BASE64, SAML, SAML_TOKEN, SOAP11, SOAP12, WSA, WSSE, WSU, X509V3};
 use crate::signature::sign::{self, Message, SignError, SoapVersion, canonical_content, with_certificate};
 use crate::signature::verify::{Parts, VerifiedAssertion, verify_issued, verify_whole_response};
-use crate::signature::write;
+use crate::signature::write::escaped;
 use crate::soap::document::{Document, Element};
 use crate::soap::strict::Limits;
 
@@ -37,7 +37,7 @@ const WST: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512";
 const ISSUE: &str = "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/Issue";
 /// The service's fault codes.
 const FAULT_CODES: [&str; 8] = ["100", "101", "103", "104", "106", "110", "111", "130"];
-/// Those that tell of trouble inside the service, which may pass, rather than of the request.
+/// Those that report trouble inside the service, which may pass, rather than of the request.
 const PASSING: [&str; 3] = ["100", "106", "130"];
 /// The longest answer, in bytes: a token is some ten thousand.
 const LONGEST: usize = 512 * 1024;
@@ -82,7 +82,7 @@ impl Transport for Https {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/soap+xml; charset=utf-8"));
         let deadline = Instant::now() + self.timeout;
         let answer = self.outbound.post(&self.uri, headers, envelope, deadline).await.map_err(|e| unreachable(&e))?;
-        let (status, said) = (answer.status(), told(answer.status(), answer.headers()));
+        let (status, said) = (answer.status(), describe(answer.status(), answer.headers()));
         // The interface description leaves open with which status a fault comes.
         let speaks = status.is_success() || status.is_client_error() || status.is_server_error();
         if !speaks || !is_soap(answer.headers()) {
@@ -151,7 +151,7 @@ pub(crate) enum Unfit {
 
 impl Unfit {
     /// In Danish and in English, as a sentence.
-    pub(crate) fn told(self) -> (&'static str, &'static str) {
+    pub(crate) fn describe(self) -> (&'static str, &'static str) {
         match self {
             Self::NotSoap => ("Svaret er ikke en SOAP-kuvert.", "The answer is no SOAP envelope."),
             Self::OtherRequest => ("Svaret hører til en anden anmodning.", "The answer belongs to another request."),
@@ -171,7 +171,7 @@ impl Flaw {
         match self {
             Flaw::Fault(code) => code,
             Flaw::Signature(refusal) => refusal.code(),
-            Flaw::Unfit(unfit) => unfit.told().1,
+            Flaw::Unfit(unfit) => unfit.describe().1,
         }
     }
 }
@@ -189,7 +189,6 @@ impl<T: Transport> StsClient<T> {
         Self { settings: Arc::new(settings), trust, transport, clock }
     }
 
-    /// The signed request.
     pub(crate) fn request(&self, authority: &str, service: &str, message_id: &str) -> Result<Vec<u8>, SignError> {
         let own = &self.settings;
         let on_behalf_of = own
@@ -290,12 +289,6 @@ fn binary_token(certificate: &Certificate) -> String {
         Uuid::new_v4(),
         base64::encode(certificate.der())
     )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn one<'d>(parent: Element<'d>, namespace: &str, local: &str) -> Result<Element<'d>, Flaw> {

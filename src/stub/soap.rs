@@ -30,8 +30,8 @@ pub fn is_soap(headers: &HeaderMap) -> bool {
 
 /// The parts of an envelope.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // the names say it
 pub struct Envelope<'d> {
-    /// The version.
     pub version: SoapVersion,
     /// The header; a message to a stub always has one.
     pub header: Element<'d>,

@@ -108,7 +108,7 @@ impl ClientTrust {
         match self.domain.current().refusal(certificate, now) {
             None => Ok(()),
             Some(why) => {
-                let (da, en) = why.told();
+                let (da, en) = why.describe();
                 Err(Refusal::HolderOfKey {
                     what: Detail::new(format!("certifikatet i tokenet {da}"), format!("the certificate in the token {en}")),
                 })

@@ -142,7 +142,7 @@ pub enum Same {
 
 impl Same {
     /// What can be done beside having another person do it, as the end of a sentence; nothing where both are of one person.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         match self {
             Self::Person => Detail::new("", ""),
             Self::Unsaid([one, other]) => Detail::new(
@@ -373,9 +373,9 @@ impl Actor {
         // A delegated right is not delegated on.
         let role = role.filter(|_| self.stands_for.is_none() || action != Action::Delegate);
         match role {
-            None => Err(ApiRefusal::ApiNotAllowed { action: action.told() }),
+            None => Err(ApiRefusal::ApiNotAllowed { action: action.describe() }),
             Some(_) if action.needs_a_person() && self.user.kind != Kind::Person => {
-                Err(ApiRefusal::ApiPersonRequired { action: action.told() })
+                Err(ApiRefusal::ApiPersonRequired { action: action.describe() })
             }
             Some(role) => Ok(role),
         }

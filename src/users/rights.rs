@@ -95,7 +95,7 @@ impl Role {
     }
 
     /// As it stands in a sentence.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         let (da, en) = match self {
             Operator => ("drift", "operator"),
             OperatorReadOnly => ("drift, kun læsning", "operator, read only"),
@@ -347,7 +347,7 @@ impl Action {
     }
 
     /// As it stands in a sentence.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         let (da, en) = match self {
             SeeAgreements => ("se serviceaftaler", "see service agreements"),
             RequestAgreement => ("anmode om serviceaftaler", "request service agreements"),

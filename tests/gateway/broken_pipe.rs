@@ -8,7 +8,7 @@ use hjemmel::clock::Clock;
 use crate::process::{HJEMMEL, in_runtime};
 use crate::stage::options;
 
-/// 128 and the number of SIGPIPE, as a shell tells of any command that it ended.
+/// 128 and the number of SIGPIPE, as a shell reports any command that it ended.
 const ENDED_BY_SIGPIPE: i32 = 141;
 
 /// Runs a command whose output nobody takes; its exit code, and what it says on stderr.

@@ -70,7 +70,7 @@ fn a_node_whose_clock_steps_while_calls_are_under_way_answers_them_passes_nothin
         let steps = shared.launched_in("steps", &configuration, &clock.environment()).await.expect("it starts");
         let (right, caller) = (shared.node("right").await, shared.caller().await);
         let before = caller.message();
-        assert_eq!(steps.asks(&before).await, Outcome::Served, "{}", steps.told());
+        assert_eq!(steps.asks(&before).await, Outcome::Served, "{}", steps.logged());
         let mut passed = vec![before];
         for seconds in [600, -600] {
             shared.world.index_mode.set(FaultMode::Slow(Duration::from_secs(10)));
@@ -82,7 +82,7 @@ fn a_node_whose_clock_steps_while_calls_are_under_way_answers_them_passes_nothin
             let (under_way, ()) = tokio::join!(steps.asks(&message), step);
             // The index's answer is of another time than the node's, so that nothing of it counts.
             assert_eq!(under_way.code(), "PeerSignatureInvalid", "{seconds}");
-            assert!(steps.told().contains("a peer's answer is of another time"), "{}", steps.told());
+            assert!(steps.logged().contains("a peer's answer is of another time"), "{}", steps.logged());
             // It was admitted, so it is known.
             passed.push(message);
             shared.world.index_mode.set(FaultMode::Honest);
@@ -107,7 +107,7 @@ fn a_node_whose_clock_steps_while_calls_are_under_way_answers_them_passes_nothin
             }
         }
         for node in [steps, right] {
-            node.gateway.tell("-TERM");
+            node.gateway.signal("-TERM");
             assert!(node.gateway.ended().await);
         }
         let mut verify = Command::new(HJEMMEL);
@@ -207,9 +207,9 @@ fn a_gateway_whose_own_certificate_ends_while_it_runs_says_so_serves_who_is_conn
         }
 
         short.writes(&files[0], &files[1], SignedDuration::from_hours(1));
-        gateway.tell("-HUP");
+        gateway.signal("-HUP");
         comes_to("the next certificate is taken up", async || Connection::open(&tls, at, Http::One).await.is_ok()).await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }

@@ -140,7 +140,7 @@ impl Shared {
         client.service = format!("https://localhost:{port}{}", client.service.path()).parse().unwrap();
         let mut node = Node { gateway: Gateway(child), client, admin: admin_at, log };
         let mut ended = false;
-        comes_to(&format!("{name} is ready: {}", node.told()), async || {
+        comes_to(&format!("{name} is ready: {}", node.logged()), async || {
             ended = node.gateway.0.try_wait().unwrap().is_some();
             ended || try_admin(node.admin, "/readyz").await.is_ok_and(|(status, _)| status == 200)
         })
@@ -154,7 +154,7 @@ impl Shared {
 }
 
 impl Node {
-    pub fn told(&self) -> String {
+    pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
@@ -233,7 +233,7 @@ impl Caller {
 
     /// Calls until it is served again, with a new message each time.
     pub async fn is_served_again(&self, node: &Node) {
-        comes_to(&format!("a call is served: {}", node.told()), async || self.calls(node).await == Outcome::Served).await;
+        comes_to(&format!("a call is served: {}", node.logged()), async || self.calls(node).await == Outcome::Served).await;
     }
 }
 
@@ -368,7 +368,7 @@ fn a_standby_that_takes_over_lets_nothing_through_twice_obeys_what_was_decided_a
         let store = Store::open(&standby.settings(&shared.database)).await.unwrap();
         assert_eq!(store.get(other).await.unwrap().state, State::Suspended);
         store.close().await;
-        let told = nodes[0].told() + &nodes[1].told();
+        let told = nodes[0].logged() + &nodes[1].logged();
         assert!(told.contains("another server took over"), "{told}");
     });
 }
@@ -395,7 +395,7 @@ fn a_suspension_holds_in_every_process_long_before_they_would_ask_again() {
             let suspended =
                 async || matches!(caller.calls(node).await, Outcome::Refused { code, .. } if code == "ServiceAgreementNotActive");
             while !suspended().await {
-                assert!(began.elapsed() < Duration::from_secs(60), "{}", node.told());
+                assert!(began.elapsed() < Duration::from_secs(60), "{}", node.logged());
             }
         }
         println!("both refuse {:?} after the decision", began.elapsed());
@@ -427,10 +427,10 @@ fn a_database_that_was_put_back_under_a_gateway_opens_nothing_until_somebody_acc
         assert_eq!(caller.calls(&node).await.code(), "ReplayMemoryUnavailable");
         let (status, text) = admin(node.admin, "/readyz").await;
         assert!(status == 503 && text.contains("earlier state"), "{text}");
-        let told = node.told();
+        let told = node.logged();
         assert!(told.contains("nothing of the store is believed") && told.contains(&last), "{told}");
 
-        node.gateway.tell("-TERM");
+        node.gateway.signal("-TERM");
         assert!(node.gateway.ended().await);
         let file = shared.dir.path().join("one.toml");
         let hjemmel = |arguments: &[&str]| Command::new(HJEMMEL).args(arguments).arg("--config").arg(&file).output().unwrap();
@@ -458,9 +458,9 @@ fn a_reload_is_taken_while_the_database_is_away_and_a_start_is_not() {
         shared.cluster.stop();
         let applied = r#"hjemmel_reload_total{result="applied",what="configuration"}"#;
         assert_eq!(node.metric(applied).await, 0.0);
-        node.gateway.tell("-HUP");
+        node.gateway.signal("-HUP");
         comes_to("the reload is taken", async || node.metric(applied).await == 1.0).await;
-        assert!(node.told().contains("agreements.max_staleness bounds what is served"), "{}", node.told());
+        assert!(node.logged().contains("agreements.max_staleness bounds what is served"), "{}", node.logged());
         let another = shared.configuration("other", free_port(), "");
         let started = Command::new(HJEMMEL).args(["serve", "--config"]).arg(&another).output().unwrap();
         let told = String::from_utf8_lossy(&started.stderr).into_owned();
@@ -511,12 +511,12 @@ fn a_database_that_holds_a_lock_has_no_connection_to_spare_or_stands_still_refus
             caller.is_served_again(&node).await;
         }
 
-        let log = node.told();
+        let log = node.logged();
         let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
         assert!(told("the replay memory does not answer") >= 3 && told("the replay memory answers again") >= 3, "{log}");
         assert!(told("certificate") >= 3, "the operator is told that it is the certificate: {log}");
         assert_eq!(admin(node.admin, "/readyz").await.0, 200);
-        node.gateway.tell("-TERM");
+        node.gateway.signal("-TERM");
         assert!(node.gateway.ended().await);
     });
 }
@@ -550,7 +550,7 @@ fn check_refuses_a_server_that_is_not_who_it_should_be_and_warns_of_a_memory_tha
     });
 }
 
-/// The last entry of a log that the store tells of, and the one that another node's log tells of.
+/// The last entry of a log that the store knows of, and the one that another node's log names.
 async fn anchored(shared: &Shared, log: &str, other: &str) -> (u64, u64) {
     let folder = |name: &str| shared.dir.path().join(format!("audit-{name}"));
     let Some(name) = anchors::name_of(&folder(log)).unwrap() else { return (0, 0) };
@@ -604,7 +604,7 @@ fn a_log_whose_end_was_cut_off_or_that_is_gone_is_told_by_the_store_and_by_the_o
         let mut one = one;
         for _ in 0..3 {
             assert_eq!(caller.calls(&one).await, Outcome::Served);
-            one.gateway.tell("-KILL");
+            one.gateway.signal("-KILL");
             assert!(!one.gateway.ended().await);
             one = shared.node("one").await;
         }
@@ -616,7 +616,7 @@ fn a_log_whose_end_was_cut_off_or_that_is_gone_is_told_by_the_store_and_by_the_o
         })
         .await;
         for node in [one, two] {
-            node.gateway.tell("-TERM");
+            node.gateway.signal("-TERM");
             assert!(node.gateway.ended().await);
         }
         let (whole, said) = verify(&["audit-one", "audit-two"], true);

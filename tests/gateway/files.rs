@@ -116,7 +116,7 @@ fn a_gateway_with_the_settings_opens_the_server_shows_it_in_its_metrics_and_clos
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         assert_eq!(admin(world.admin, "/readyz").await.0, 200);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await, "{}", std::fs::read_to_string(world.dir.join("log")).unwrap());
         // Its own key exchange was on the way; after it the connection has ended.
         let _ = stream.read_to_end(&mut Vec::new()).await;
@@ -154,7 +154,7 @@ fn a_gateway_that_is_told_to_stop_gives_back_what_it_worked_on_before_its_last_r
         };
         let mut gateway = Gateway::start(&world).await;
         comes_to("both are taken", async || under_way().await == (2, 2)).await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         comes_to("both are given back", async || under_way().await == (0, 0)).await;
         assert!(gateway.0.try_wait().unwrap().is_none(), "it serves on");
         database.close().await;

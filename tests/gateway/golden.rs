@@ -42,7 +42,7 @@ fn the_audit_record_the_metrics_and_the_log_are_as_the_golden_files_say() {
         let gateway = Gateway::start(&world).await;
         make_the_calls(&world).await;
         let metrics = once_all_are_counted(&world).await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
 
         let mut golden = Golden::default();

@@ -14,7 +14,6 @@ use hjemmel::cli::demo::{campus, files};
 use hjemmel::clock::Clock;
 use hjemmel::outbound::{Outbound, OutboundSettings};
 use hjemmel::services::persons::names::{ACTION, PATH};
-use hjemmel::signature::sign::{Message, canonical_content, with_token};
 use hjemmel::soap::envelope::Version;
 use hjemmel::store::{Access, Database, Settings, sql};
 use hjemmel::stub::campus::{Behaviour, CampusConfig, PATH as SCIM, Seen, Stall, start_campus};
@@ -24,10 +23,9 @@ use hjemmel::stub::server::Running;
 use hjemmel::stub::sts::Switch;
 use http::{Method, Request};
 use http_body_util::BodyExt;
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::imports::{self, Person, Told, cpr, parsed, person, statuses, told, with};
+use crate::imports::{self, Person, Told, answers, cpr, parsed, person, statuses, with};
 use crate::not_run::did_not_run;
 use crate::process::{Gateway, HJEMMEL, comes_to};
 use crate::stage::{AUTHORITY_CONTEXT, SOAP11, admin, options};
@@ -86,27 +84,11 @@ impl House {
         let request = imports::House::request(persons, &context);
         let message = format!("<s:Envelope xmlns:s=\"{SOAP11}\"><s:Body>{request}</s:Body></s:Envelope>");
         let client = Client { service: self.service(), ..self.world.client(Some(Role::Korsbaek)).unwrap() };
-        told(&parsed(client.send_as(Version::V11, ACTION, message.into()).await.unwrap().answer))
+        answers(&parsed(client.send_as(Version::V11, ACTION, message.into()).await.unwrap().answer))
     }
 
     async fn by_token(&self, persons: &[Person]) -> Vec<Told> {
-        let token = self.world.token_for(Role::Korsbaek, KORSBAEK, ENTITY_ID).await.unwrap();
-        let client = Client { service: self.service(), ..self.world.client(None).unwrap() };
-        let message = Message {
-            version: Version::V12,
-            action: Some(ACTION),
-            message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
-            relates_to: None,
-            to: Some(&client.service.to_string()),
-            reply_to: true,
-            framework: false,
-            created: self.world.clock.now(),
-            lifetime: SignedDuration::from_mins(5),
-            extra_headers: &[],
-            body: &canonical_content(imports::House::request(persons, "").as_bytes()).unwrap(),
-        };
-        let signed = with_token(&message, token.assertion(), &self.world.key(Role::Korsbaek).unwrap()).unwrap();
-        told(&parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer))
+        answers(&imports::by_token(&self.world, self.service(), persons).await)
     }
 
     async fn as_json(&self, persons: &[Person], key: &str) -> String {
@@ -355,7 +337,7 @@ fn after_a_run_of_a_whole_node_with_every_door_and_campus_no_cpr_number_is_found
         }
         assert!(answers.contains("a whole copy") && answers.contains(&number), "{answers}");
         let gateway = house.gateway.take().unwrap();
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
 
         let mut written = BTreeMap::new();

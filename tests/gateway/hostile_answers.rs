@@ -87,7 +87,7 @@ pub fn output(head: &str, objects: &str) -> String {
 enum Outcome {
     /// The honest payment is released, as if the rest were not there.
     Honest,
-    /// Nothing is released, and nothing tells that something was there.
+    /// Nothing is released, and nothing shows that something was there.
     Nothing,
     /// The call ends in this fault.
     Fault(&'static str),

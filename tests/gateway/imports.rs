@@ -82,6 +82,27 @@ pub fn with(mut person: Person, name: &'static str, value: &str) -> Person {
     person
 }
 
+/// Imports persons by the token binding.
+pub async fn by_token(world: &World, service: http::Uri, persons: &[Person]) -> Document {
+    let token = world.token_for(Role::Korsbaek, KORSBAEK, ENTITY_ID).await.unwrap();
+    let client = Client { service, ..world.client(None).unwrap() };
+    let message = Message {
+        version: Version::V12,
+        action: Some(ACTION),
+        message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
+        relates_to: None,
+        to: Some(&client.service.to_string()),
+        reply_to: true,
+        framework: false,
+        created: world.clock.now(),
+        lifetime: SignedDuration::from_mins(5),
+        extra_headers: &[],
+        body: &canonical_content(House::request(persons, "").as_bytes()).unwrap(),
+    };
+    let signed = with_token(&message, token.assertion(), &world.key(Role::Korsbaek).unwrap()).unwrap();
+    parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer)
+}
+
 impl House {
     async fn build() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -129,23 +150,7 @@ impl House {
     }
 
     async fn by_token(&self, persons: &[Person]) -> Document {
-        let token = self.world.token_for(Role::Korsbaek, KORSBAEK, ENTITY_ID).await.unwrap();
-        let client = Client { service: self.service(), ..self.world.client(None).unwrap() };
-        let message = Message {
-            version: Version::V12,
-            action: Some(ACTION),
-            message_id: &format!("urn:uuid:{}", uuid::Uuid::new_v4()),
-            relates_to: None,
-            to: Some(&client.service.to_string()),
-            reply_to: true,
-            framework: false,
-            created: self.world.clock.now(),
-            lifetime: SignedDuration::from_mins(5),
-            extra_headers: &[],
-            body: &canonical_content(Self::request(persons, "").as_bytes()).unwrap(),
-        };
-        let signed = with_token(&message, token.assertion(), &self.world.key(Role::Korsbaek).unwrap()).unwrap();
-        parsed(client.send_as(Version::V12, ACTION, signed.into()).await.unwrap().answer)
+        by_token(&self.world, self.service(), persons).await
     }
 
     async fn post(&self, role: Role, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
@@ -205,7 +210,7 @@ fn text(parent: Element<'_>, local: &str) -> String {
     parent.elements().find(|child| child.local() == local).and_then(|child| child.text()).unwrap_or_default().into_owned()
 }
 
-pub fn told(answer: &Document) -> Vec<Told> {
+pub fn answers(answer: &Document) -> Vec<Told> {
     let one = |person: Element<'_>| {
         let remarks = || person.elements().filter(|child| ["Fejl", "Advarsel"].contains(&child.local()));
         Told {
@@ -218,7 +223,7 @@ pub fn told(answer: &Document) -> Vec<Told> {
     answer.root().descendants().filter(|element| element.is(NS, "Svar")).map(one).collect()
 }
 
-fn told_in_json(answer: &Answer) -> Vec<Told> {
+fn answers_in_json(answer: &Answer) -> Vec<Told> {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let value: Value = serde_json::from_slice(&answer.body).unwrap();
     let text = |remark: &Value, name: &str| remark[name].as_str().unwrap_or_default().to_owned();
@@ -261,10 +266,10 @@ fn each_person_is_answered_alike_by_token_by_mutual_tls_and_in_json_and_no_cpr_n
             let unknown = with(person(institution, 7), "Fornavn", "=cmd()");
             vec![new, refused, waits, manager, number_elsewhere, foreign, unknown]
         };
-        let by_tls = told(&house.by_tls(Role::Korsbaek, KORSBAEK, &persons(INSTITUTIONS[0])).await);
+        let by_tls = answers(&house.by_tls(Role::Korsbaek, KORSBAEK, &persons(INSTITUTIONS[0])).await);
         let record = house.record();
-        let by_token = told(&house.by_token(&persons(INSTITUTIONS[1])).await);
-        let json = told_in_json(&house.as_json(&[], &persons(INSTITUTIONS[2])).await);
+        let by_token = answers(&house.by_token(&persons(INSTITUTIONS[1])).await);
+        let json = answers_in_json(&house.as_json(&[], &persons(INSTITUTIONS[2])).await);
         let due = ["OPRETTET", "AFVIST", "OPRETTET", "OPRETTET", "AFVIST", "AFVIST", "AFVIST"];
         assert_eq!(statuses(&by_tls), due, "{by_tls:?}");
         let remarks = |told: &[Told]| {
@@ -290,7 +295,7 @@ fn each_person_is_answered_alike_by_token_by_mutual_tls_and_in_json_and_no_cpr_n
         assert!(record.front_agreement.is_some() && record.back_agreements.is_empty());
 
         // Again: nothing is another, and the numbers are those of before.
-        let again = told(&house.by_tls(Role::Korsbaek, KORSBAEK, &persons(INSTITUTIONS[0])).await);
+        let again = answers(&house.by_tls(Role::Korsbaek, KORSBAEK, &persons(INSTITUTIONS[0])).await);
         assert_eq!(statuses(&again), ["UAENDRET", "AFVIST", "UAENDRET", "UAENDRET", "AFVIST", "AFVIST", "AFVIST"]);
         assert_eq!(again[0].number, by_tls[0].number);
         let metrics = house.world.metrics().unwrap().render().unwrap();
@@ -343,7 +348,7 @@ fn a_call_that_is_no_import_is_a_fault_and_nothing_is_kept() {
         }
         let answer = house.post(Role::Korsbaek, "/api/v1/persons", &[], &in_json(&many(1))).await;
         assert_eq!(answer.status, 400, "{}", answer.text());
-        assert_eq!(statuses(&told(&house.by_token(&many(500)).await)), ["OPRETTET"; 500], "nobody was there before");
+        assert_eq!(statuses(&answers(&house.by_token(&many(500)).await)), ["OPRETTET"; 500], "nobody was there before");
         house.world.stop().await;
     });
 }
@@ -360,7 +365,7 @@ fn a_value_that_is_no_text_and_a_person_that_is_no_object_spoil_no_other() {
         let path = format!("/api/v1/persons?authority={KORSBAEK}");
         let answer = house.post(Role::Korsbaek, &path, &[], &body).await;
         assert!([cpr(2), cpr(3), cpr(4)].iter().all(|cpr| !answer.text().contains(&cpr[..9])), "{}", answer.text());
-        let told = told_in_json(&answer);
+        let told = answers_in_json(&answer);
         assert_eq!(statuses(&told), ["OPRETTET", "AFVIST", "AFVIST", "AFVIST", "OPRETTET"]);
         let wrong = |field: &str| BTreeSet::from([(field.to_owned(), "PER023".to_owned())]);
         assert_eq!((&told[1].remarks, &told[2].remarks), (&wrong("CPRnummer"), &wrong("Telefon")));
@@ -374,15 +379,15 @@ fn the_same_person_five_hundred_times_is_taken_once_and_two_imports_at_once_crea
     crate::process::in_runtime(async {
         let house = House::build().await;
         let same: Vec<Person> = (0..500).map(|_| person("1001", 1)).collect();
-        let answers = told(&house.by_tls(Role::Korsbaek, KORSBAEK, &same).await);
-        assert_eq!((answers[0].status.as_str(), answers.len()), ("OPRETTET", 500));
+        let answered = answers(&house.by_tls(Role::Korsbaek, KORSBAEK, &same).await);
+        assert_eq!((answered[0].status.as_str(), answered.len()), ("OPRETTET", 500));
         let twice = BTreeSet::from([(String::new(), "PER007".to_owned())]);
-        assert!(answers[1..].iter().all(|told| told.status == "AFVIST" && told.remarks == twice));
+        assert!(answered[1..].iter().all(|told| told.status == "AFVIST" && told.remarks == twice));
 
         let persons: Vec<Person> = (10..210).map(|n| person("1001", n)).collect();
         let others: Vec<Person> = persons.iter().rev().cloned().collect();
         let (one, other) = tokio::join!(house.by_tls(Role::Korsbaek, KORSBAEK, &persons), house.as_json(&[], &others));
-        let (one, mut other) = (told(&one), told_in_json(&other));
+        let (one, mut other) = (answers(&one), answers_in_json(&other));
         other.reverse();
         for (one, other) in one.iter().zip(&other) {
             let both = BTreeSet::from([one.status.as_str(), other.status.as_str()]);
@@ -396,13 +401,13 @@ fn the_same_person_five_hundred_times_is_taken_once_and_two_imports_at_once_crea
 fn another_authority_s_import_learns_nothing_of_the_first() {
     crate::process::in_runtime(async {
         let house = House::build().await;
-        let own = told(&house.by_tls(Role::Korsbaek, KORSBAEK, &[person("1001", 1), person("1001", 2)]).await);
+        let own = answers(&house.by_tls(Role::Korsbaek, KORSBAEK, &[person("1001", 1), person("1001", 2)]).await);
         // The same number, user name and address: nobody knows them there.
         let shared =
             with(with(with(person("2001", 3), "CPRnummer", &cpr(1)), "Brugernavn", "bruger2"), "Email", "p2@skole.example");
         let waits = with(person("2001", 4), "LederCPRnummer", &cpr(2));
         let foreign = person("1001", 1);
-        let others = told(&house.by_tls(Role::OtherMunicipality, WITHOUT_BACK, &[shared, waits, foreign]).await);
+        let others = answers(&house.by_tls(Role::OtherMunicipality, WITHOUT_BACK, &[shared, waits, foreign]).await);
         assert_eq!(statuses(&others), ["OPRETTET", "OPRETTET", "AFVIST"]);
         let codes = |told: &Told| told.remarks.iter().map(|(_, code)| code.clone()).collect::<Vec<_>>();
         assert_eq!(
@@ -411,7 +416,7 @@ fn another_authority_s_import_learns_nothing_of_the_first() {
         );
         assert!(others[0].number.is_some() && others[0].number != own[0].number);
         // An institution that neither has is told in the same way.
-        let nowhere = told(&house.by_tls(Role::OtherMunicipality, WITHOUT_BACK, &[person("9999", 1)]).await);
+        let nowhere = answers(&house.by_tls(Role::OtherMunicipality, WITHOUT_BACK, &[person("9999", 1)]).await);
         assert_eq!(nowhere[0], others[2]);
         house.world.stop().await;
     });
@@ -423,13 +428,13 @@ fn a_request_sent_again_with_its_key_is_answered_as_the_first_and_another_is_not
         let house = House::build().await;
         let key = [("idempotency-key", "import-1")];
         let first = house.as_json(&key, &[person("1001", 1)]).await;
-        assert_eq!(statuses(&told_in_json(&first)), ["OPRETTET"]);
+        assert_eq!(statuses(&answers_in_json(&first)), ["OPRETTET"]);
         assert!(!matches!(house.record().about.persons(), Some(about) if about.repeated));
         let again = house.as_json(&key, &[person("1001", 1)]).await;
         assert_eq!((again.status, again.text()), (200, first.text()));
         assert!(house.record().about.persons().unwrap().repeated);
         let without = house.as_json(&[], &[person("1001", 1)]).await;
-        assert_eq!(statuses(&told_in_json(&without)), ["UAENDRET"]);
+        assert_eq!(statuses(&answers_in_json(&without)), ["UAENDRET"]);
         let other = house.as_json(&key, &[person("1001", 2)]).await;
         assert!(other.status == 422 && other.text().contains("ApiKeyReused"), "{}", other.text());
         let broken = house.as_json(&[("idempotency-key", "æ")], &[person("1001", 2)]).await;
@@ -465,7 +470,7 @@ fn an_import_of_which_nobody_knows_whether_it_was_done_keeps_its_key_and_is_done
         // A while later nobody does it any more.
         assert_eq!(change("UPDATE person_key SET at_us = at_us - 180000000").await, 2);
         let done = ask("import-1", 1).await;
-        assert_eq!(statuses(&told_in_json(&done)), ["OPRETTET"]);
+        assert_eq!(statuses(&answers_in_json(&done)), ["OPRETTET"]);
         assert_eq!(ask("import-1", 1).await.text(), done.text());
         // A person of the institution was erased since the other was first sent.
         let erased = hjemmel::store::sql("UPDATE person_institution SET erased_us = $1");
@@ -475,7 +480,11 @@ fn an_import_of_which_nobody_knows_whether_it_was_done_keeps_its_key_and_is_done
             let refused = ask("import-2", 2).await;
             assert!(refused.status == 409 && refused.text().contains("ApiKeyErased"), "{}", refused.text());
         }
-        assert_eq!(statuses(&told_in_json(&ask("import-3", 2).await)), ["OPRETTET"], "under a key of its own it is decided anew");
+        assert_eq!(
+            statuses(&answers_in_json(&ask("import-3", 2).await)),
+            ["OPRETTET"],
+            "under a key of its own it is decided anew"
+        );
         store.close().await;
         house.world.stop().await;
     });

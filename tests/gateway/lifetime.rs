@@ -44,7 +44,7 @@ fn a_log_that_nobody_reads_stops_neither_calls_nor_health_nor_the_end_and_its_li
         }
         assert_eq!(ask(&client).await.status, 200, "calls go on when lines are dropped");
         assert_eq!(admin(world.admin, "/healthz").await.0, 200);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         let began = Instant::now();
         assert!(gateway.ended().await);
         assert!(began.elapsed() < Duration::from_secs(60), "it ends though its last lines are not read");
@@ -135,9 +135,9 @@ fn a_reload_that_waits_for_a_list_does_not_keep_the_process_from_ending() {
         let text = std::fs::read_to_string(&world.configuration).unwrap();
         let crls = more.split('\n').filter(|line| line.starts_with("crl")).collect::<Vec<_>>().join("\n");
         std::fs::write(&world.configuration, text.replace("[listen]\n", &format!("[listen]\n{crls}\n"))).unwrap();
-        gateway.tell("-HUP");
+        gateway.signal("-HUP");
         let _asked = silent.accept().unwrap();
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         let began = Instant::now();
         assert!(gateway.ended().await);
         assert!(began.elapsed() < Duration::from_secs(60), "it waited for the list");

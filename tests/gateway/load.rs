@@ -189,7 +189,7 @@ fn a_caller_with_as_many_idle_connections_as_it_may_hold_leaves_others_served() 
         let refused = r#"hjemmel_refused_before_call_total{cause="too_many_connections",listener="service"} 20"#;
         assert!(metrics.lines().any(|line| line == refused), "{metrics}");
         drop(held);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }
@@ -238,7 +238,7 @@ fn calls_are_served_while_the_object_store_is_away_does_not_answer_or_is_full() 
         let said = tokio::task::block_in_place(check).unwrap();
         assert!(!said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
         serves().await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }

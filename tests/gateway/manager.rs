@@ -69,7 +69,7 @@ fn a_service_manager_hears_ready_watchdog_reloading_and_stopping_in_order() {
         assert_eq!([heard.next(), heard.next()], ["WATCHDOG=1", "WATCHDOG=1"], "for as long as it works");
 
         let before = monotonic();
-        gateway.tell("-HUP");
+        gateway.signal("-HUP");
         let reloading = heard.next_state();
         assert!(reloading.starts_with("RELOADING=1\n"), "{reloading}");
         let at = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).unwrap().parse::<i64>().unwrap();
@@ -78,12 +78,12 @@ fn a_service_manager_hears_ready_watchdog_reloading_and_stopping_in_order() {
 
         let whole = std::fs::read(&world.configuration).unwrap();
         std::fs::write(&world.configuration, "no_such_setting = 1\n").unwrap();
-        gateway.tell("-HUP");
+        gateway.signal("-HUP");
         assert!(heard.next_state().starts_with("RELOADING=1\n"));
         assert_eq!(heard.next_state(), "READY=1\nSTATUS=serving; the last reload was refused, see the log");
         std::fs::write(&world.configuration, whole).unwrap();
 
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(heard.next_state().starts_with("STOPPING=1\n"));
         assert!(gateway.ended().await);
         let said = ready();

@@ -64,7 +64,7 @@ async fn by_token(world: &World, role: Role, cvr: &str, question: &Question) -> 
     client.token_message(token.assertion(), &world.key(role).unwrap(), &question.input(), world.clock.now()).unwrap().0
 }
 
-async fn told(world: &World, exchange: hjemmel::cli::call::client::Exchange) -> (Said, Record, String) {
+async fn outcome(world: &World, exchange: hjemmel::cli::call::client::Exchange) -> (Said, Record, String) {
     let record = world.records.recv_timeout(Duration::from_secs(60)).unwrap();
     (Said::read(&exchange.answer), record, String::from_utf8(exchange.answer.to_vec()).unwrap())
 }
@@ -72,13 +72,13 @@ async fn told(world: &World, exchange: hjemmel::cli::call::client::Exchange) -> 
 async fn ask_by_token(world: &World, role: Role, cvr: &str, question: &Question) -> (Said, Record, String) {
     let message = by_token(world, role, cvr, question).await;
     let exchange = world.client(None).unwrap().send(Version::V12, message).await.unwrap();
-    told(world, exchange).await
+    outcome(world, exchange).await
 }
 
 async fn ask_over_tls(world: &World, question: &Question) -> (Said, Record, String) {
     let message = Client::authority_context_message(KORSBAEK.parse().unwrap(), &question.input());
     let exchange = world.client(Some(Role::Korsbaek)).unwrap().send(Version::V11, message).await.unwrap();
-    told(world, exchange).await
+    outcome(world, exchange).await
 }
 
 fn code(said: &Said) -> &str {

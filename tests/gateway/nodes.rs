@@ -419,8 +419,8 @@ impl Played {
         self.balancer.has_both().await;
         for node in [0, 1] {
             let going = self.nodes[node].take().unwrap();
-            let told = going.told();
-            going.gateway.tell("-TERM");
+            let told = going.logged();
+            going.gateway.signal("-TERM");
             assert!(going.gateway.ended().await, "{told}");
             self.start(node).await;
             self.balancer.has_both().await;
@@ -430,7 +430,7 @@ impl Played {
 
     async fn kill(&mut self, node: usize) {
         let killed = self.nodes[node].take().unwrap();
-        killed.gateway.tell("-KILL");
+        killed.gateway.signal("-KILL");
         assert!(!killed.gateway.ended().await);
         self.driver.serves(20).await;
         self.start(node).await;
@@ -575,7 +575,7 @@ fn two_nodes_lose_no_call_to_rolling_restarts_and_record_all_and_pass_nothing_tw
         let balancer = std::fs::read_to_string(&played.balancer.log).unwrap();
         balancer.lines().filter(|line| line.contains("no server available")).for_each(|line| println!("{line}"));
         for node in played.nodes.into_iter().flatten() {
-            node.gateway.tell("-TERM");
+            node.gateway.signal("-TERM");
             assert!(node.gateway.ended().await);
         }
         account.each_is_as_it_must_be();

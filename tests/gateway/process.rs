@@ -58,7 +58,7 @@ impl Gateway {
         panic!("the gateway is not ready: {}", std::fs::read_to_string(world.dir.join("log")).unwrap_or_default());
     }
 
-    pub fn tell(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
     }
 
@@ -97,7 +97,7 @@ fn sigterm_drains_the_process_and_closes_the_log() {
         let (before, calling) = (world.index_requests(), client.clone());
         let call = tokio::spawn(async move { ask(&calling).await });
         comes_to("the index is asked", async || world.index_requests() > before).await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         let exchange = call.await.unwrap();
         assert_eq!(exchange.status, 200, "the call under way is finished");
         assert!(gateway.ended().await, "{}", std::fs::read_to_string(dir.path().join("log")).unwrap());
@@ -171,7 +171,7 @@ fn without_a_record_on_disk_nothing_is_forwarded() {
         limit("unlimited");
         comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(ask(&client).await.status, 200, "it recovers when the disk does");
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
         let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
         let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
@@ -228,7 +228,7 @@ fn a_store_that_a_restore_replaces_is_obeyed_and_one_that_is_gone_ends_the_calls
         mv(&away, &store);
         comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(code().await.as_deref(), Some("ServiceAgreementNotActive"));
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }
@@ -240,7 +240,7 @@ fn a_copy_that_was_written_over_the_store_keeps_the_gateway_from_starting_until_
         let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
         let once = async || {
             let gateway = Gateway::start(&world).await;
-            gateway.tell("-TERM");
+            gateway.signal("-TERM");
             assert!(gateway.ended().await);
         };
         once().await;
@@ -258,7 +258,7 @@ fn a_copy_that_was_written_over_the_store_keeps_the_gateway_from_starting_until_
         assert!(hjemmel(&["store", "restored", "--reason", "sag 7"]).status.success());
         let gateway = Gateway::start(&world).await;
         assert_eq!(ask(&world.client(Some(Role::Korsbaek)).unwrap()).await.status, 200);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }
@@ -286,7 +286,7 @@ fn a_file_of_the_log_that_goes_away_is_told_while_running_at_start_and_by_check_
         std::fs::rename(&aside, &segment).unwrap();
         comes_to("it is ready again", async || admin(world.admin, "/readyz").await.0 == 200).await;
         assert_eq!(ask(&client).await.status, 200);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
 
         let missing = dir.path().join("audit/segment-00000002.jsonl");
@@ -390,7 +390,7 @@ fn what_is_too_old_leaves_the_log_by_an_operators_signed_decision_that_stands_in
             good && said.matches(&format!("audit_log {}  (new) -> retired", made.what.id)).count() == 1
         })
         .await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
         let (whole, said) =
             audit(&["verify", &log, "--key", &dir.path().join("audit-keys/checkpoint.pub").display().to_string()]);

@@ -116,7 +116,7 @@ async fn recorded(dir: &Path) -> [String; 3] {
     let gateway = Gateway::start(&world).await;
     let first = send(&world, &[demo::BOTH], 200).await;
     let fault = send(&world, &[demo::BOTH, demo::NOTHING], 500).await;
-    gateway.tell("-TERM");
+    gateway.signal("-TERM");
     assert!(gateway.ended().await);
 
     std::fs::create_dir(dir.join("audit-2")).unwrap();
@@ -126,7 +126,7 @@ async fn recorded(dir: &Path) -> [String; 3] {
     std::fs::write(&world.configuration, settings).unwrap();
     let gateway = Gateway::start(&world).await;
     let second = send(&world, &[demo::BOTH], 200).await;
-    gateway.tell("-TERM");
+    gateway.signal("-TERM");
     assert!(gateway.ended().await);
     hjemmel::audit::keys::generate(&dir.join("own-keys")).unwrap();
     [first, fault, second]

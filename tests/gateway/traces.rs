@@ -135,7 +135,7 @@ fn a_call_is_one_trace_of_its_steps_with_the_callers_as_a_link_the_peers_as_a_ch
         // The caller says that it is not sampled: that is the caller's affair.
         assert_eq!(call(&world, &[demo::BOTH], Some(&format!("00-{theirs}-{span}-00"))).await, 200);
         assert_eq!(call(&world, &[demo::BOTH, demo::NOTHING], None).await, 500, "two persons in one search");
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
 
         let spans = collector.spans();
@@ -190,7 +190,7 @@ fn no_caller_makes_itself_sampled_and_where_callers_and_peers_are_not_told_of_no
         let gateway = Gateway::start(&world).await;
         let theirs = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(call(&world, &[demo::BOTH], Some(theirs)).await, 200);
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
         assert_eq!(collector.spans(), []);
         assert_eq!(*front.contexts.lock().unwrap(), [None]);
@@ -220,7 +220,7 @@ fn a_collector_that_is_away_stops_no_call_and_gets_what_comes_after_it_is_there(
             !collector.spans().is_empty()
         })
         .await;
-        gateway.tell("-TERM");
+        gateway.signal("-TERM");
         assert!(gateway.ended().await);
     });
 }

@@ -16,6 +16,8 @@ mod cases;
 mod not_run;
 mod policy_change;
 mod policy_file;
+#[path = "../support/reference.rs"]
+mod reference;
 #[path = "../support/release_context.rs"]
 mod release_context;
 #[path = "../support/release_generator.rs"]

@@ -9,7 +9,7 @@ use hjemmel::cli::demo::scenes::{Scene, play};
 use hjemmel::cli::demo::world::{Options, World};
 use hjemmel::cli::policy;
 use hjemmel::clock::Clock;
-use hjemmel::services::terminaladgang::law::diff::{Difference, Effect, differences, is_told};
+use hjemmel::services::terminaladgang::law::diff::{Difference, Effect, differences, is_declared};
 use hjemmel::services::terminaladgang::law::document::Policy;
 use hjemmel::services::terminaladgang::law::history::{History, HistoryError, Timetable};
 use jiff::SignedDuration;
@@ -123,7 +123,7 @@ fn a_widening_must_be_acknowledged_by_a_version_of_its_own() {
     let old = read(SHIPPED);
     let told = |text: &str| {
         let new = read(text);
-        is_told(&old, &new, &differences(&old, &new))
+        is_declared(&old, &new, &differences(&old, &new))
     };
     let all = "widens = [\"release:E/oei:BeloebUdbetalt\", \"release:E/oei:BeloebSendtTilUdbetaling\", \"release:E/oei:BeloebEfterSkatATP\"]\n";
     assert!(told(SHIPPED), "no difference");
@@ -179,7 +179,7 @@ fn a_version_takes_force_at_the_midnight_of_its_day_in_denmark() {
     }
 }
 
-/// The gateway serves on while a version's day comes: nobody reloads, and the record tells which version decided.
+/// The gateway serves on while a version's day comes: nobody reloads, and the record names the version that decided.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_names_the_version_that_held_at_the_calls_instant() {
     static AHEAD: AtomicI64 = AtomicI64::new(0);
@@ -285,7 +285,7 @@ fn every_version_that_is_kept_leads_to_the_next_without_a_widening_in_silence() 
     let versions = history.versions();
     assert_eq!(versions.last().map(Policy::version), Some(read(SHIPPED).version()), "the file beside history/ is the latest");
     for (old, new) in versions.iter().zip(versions.iter().skip(1)) {
-        assert!(is_told(old, new, &differences(old, new)), "version {} → {}", old.version(), new.version());
+        assert!(is_declared(old, new, &differences(old, new)), "version {} → {}", old.version(), new.version());
     }
 }
 

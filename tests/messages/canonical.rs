@@ -13,6 +13,16 @@ use hjemmel::soap::strict::{Limits, Token};
 use crate::not_run::did_not_run;
 use crate::strict::Strict;
 
+/// A Python that has lxml, or a line that says what did not run.
+pub fn python_with_lxml() -> Option<String> {
+    let python = std::env::var("HJEMMEL_PYTHON").unwrap_or_else(|_| "python3".into());
+    if !Command::new(&python).args(["-c", "import lxml.etree"]).output().is_ok_and(|output| output.status.success()) {
+        did_not_run(&format!("{python} with lxml"), "pip install lxml; HJEMMEL_PYTHON names the interpreter");
+        return None;
+    }
+    Some(python)
+}
+
 #[test]
 fn it_writes_what_libxml2_writes() {
     if Command::new("xmllint").arg("--version").output().is_err() {
@@ -50,11 +60,7 @@ fn it_writes_what_libxml2_writes() {
 /// Python with lxml knows subtrees and PrefixLists, which xmllint's command line does not.
 #[test]
 fn it_writes_what_libxml2_writes_of_subtrees_with_prefix_lists() {
-    let python = std::env::var("HJEMMEL_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !Command::new(&python).args(["-c", "import lxml.etree"]).output().is_ok_and(|output| output.status.success()) {
-        did_not_run(&format!("{python} with lxml"), "pip install lxml; HJEMMEL_PYTHON names the interpreter");
-        return;
-    }
+    let Some(python) = python_with_lxml() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("documents.txt");
     let documents: Vec<String> = (10_000..12_000).map(generated).collect();

@@ -5,9 +5,9 @@
 
 use std::process::Command;
 
+use crate::canonical::python_with_lxml;
 use crate::checks::reading::{now, stream};
 use crate::checks::tokenizer::{check, compare, judged, scanned};
-use crate::not_run::did_not_run;
 use hjemmel::refusal::{Detail, Refusal};
 use hjemmel::signature::c14n::{Canonicaliser, Exclusive};
 use hjemmel::soap::reading::Reading;
@@ -371,11 +371,7 @@ fn canonical(data: &[u8]) -> Option<Vec<u8>> {
 /// libxml2 reads more than we do (DTDs, processing instructions, other encodings); here it must read all that we read.
 #[test]
 fn what_it_reads_libxml2_reads_and_canonicalises_alike() {
-    let python = std::env::var("HJEMMEL_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !Command::new(&python).args(["-c", "import lxml.etree"]).output().is_ok_and(|output| output.status.success()) {
-        did_not_run(&format!("{python} with lxml"), "pip install lxml; HJEMMEL_PYTHON names the interpreter");
-        return;
-    }
+    let Some(python) = python_with_lxml() else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("documents.txt");
     let read: Vec<(Vec<u8>, Vec<u8>)> = documents(6_000, 6).filter_map(|data| Some((canonical(&data)?, data))).collect();

@@ -42,6 +42,8 @@ mod persons;
 mod postgres;
 mod property;
 mod provider;
+#[path = "../support/reference.rs"]
+mod reference;
 mod reload;
 mod settings;
 #[path = "../support/settle.rs"]

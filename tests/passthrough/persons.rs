@@ -97,7 +97,7 @@ async fn result(world: &World, file: &str) -> String {
 }
 
 /// Status and code of each line of a result.
-fn told(result: &str) -> Vec<(String, String)> {
+fn statuses(result: &str) -> Vec<(String, String)> {
     let cells = |line: &str| line.split(';').map(str::to_owned).collect::<Vec<_>>();
     result.lines().skip(1).map(cells).map(|cells| (cells[1].clone(), cells[5].clone())).collect()
 }
@@ -121,7 +121,12 @@ async fn a_file_of_persons_is_answered_by_a_file_and_nothing_of_it_stays() {
         assert!(receipt.contains("SUCCESS"), "{}: {receipt}", world.kind);
         let answered = result(&world, "p.csv").await;
         let due = [("OPRETTET", ""), ("OPRETTET", ""), ("AFVIST", "PER003")];
-        assert_eq!(told(&answered), due.map(|(status, code)| (status.to_owned(), code.to_owned())), "{}: {answered}", world.kind);
+        assert_eq!(
+            statuses(&answered),
+            due.map(|(status, code)| (status.to_owned(), code.to_owned())),
+            "{}: {answered}",
+            world.kind
+        );
         assert_eq!(list(&world.home(SENDER).await, Folder::Out).await, Vec::<String>::new(), "{}", world.kind);
         assert_eq!(list(&world.home(RECIPIENT).await, Folder::In).await, Vec::<String>::new(), "{}", world.kind);
         let found = world.recorded(|record| record.about.persons().is_some()).await;
@@ -139,7 +144,7 @@ async fn a_file_of_persons_is_answered_by_a_file_and_nothing_of_it_stays() {
         assert!(send(&world, "p.csv", &content, 1).await.contains("SUCCESS"));
         assert_eq!(world.recorded(|record| record.about.persons().is_some()).await.len(), 1);
         assert!(send(&world, "p.csv", &content, 2).await.contains("SUCCESS"));
-        let statuses: Vec<_> = told(&result(&world, "p.csv").await).into_iter().map(|(status, _)| status).collect();
+        let statuses: Vec<_> = statuses(&result(&world, "p.csv").await).into_iter().map(|(status, _)| status).collect();
         assert_eq!(statuses, ["UAENDRET", "UAENDRET", "AFVIST"], "{}", world.kind);
     }
 }
@@ -159,7 +164,7 @@ async fn a_table_and_xml_in_many_parts_are_answered_in_their_order_and_an_unread
         let persons: String = (0..many).chain([0]).map(person).collect();
         let xml = format!("<Personer xmlns=\"{NS}\">{persons}</Personer>");
         assert!(send(&world, "p.csv", &xml, 2).await.contains("SUCCESS"));
-        let answered = told(&result(&world, "p.csv").await);
+        let answered = statuses(&result(&world, "p.csv").await);
         assert_eq!(answered.len(), many as usize + 1, "{}", world.kind);
         assert!(answered[..many as usize].iter().all(|(status, _)| status == "UAENDRET"), "{}", world.kind);
         assert_eq!(answered[many as usize].1, "PER007", "{}", world.kind);
@@ -167,7 +172,7 @@ async fn a_table_and_xml_in_many_parts_are_answered_in_their_order_and_an_unread
         let results: Vec<_> = names.iter().filter(|name| name.ends_with(".result.csv")).collect();
         assert_eq!(results.len(), 2, "{}: {names:?}", world.kind);
         let first = results.iter().find(|name| **name != "p.csv.result.csv").unwrap();
-        let answered = told(&get(&world.home(SENDER).await, first).await.unwrap());
+        let answered = statuses(&get(&world.home(SENDER).await, first).await.unwrap());
         assert!(answered.len() == many as usize && answered.iter().all(|(status, _)| status == "OPRETTET"), "{}", world.kind);
     }
 }
@@ -279,7 +284,7 @@ async fn a_file_of_persons_is_answered_once_and_creates_nobody_twice_wherever_a_
             }
             assert!(died.load(Ordering::SeqCst), "{} {step:?}", world.kind);
             assert!(get(&sender, "p.csv.sftpreceipt").await.unwrap().contains("SUCCESS"), "{} {step:?}", world.kind);
-            let answered = told(&get(&sender, "p.csv.result.csv").await.unwrap());
+            let answered = statuses(&get(&sender, "p.csv.result.csv").await.unwrap());
             let again = matches!(step, Step::Stored | Step::Written);
             let due = if again { "UAENDRET" } else { "OPRETTET" };
             assert!(answered.len() == 600 && answered.iter().all(|(status, _)| status == due), "{} {step:?}", world.kind);
@@ -331,7 +336,7 @@ async fn a_file_that_is_taken_in_again_brings_nobody_back_who_was_erased_meanwhi
         assert_eq!(there.len(), 2, "{}: nobody came back", world.kind);
         // Whoever sends anew has decided it.
         assert!(send(&world, "q.csv", &table([1, 3]), 2).await.contains("SUCCESS"), "{}", world.kind);
-        let statuses: Vec<_> = told(&result(&world, "q.csv").await).into_iter().map(|(status, _)| status).collect();
+        let statuses: Vec<_> = statuses(&result(&world, "q.csv").await).into_iter().map(|(status, _)| status).collect();
         assert_eq!(statuses, ["UAENDRET", "UAENDRET"], "{}", world.kind);
     }
 }
@@ -365,6 +370,6 @@ async fn a_file_waits_uncounted_while_the_erased_are_not_erased_yet_and_is_then_
         change(sql("UPDATE job SET due_us = 0 WHERE state = 'waiting'")).await;
         world.settle().await;
         assert!(get(&sender, "p.csv.sftpreceipt").await.unwrap().contains("SUCCESS"), "{}", world.kind);
-        assert_eq!(told(&result(&world, "p.csv").await), [("OPRETTET".to_owned(), String::new())], "{}", world.kind);
+        assert_eq!(statuses(&result(&world, "p.csv").await), [("OPRETTET".to_owned(), String::new())], "{}", world.kind);
     }
 }

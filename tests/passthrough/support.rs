@@ -1,11 +1,12 @@
 //! Folders made for a test, and the official ones.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::not_run::did_not_run;
 use hjemmel::services::passthrough::folder::{self, Folder};
 use tempfile::TempDir;
+
+use crate::reference::reference;
 
 /// What `service.toml` says beside its bindings, with nothing wrong in it.
 pub const REST: &str = r#"
@@ -60,18 +61,6 @@ pub fn only(files: &[(&str, &str)]) -> String {
 pub fn loaded(files: &[(&str, &str)]) -> Folder {
     let dir = write(files);
     folder::load(dir.path()).unwrap_or_else(|problems| panic!("{problems:#?}"))
-}
-
-/// A folder of reference material, or a line that says what did not run.
-pub fn reference(what: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("HJEMMEL_REFERENCE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
-    let folder = folder.join(what);
-    if !folder.is_dir() {
-        did_not_run(what, "set HJEMMEL_REFERENCE to the folder of reference material");
-        return None;
-    }
-    Some(folder)
 }
 
 /// A copy of an official folder with a `service.toml`.

@@ -8,5 +8,7 @@ mod guards;
 #[path = "../support/not_run.rs"]
 mod not_run;
 mod official;
+#[path = "../support/reference.rs"]
+mod reference;
 mod small;
 mod support;

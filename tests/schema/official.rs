@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hjemmel::schema::compile::Schema;
 use hjemmel::schema::source::Sources;
 
-use crate::support::reference;
+use crate::reference::reference;
 
 fn compiles(folder: &str, roots: &[&str]) {
     let Some(folder) = reference(folder) else { return };

@@ -1,9 +1,7 @@
 //! A schema, a message, a verdict.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::not_run::did_not_run;
 use bytes::Bytes;
 use hjemmel::schema::compile::Schema;
 use hjemmel::schema::pool::Pool;
@@ -11,18 +9,6 @@ use hjemmel::schema::source::{Problem, Sources};
 use hjemmel::schema::violation::Violations;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::strict::Limits;
-
-/// The folder of reference material, or a line that says what did not run.
-pub fn reference(what: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("HJEMMEL_REFERENCE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
-    let folder = folder.join(what);
-    if !folder.is_dir() {
-        did_not_run(what, "set HJEMMEL_REFERENCE to the folder of reference material");
-        return None;
-    }
-    Some(folder)
-}
 
 /// A schema of documents given here, the first of them its root.
 pub fn schema(documents: &[(&str, &str)]) -> Result<Schema, Vec<Problem>> {

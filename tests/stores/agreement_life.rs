@@ -72,7 +72,7 @@ pub async fn opened(kept: &Kept) -> Store {
     let mut change = store.change().await.unwrap();
     for user in users {
         let address = format!("{}-{}@example.dk", user.name, user.party.map_or("0".to_owned(), |cvr| cvr.to_string()));
-        change.tell_at(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
+        change.set_address(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
     }
     let register = "[[authority]]\ncvr = \"11111111\"\nname = \"Korsbæk\"\nrole = \"municipality\"\n\
         [[authority]]\ncvr = \"99999981\"\nname = \"Anden\"\nrole = \"municipality\"\n";
@@ -141,7 +141,7 @@ pub async fn decided(store: &Store, agreement: &Agreement, to: State, by: Key) -
 }
 
 /// What waits in the outbox since it was looked at last, and to whom; it is taken away.
-pub async fn told(store: &Store) -> BTreeSet<(String, notices::Kind)> {
+pub async fn notified(store: &Store) -> BTreeSet<(String, notices::Kind)> {
     let jobs = jobs(store.database());
     let mut told = BTreeSet::new();
     loop {
@@ -178,7 +178,7 @@ async fn a_draft_may_be_unfinished_and_is_its_makers_sides_alone_and_asks_nobody
     let store = opened(&kept).await;
     let draft = drafted(&store, Content { name: "Kladde".to_owned(), ..Content::default() }).await;
     assert_eq!((draft.state, draft.edition), (Stands::Draft, 1));
-    assert!(store.list().await.unwrap().is_empty() && told(&store).await.is_empty(), "nobody is asked");
+    assert!(store.list().await.unwrap().is_empty() && notified(&store).await.is_empty(), "nobody is asked");
     let unfinished = sent(&store, &draft, &Rules::default()).await.unwrap_err();
     let text = unfinished.to_string();
     for field in ["justification", "system", "authorities", "services", "contract", "categories", "retention"] {
@@ -213,7 +213,7 @@ async fn a_request_makes_a_line_for_each_authority_with_a_state_of_its_own(kept:
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
-    assert_eq!(told(&store).await, all(&[(SIGNATORYS, notices::Kind::Requested), (OTHERS, notices::Kind::Requested)]));
+    assert_eq!(notified(&store).await, all(&[(SIGNATORYS, notices::Kind::Requested), (OTHERS, notices::Kind::Requested)]));
     // One approves, the other rejects; neither decides for the other, and the maker for none.
     assert!(decided(&store, others, State::Approved, SIGNATORY).await.is_err());
     assert!(decided(&store, korsbaeks, State::Approved, SUPPLIERS).await.is_err());
@@ -221,7 +221,7 @@ async fn a_request_makes_a_line_for_each_authority_with_a_state_of_its_own(kept:
     assert_eq!(approved.standing(at(NOW)), Standing::Holds);
     let rejected = decided(&store, others, State::Rejected, OTHERS_SIGNATORY).await.unwrap();
     assert_eq!(rejected.standing(at(NOW)), Standing::State(State::Rejected));
-    assert_eq!(told(&store).await, all(&[(SUPPLIERS_, notices::Kind::Approved), (SUPPLIERS_, notices::Kind::Rejected)]));
+    assert_eq!(notified(&store).await, all(&[(SUPPLIERS_, notices::Kind::Approved), (SUPPLIERS_, notices::Kind::Rejected)]));
     let again = decided(&store, korsbaeks, State::Approved, SIGNATORY).await.unwrap_err();
     assert!(matches!(refused(&again), Some(ApiRefusal::ApiPreconditionFailed)), "two approvals at once: {again}");
     let made = store.made_on(Subject::AgreementRequest, request.id).await.unwrap();
@@ -237,7 +237,7 @@ async fn a_new_version_tells_only_what_differs_and_the_old_holds_until_it_is_app
     let only_korsbaek = Content { authorities: vec![KORSBAEK.parse().unwrap()], ..content() };
     let (first, lines) = requested(&store, only_korsbaek).await;
     decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     let renewed = Content { purpose: "sagsbehandling og kontrol".to_owned(), ..request::renewed(&first, at(NOW)) };
     let draft = drafted(&store, Content { valid_from: Some(at("2026-12-01T23:00:00Z")), ..renewed }).await;
     sent(&store, &draft, &Rules::default()).await.unwrap();
@@ -291,7 +291,7 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
     )
     .await
     .unwrap();
-    told(&store).await;
+    notified(&store).await;
     let rule = Rule { binding_months: 6, notice_months: 3, ..Rule::default() };
     let rules = Rules::new([(SERVICE, rule)].into());
     // Six months from the day on which it began to hold: it was approved on the 29th.
@@ -315,7 +315,7 @@ async fn an_end_keeps_to_binding_and_notice_and_takes_along_what_depends_on_it(k
         assert_eq!(ended.standing(earliest), Standing::State(State::Terminated));
     }
     assert_eq!(store.route(route.id).await.unwrap().period.to().map(|day| day.to_string()).as_deref(), Some("2027-05-30"));
-    let told = told(&store).await;
+    let told = notified(&store).await;
     for to in [SUPPLIERS_, OWNERS, SIGNATORYS] {
         assert!(told.contains(&(to.to_owned(), notices::Kind::Ended)), "{to} in {told:?}");
     }
@@ -346,22 +346,22 @@ async fn time_alone_expires_an_agreement_and_tells_each_once(kept: Kept) {
     let ends: Timestamp = at("2027-01-01T23:00:00Z");
     let (_, lines) = requested(&store, Content { valid_to: Some(ends), ..content() }).await;
     let held = decided(&store, &lines[0], State::Approved, SIGNATORY).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     let days = |days: i64| SignedDuration::from_hours(24 * days);
     // Thirty-three days ahead: the notice of sixty days is due; then nothing, until thirty.
     assert_eq!(life::look(&store, &Rules::default(), at(NOW)).await.unwrap(), life::Done { expired: 0, told: 1 });
     assert_eq!(life::look(&store, &Rules::default(), at(NOW)).await.unwrap(), life::Done::default(), "each once");
     let expiring =
         all(&[(SUPPLIERS_, notices::Kind::Expiring), (OWNERS, notices::Kind::Expiring), (SIGNATORYS, notices::Kind::Expiring)]);
-    assert_eq!(told(&store).await, expiring);
+    assert_eq!(notified(&store).await, expiring);
     // The other authority has not answered: after three days, after seven, and not again.
     for (after, reminded) in [(2, false), (3, true), (4, false), (7, true), (8, false)] {
         life::look(&store, &Rules::default(), at(NOW) + days(after)).await.unwrap();
-        let reminder = told(&store).await.contains(&(OTHERS.to_owned(), notices::Kind::Reminder));
+        let reminder = notified(&store).await.contains(&(OTHERS.to_owned(), notices::Kind::Reminder));
         assert_eq!(reminder, reminded, "{after} days");
     }
     life::look(&store, &Rules::default(), ends - days(7)).await.unwrap();
-    assert_eq!(told(&store).await, expiring, "of the three that are due by then, one is told");
+    assert_eq!(notified(&store).await, expiring, "of the three that are due by then, one is told");
     // To the instant: not before, and by itself.
     let before = life::look(&store, &Rules::default(), ends - SignedDuration::from_millis(1)).await.unwrap();
     assert_eq!((before.expired, store.get(held.id).await.unwrap().state), (0, State::Approved));
@@ -384,7 +384,7 @@ async fn a_locked_service_takes_no_new_request_and_a_trial_needs_no_approval_whe
     assert_eq!(store.request(draft.id).await.unwrap().unwrap(), draft, "the draft stays");
     let renewed = drafted(&store, request::renewed(&first, at(NOW))).await;
     sent(&store, &renewed, &locked).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     let on_trial = Rules::new([(SERVICE, Rule { trial: [KORSBAEK.parse().unwrap()].into(), ..Rule::default() })].into());
     for (environment, states) in
         [("exttest", [State::Approved, State::Requested]), ("prod", [State::Requested, State::Requested])]
@@ -452,12 +452,12 @@ async fn a_system_has_several_certificates_and_whose_it_is_may_change_it_and_is_
     assert!(matches!(refused(&others), Some(ApiRefusal::ApiNotAllowed { .. })), "{others}");
     let ended = Changes::CertificateEnded(certificates[0].thumbprint);
     change(&store, By::Key(&by), &shown, &ended, &because(NOW), None).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     // The one that is left: told of in time, once for each of the days.
     let ends = certificates[1].not_after;
     for (before, due) in [(61, false), (60, true), (59, false), (30, true), (7, true), (6, false)] {
         life::look(&store, &Rules::default(), ends - SignedDuration::from_hours(24 * before)).await.unwrap();
-        let told = told(&store).await;
+        let told = notified(&store).await;
         let warned = told.contains(&(SUPPLIERS_.to_owned(), notices::Kind::CertificateExpiring));
         assert_eq!(warned, due, "{before} days before: {told:?}");
     }
@@ -498,7 +498,7 @@ async fn an_agreement_is_bound_to_what_was_in_force_and_a_widening_is_told_once_
     let line = store.lines(draft.id).await.unwrap().remove(0);
     assert!(shown::text(&line).contains(&first.digest), "whoever approves is shown what it is bound to");
     let new = decided(&store, &line, State::Approved, SIGNATORY).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     let covers = async |contract: &Contract| {
         let applied = Applied::new(contract.clone(), store.clone());
         [applied.covers(&old, "ask").await.is_ok(), applied.covers(&new, "ask").await.is_ok()]
@@ -543,11 +543,11 @@ async fn what_was_bound_to_nothing_is_bound_to_the_contract_in_force_and_not_to_
         in_force: Some(in_force.clone()),
         ..Rule::default()
     };
-    told(&store).await;
+    notified(&store).await;
     life::look(&store, &Rules::new([(SERVICE, rule)].into()), at(NOW)).await.unwrap();
     let old = store.get(old.id).await.unwrap();
     assert_eq!(old.basis(), Some(in_force.digest.as_str()));
-    assert!(told(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)), "of what the next adds");
+    assert!(notified(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)), "of what the next adds");
     let covers = async |contract: &Contract| Applied::new(contract.clone(), store.clone()).covers(&old, "ask").await.is_ok();
     assert_eq!((covers(&in_force).await, covers(&next).await), (true, false));
 }
@@ -576,9 +576,9 @@ async fn what_is_under_notice_or_suspended_is_bound_and_told_of_as_what_holds(ke
         assert_eq!(basis, bound.then(|| first.digest.clone()), "{}", agreement.id);
     }
     assert!(store.unbound(SERVICE, at(NOW), 1).await.unwrap().is_empty());
-    told(&store).await;
+    notified(&store).await;
     assert_eq!(life::look(&store, &applying(&wider), at(NOW)).await.unwrap(), life::Done { expired: 0, told: 2 });
-    assert!(told(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)));
+    assert!(notified(&store).await.contains(&(SIGNATORYS.to_owned(), notices::Kind::Outgrown)));
 }
 
 async fn an_end_closes_orders_and_keys_and_has_waiting_files_deleted_when_it_takes_effect_and_not_before(kept: Kept) {

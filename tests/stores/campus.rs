@@ -14,7 +14,7 @@ use hjemmel::notices::address::Language;
 use hjemmel::outbound::{Outbound, OutboundSettings};
 use hjemmel::persons::campus::adopt::{self, AdoptError, Became};
 use hjemmel::persons::campus::client::{Campus, Step};
-use hjemmel::persons::campus::queue::{Operation, QueueError, operate, tell_dead};
+use hjemmel::persons::campus::queue::{Operation, QueueError, operate, report_dead};
 use hjemmel::persons::campus::work::{Rules, Worked, Worker};
 use hjemmel::persons::outbox::{self, Fate, Handed};
 use hjemmel::signature::credentials::{Credentials, certificates_from_pem_file};
@@ -742,10 +742,10 @@ async fn the_operators_are_told_by_mail_of_persons_that_are_given_up_each_once_a
         people::add(&world.store, &[(Key::GatewayClient, Role::Operator, None)]).await;
         let operator = world.store.users().await.unwrap().remove(0);
         let mut change = world.store.change().await.unwrap();
-        change.tell_at(operator.id, Some(("drift@example.dk", Language::Da)), world.now()).await.unwrap();
+        change.set_address(operator.id, Some(("drift@example.dk", Language::Da)), world.now()).await.unwrap();
         change.commit().await.unwrap();
         let letters = async || world.database().all(sql("SELECT id FROM job")).await.unwrap().len();
-        let tell = async || tell_dead(&world.store, world.now()).await.unwrap();
+        let tell = async || report_dead(&world.store, world.now()).await.unwrap();
         let give_up = async |number: i64| {
             world.put(&[person(number, "1")]).await;
             let taken = outbox::take(world.database(), 1, Duration::from_secs(300), world.now()).await.unwrap().remove(0);

@@ -8,10 +8,10 @@ use hjemmel::audit::Subject;
 use hjemmel::connection::consent;
 use hjemmel::connection::decide::{self, Assigning, ConnectionError, New, Stating};
 use hjemmel::connection::graph::Consenting;
+use hjemmel::connection::reminders::{self, MOST_A_DAY};
 use hjemmel::connection::shown::View;
 use hjemmel::connection::standing::State;
 use hjemmel::connection::store::{Connection, Wanted};
-use hjemmel::connection::told::{self, MOST_A_DAY};
 use hjemmel::decisions::{By, DecideError};
 use hjemmel::notices::Kind as Letter;
 use hjemmel::notices::address::Language;
@@ -527,7 +527,7 @@ async fn reached(store: &Store) {
     let mut change = store.change().await.unwrap();
     for user in users {
         let address = format!("{}-{}@example.dk", user.name, user.party.map_or("0".to_owned(), |cvr| cvr.to_string()));
-        change.tell_at(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
+        change.set_address(user.id, Some((&address, Language::Da)), at(NOW)).await.unwrap();
     }
     change.commit().await.unwrap();
 }
@@ -555,47 +555,52 @@ async fn who_has_not_agreed_is_asked_each_month_and_told_of_no_task(kept: Kept) 
     let unasked = named_unasked(&store, "oedup").await;
     reached(&store).await;
     let to_authority = format!("system-responsible-{KORSBAEK}@example.dk");
-    told::tell(&store, at(NOW)).await.unwrap();
+    reminders::send(&store, at(NOW)).await.unwrap();
     let asked = |letters: Vec<(String, Letter)>| letters.into_iter().filter(|(to, _)| to.contains(KORSBAEK)).collect::<Vec<_>>();
     assert_eq!(asked(letters(&store).await), [(to_authority.clone(), Letter::ConnectionAsked)]);
     let shown = view(&store, &unasked).await;
     assert!(shown.next().is_empty() && !shown.is_finished(), "nobody's turn");
     // Neither a later round, nor the same one ended and added anew, asks again.
-    told::tell(&store, at("2026-12-20T12:00:00Z")).await.unwrap();
+    reminders::send(&store, at("2026-12-20T12:00:00Z")).await.unwrap();
     let supplier = signer(Key::PersonSupplier);
     decide::end(&store, By::Key(&supplier), &unasked, &because(NOW), None).await.unwrap();
     let anew = Connection { id: Uuid::now_v7(), ..unasked.clone() };
     decide::add(&store, By::Key(&supplier), &anew, &because(NOW), None).await.unwrap();
-    told::tell(&store, at(NOW)).await.unwrap();
+    reminders::send(&store, at(NOW)).await.unwrap();
     assert_eq!(asked(letters(&store).await), Vec::new());
     for again in [vec![(to_authority, Letter::ConnectionAsked)], Vec::new()] {
-        told::tell(&store, at("2026-12-29T12:00:00Z")).await.unwrap();
+        reminders::send(&store, at("2026-12-29T12:00:00Z")).await.unwrap();
         assert_eq!(asked(letters(&store).await), again, "after a month, once");
     }
     agrees(&store, anew.id, Key::PersonOperator, None).await.unwrap();
-    told::tell(&store, at(NOW)).await.unwrap();
+    reminders::send(&store, at(NOW)).await.unwrap();
     assert_eq!(asked(letters(&store).await), [(format!("signatory-{KORSBAEK}@example.dk"), Letter::TaskNext)]);
+}
+
+/// Adds a connection like the first, of another system of the company's.
+async fn added_by_company(store: &Store, first: &Connection, number: u128) -> Connection {
+    let client = Uuid::from_u128(1000 + number);
+    let mut change = store.change().await.unwrap();
+    let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
+    let party = Some(COMPANY.parse().unwrap());
+    let system = hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
+    change.write_system(&system).await.unwrap();
+    change.commit().await.unwrap();
+    let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
+    let supplier = signer(Key::PersonSupplier);
+    decide::add(store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+    connection
 }
 
 async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
     let store = house(&kept).await;
     let first = named_unasked(&store, "terminaladgang").await;
     reached(&store).await;
-    let supplier = signer(Key::PersonSupplier);
     for number in 0..=u128::from(MOST_A_DAY) {
-        let client = Uuid::from_u128(1000 + number);
-        let mut change = store.change().await.unwrap();
-        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
-        let party = Some(COMPANY.parse().unwrap());
-        let system =
-            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
-        change.write_system(&system).await.unwrap();
-        change.commit().await.unwrap();
-        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
-        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+        added_by_company(&store, &first, number).await;
     }
     let asked = async |now: &str| {
-        told::tell(&store, at(now)).await.unwrap();
+        reminders::send(&store, at(now)).await.unwrap();
         letters(&store).await.into_iter().filter(|(_, kind)| *kind == Letter::ConnectionAsked).count()
     };
     let most = usize::try_from(MOST_A_DAY).unwrap();
@@ -605,21 +610,11 @@ async fn what_a_company_adds_gives_others_so_many_letters_a_day(kept: Kept) {
 
 async fn a_day_that_is_over_is_told_of_before_what_others_only_add(kept: Kept) {
     let store = house(&kept).await;
-    let supplier = signer(Key::PersonSupplier);
     let first = named_unasked(&store, "oedup").await;
     reached(&store).await;
     let many = u128::from(MOST_A_DAY) + 1;
     for number in 0..many {
-        let client = Uuid::from_u128(1000 + number);
-        let mut change = store.change().await.unwrap();
-        let (name, contact) = ("Fagsystem A".to_owned(), "drift@leverandor.example".to_owned());
-        let party = Some(COMPANY.parse().unwrap());
-        let system =
-            hjemmel::agreements::system::System { id: client, party, name, contact, made_at: at(NOW), changed_at: at(NOW) };
-        change.write_system(&system).await.unwrap();
-        change.commit().await.unwrap();
-        let connection = Connection { id: Uuid::now_v7(), client, ..first.clone() };
-        decide::add(&store, By::Key(&supplier), &connection, &because(NOW), None).await.unwrap();
+        let connection = added_by_company(&store, &first, number).await;
         if number + 1 == many {
             // The last of them is the one that the authority is in, with a task whose day is over.
             let agreed = agrees(&store, connection.id, Key::PersonOperator, None).await.unwrap();
@@ -636,7 +631,7 @@ async fn a_day_that_is_over_is_told_of_before_what_others_only_add(kept: Kept) {
             decide::assign(&store, By::Key(&signer(OPERATOR)), &assigning, &because(NOW), None).await.unwrap();
         }
     }
-    told::tell(&store, at(NOW)).await.unwrap();
+    reminders::send(&store, at(NOW)).await.unwrap();
     let to_authority: Vec<_> = letters(&store).await.into_iter().filter(|(to, _)| to.contains(KORSBAEK)).collect();
     assert_eq!(to_authority.iter().filter(|(_, kind)| *kind == Letter::TaskWaits).count(), 1, "{to_authority:?}");
     assert_eq!(to_authority.len(), usize::try_from(MOST_A_DAY).unwrap(), "no more of them all than the day's places");
@@ -653,7 +648,7 @@ async fn what_both_authorities_state_each_gives_to_its_own_and_is_told_of(kept: 
         states(&store, &connection, task, None, OPERATOR).await.unwrap();
     }
     let of_both = async || {
-        told::tell(&store, at(NOW)).await.unwrap();
+        reminders::send(&store, at(NOW)).await.unwrap();
         let jobs = jobs(store.database());
         let mut told = BTreeSet::new();
         for taken in jobs.take(100).await.unwrap() {

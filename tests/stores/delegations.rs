@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::{
     KORSBAEK, OPERATOR, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIERS, SUPPLIERS_,
-    content, decided, opened, refused, registered, requested, told, words,
+    content, decided, notified, opened, refused, registered, requested, words,
 };
 use crate::kept::Kept;
 use crate::on_both;
@@ -76,12 +76,12 @@ async fn asked(store: &Store) -> Agreement {
 async fn a_substitute_decides_in_the_role_and_both_names_stand_by_it_in_the_record_the_signature_and_the_letters(kept: Kept) {
     let store = opened(&kept).await;
     let line = asked(&store).await;
-    told(&store).await;
+    notified(&store).await;
     let error = decides(&store, &line, State::Approved, &signer(OWNER), NOW).await.unwrap_err();
     assert!(matches!(refused(&error), Some(ApiRefusal::ApiNotAllowed { .. })), "an owner signs nothing: {error}");
     let given = signed_for(&store).await;
     let both: BTreeSet<_> = [SIGNATORYS, OWNERS].map(|to| (to.to_owned(), notices::Kind::DelegationGiven)).into();
-    assert_eq!(told(&store).await, both, "both are told");
+    assert_eq!(notified(&store).await, both, "both are told");
     let made = store.made_on(Subject::Delegation, given.delegation.id).await.unwrap();
     let (signatory, owner) = (id_of(&store, SIGNATORY).await, id_of(&store, OWNER).await);
     assert_eq!((made[0].user, made[0].role, made[0].what.to.as_str()), (Some(signatory), Some(Role::Signatory), "given"));
@@ -114,7 +114,7 @@ async fn a_substitute_decides_in_the_role_and_both_names_stand_by_it_in_the_reco
     assert!(waiting.iter().any(|waiting| waiting.decided.subject == Subject::Delegation));
     // What comes for the signatory comes to the substitute too, by then.
     asked_again(&store).await;
-    assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Requested)));
+    assert!(notified(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Requested)));
 }
 
 async fn asked_again(store: &Store) {
@@ -223,7 +223,7 @@ async fn a_role_is_delegated_to_a_colleague_for_a_year_at_most_and_no_further_th
     not_allowed(given(&store, SIGNATORY, &New { role: Role::SystemOwner, ..fine.clone() }).await.unwrap_err());
     for (from, role) in [(auditor, Role::Auditor), (OPERATOR, Role::Operator), (SUPPLIERS, Role::SupplierAdministrator)] {
         let error = given(&store, from, &New { role, ..fine.clone() }).await.unwrap_err();
-        assert!(error.to_string().contains(&format!("delegate the role {}", role.told().en())), "{error}");
+        assert!(error.to_string().contains(&format!("delegate the role {}", role.describe().en())), "{error}");
         not_allowed(error);
     }
     // A delegated right is not delegated on, nor are delegations taken back by it.
@@ -259,7 +259,7 @@ async fn it_ends_at_once_when_it_is_taken_back_with_its_time_and_with_either_use
     assert!(store.acting(signatory, later.id, at("2026-12-01T00:00:00Z")).await.is_err());
 
     let first = signed_for(&store).await.delegation;
-    told(&store).await;
+    notified(&store).await;
     let back = async |key: Key, given: &Delegation| {
         delegation::take_back(&store, By::Key(&signer(key)), given.id, &because(NOW), None).await
     };
@@ -272,7 +272,7 @@ async fn it_ends_at_once_when_it_is_taken_back_with_its_time_and_with_either_use
     assert_eq!(ended.delegation.ended_at, Some(at(NOW)));
     assert!(!acts(&store, &first, NOW).await);
     let both: BTreeSet<_> = [SIGNATORYS, OWNERS].map(|to| (to.to_owned(), notices::Kind::DelegationEnded)).into();
-    assert_eq!(told(&store).await, both);
+    assert_eq!(notified(&store).await, both);
     let error = back(SIGNATORY, &first).await.unwrap_err();
     assert!(matches!(refused(&error), Some(ApiRefusal::ApiConflict { .. })), "{error}");
     // The substitute gives it up, an operator takes it away.
@@ -412,7 +412,7 @@ async fn whoever_is_stood_for_is_told_of_what_is_decided_in_their_name_and_of_wh
     registered(&store, own, Key::StsServer, KORSBAEK).await;
     let asks = given_as_responsible(&store).await;
     let responsible = id_of(&store, RESPONSIBLE).await;
-    user::tell_at(&store, None, responsible, Some((RESPONSIBLES, hjemmel::notices::address::Language::Da)), &because(NOW))
+    user::set_address(&store, None, responsible, Some((RESPONSIBLES, hjemmel::notices::address::Language::Da)), &because(NOW))
         .await
         .unwrap();
     let content = hjemmel::agreements::request::Content {
@@ -426,16 +426,16 @@ async fn whoever_is_stood_for_is_told_of_what_is_decided_in_their_name_and_of_wh
     request::submit(&store, By::Key(&by), &draft, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
     let line = store.lines(draft.id).await.unwrap().remove(0);
     delegation::take_back(&store, By::Key(&signer(RESPONSIBLE)), asks.delegation.id, &because(NOW), None).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     decided(&store, &line, State::Approved, SIGNATORY).await.unwrap();
     let both: BTreeSet<_> = [OWNERS, RESPONSIBLES].map(|to| (to.to_owned(), notices::Kind::Approved)).into();
-    assert_eq!(told(&store).await, both, "who asked, and in whose right");
+    assert_eq!(notified(&store).await, both, "who asked, and in whose right");
     // A signatory's role is told of no approval.
     let (signs, line) = (signed_for(&store).await, asked(&store).await);
-    told(&store).await;
+    notified(&store).await;
     decides(&store, &line, State::Approved, &acting(OWNER, &signs), NOW).await.unwrap();
     let both: BTreeSet<_> = [SIGNATORYS, SUPPLIERS_].map(|to| (to.to_owned(), notices::Kind::Approved)).into();
-    assert_eq!(told(&store).await, both, "who asked, and in whose right it was approved");
+    assert_eq!(notified(&store).await, both, "who asked, and in whose right it was approved");
 }
 
 async fn a_session_that_acts_is_unknown_to_a_node_that_knows_no_delegations(kept: Kept) {

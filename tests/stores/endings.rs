@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::{
     KORSBAEK, OPERATOR, OTHER, OTHER_SERVICE, OTHERS_SIGNATORY, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER,
-    SUPPLIERS_, SYSTEM, content, decided, drafted, opened, refused, registered, requested, route_of, sent, told,
+    SUPPLIERS_, SYSTEM, content, decided, drafted, notified, opened, refused, registered, requested, route_of, sent,
 };
 use crate::kept::Kept;
 use crate::on_both;
@@ -160,7 +160,7 @@ async fn a_notice_that_is_taken_back_closes_nothing_and_gives_back_what_it_took_
     let sooner = noticed(&store, &now_is(&store, &held).await, None).await;
     assert!(sooner.ends_at < given.ends_at);
     assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-03-01"));
-    told(&store).await;
+    notified(&store).await;
     let back = decided(&store, &now_is(&store, &held).await, State::Approved, OWNER).await.unwrap();
     assert_eq!((back.state, back.ends_at), (State::Approved, None));
     for depending in [&other, &last] {
@@ -171,7 +171,7 @@ async fn a_notice_that_is_taken_back_closes_nothing_and_gives_back_what_it_took_
     }
     assert_eq!(ends_on(&store, &route).await, None);
     assert_eq!(last_of(&store, Subject::Route, route.id).await.as_deref(), Some("no end"));
-    let told = told(&store).await;
+    let told = notified(&store).await;
     for to in [SUPPLIERS_, OWNERS, SIGNATORYS] {
         assert!(told.contains(&(to.to_owned(), notices::Kind::NoticeTakenBack)), "{to} in {told:?}");
     }
@@ -304,7 +304,7 @@ async fn an_agreement_that_runs_out_ends_what_depends_on_it_and_closes_what_it_h
     let route = routed(&kept, &store).await;
     life::look(&store, &rules(), ends - SignedDuration::from_millis(1)).await.unwrap();
     assert_eq!((now_is(&store, &other).await.state, files(&store, ORDER).await), (State::Approved, (State::Approved, false)));
-    told(&store).await;
+    notified(&store).await;
     // A node that was down looks the day after.
     let late = ends + SignedDuration::from_hours(30);
     assert_eq!(life::look(&store, &rules(), late).await.unwrap().expired, 1);
@@ -314,7 +314,7 @@ async fn an_agreement_that_runs_out_ends_what_depends_on_it_and_closes_what_it_h
     assert_eq!(now_is(&store, &waiting[0]).await.state, State::Requested, "its signatory answers it");
     assert_eq!(files(&store, ORDER).await, (State::Terminated, true));
     assert_eq!(ends_on(&store, &route).await.as_deref(), Some("2027-02-02"), "a day that has passed is not altered");
-    assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)), "of the one that depended on it");
+    assert!(notified(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)), "of the one that depended on it");
     // Where a version takes over, all goes on.
     let until = at("2027-02-28T23:00:00Z");
     let (first, _) = approved(&store, Content { valid_to: Some(until), ..of_korsbaek() }).await;
@@ -527,10 +527,10 @@ async fn what_is_approved_during_the_notice_of_what_it_depends_on_ends_with_it_a
     let (request, held) = approved(&store, of_korsbaek()).await;
     let (first, _) = approved(&store, depending_on(&request)).await;
     let given = noticed(&store, &held, None).await;
-    told(&store).await;
+    notified(&store).await;
     let (_, other) = approved(&store, Content { name: "Opfølgning".to_owned(), ..depending_on(&request) }).await;
     assert_eq!((other.state, other.ends_at), (State::Terminated, Some(given.ends_at)));
-    let told = told(&store).await;
+    let told = notified(&store).await;
     for kind in [notices::Kind::Approved, notices::Kind::Ended] {
         assert!(told.contains(&(SUPPLIERS_.to_owned(), kind)), "{kind:?} in {told:?}");
     }
@@ -565,7 +565,7 @@ async fn a_request_that_a_notice_took_back_is_told_of_where_the_notice_is_taken_
     let (_, waiting) = requested(&store, depending_on(&request)).await;
     noticed(&store, &held, None).await;
     assert_eq!(now_is(&store, &waiting[0]).await.state, State::Withdrawn);
-    told(&store).await;
+    notified(&store).await;
     taken_back(&store, &held).await;
     let letters = notices::outbox::jobs(store.database()).take(100).await.unwrap();
     assert!(!letters.is_empty());
@@ -747,13 +747,13 @@ async fn what_is_approved_with_an_end_takes_along_what_depends_on_it_as_it_was_s
         assert!(shown.lines().contains(&line), "{line} in {:?}", shown.lines());
     }
     assert!(!shown.text().contains(&asked[0].id.to_string()), "{}", shown.text());
-    told(&store).await;
+    notified(&store).await;
     let other = agreement::decide_as_shown(&store, By::Key(&by), &shown, State::Approved, &because(NOW), None).await.unwrap();
     for ends in [&other, &last] {
         let ends = now_is(&store, ends).await;
         assert_eq!((ends.state, ends.ends_at), (State::Terminated, Some(given.ends_at)));
     }
-    assert!(told(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)));
+    assert!(notified(&store).await.contains(&(OWNERS.to_owned(), notices::Kind::Ended)));
     // In the other order it ends then, too: its request waits on.
     let after = decided(&store, &now_is(&store, &asked[0]).await, State::Approved, SIGNATORY).await.unwrap();
     assert_eq!(after.ends_at, Some(given.ends_at));

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::agreement_life::{
     KORSBAEK, OPERATOR, OPERATORS, OTHER, OWNER, OWNERS, SERVICE, SIGNATORY, SIGNATORYS, SUPPLIER, SUPPLIERS, SYSTEM,
-    SYSTEMS_KEY, content, decided, drafted, opened, refused, registered, requested, sent, told, words,
+    SYSTEMS_KEY, content, decided, drafted, notified, opened, refused, registered, requested, sent, words,
 };
 use crate::agreements::routes::{decision, route};
 use crate::kept::Kept;
@@ -575,11 +575,11 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
     let of = async |key: Key| store.user_of(thumbprint(key)).await.unwrap().unwrap();
     let (operator, colleague) = (of(OPERATOR).await, of(Key::Korsbaek).await);
     let one = named(&store, None, Role::SystemResponsible, "Lars Prøve").await;
-    assert!(told(&store).await.is_empty(), "nobody else has the name");
+    assert!(notified(&store).await.is_empty(), "nobody else has the name");
     let other = named(&store, None, Role::Signatory, "lars  Prøve").await;
     let asked = BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::Namesake)]);
-    assert_eq!(told(&store).await, asked, "the operators can ask who they are");
-    user::tell_at(&store, None, one, Some(("lars@example.dk", Language::Da)), &because(NOW)).await.unwrap();
+    assert_eq!(notified(&store).await, asked, "the operators can ask who they are");
+    user::set_address(&store, None, one, Some(("lars@example.dk", Language::Da)), &because(NOW)).await.unwrap();
     let (asks, signs) = (logged_on(&store, one).await, logged_on(&store, other).await);
     let line = asked_for(&store, By::User(&asks)).await;
     own(&store, &line, By::User(&signs)).await;
@@ -605,12 +605,12 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
             assert!(remedy.contains(named), "{named}: {remedy}");
         }
     }
-    told(&store).await;
+    notified(&store).await;
     let untold = said(OPERATOR, (one, other)).await.unwrap();
     assert_eq!((untold.users, untold.accountable), (vec![other], false), "who has no address is named");
     // Who has an address of the two is told, who answers for the authority, and the operators; and nobody of another authority.
     let all = ["lars@example.dk", SIGNATORYS, OWNERS, OPERATORS].map(|to| (to.to_owned(), notices::Kind::ToldApart));
-    assert_eq!(told(&store).await, BTreeSet::from(all));
+    assert_eq!(notified(&store).await, BTreeSet::from(all));
     assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
     // It stands of both, signed, with one text that names both by id.
     let mut texts = Vec::new();
@@ -634,10 +634,10 @@ async fn whoever_tells_two_persons_apart_is_told_whom_no_letter_reaches(kept: Ke
     for user in [&one, &other] {
         user::add(&store, None, user, &[], &because(NOW)).await.unwrap();
     }
-    told(&store).await;
+    notified(&store).await;
     let said = user::distinct(&store, By::Key(&signer(OPERATOR)), (one.id, other.id), &because(NOW)).await.unwrap();
     assert_eq!((said.users, said.accountable), (vec![one.id, other.id], true), "nobody of the company has an address");
-    assert_eq!(told(&store).await, BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::ToldApart)]));
+    assert_eq!(notified(&store).await, BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::ToldApart)]));
 }
 
 async fn a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_first_time(kept: Kept) {
@@ -645,7 +645,7 @@ async fn a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_fi
     let named = |name: &str, user: User| User { id: Uuid::new_v4(), name: name.to_owned(), known: Known::default(), ..user };
     let letters = async |user: &User| {
         user::add(&store, None, user, &[], &because(NOW)).await.unwrap();
-        told(&store).await
+        notified(&store).await
     };
     let none = BTreeSet::new();
     let one = BTreeSet::from([(OPERATORS.to_owned(), notices::Kind::Namesake)]);
@@ -667,7 +667,7 @@ async fn a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_fi
     assert_eq!(letters(&by_now).await, one);
     // Of whom an operator has said that they are two it is known.
     user::distinct(&store, By::Key(&signer(OPERATOR)), (there.id, namesake.id), &because(NOW)).await.unwrap();
-    told(&store).await;
+    notified(&store).await;
     assert_eq!(letters(&named("Bo Prøve", there)).await, none);
     assert_eq!(letters(&named("Bo Prøve", namesake)).await, none);
 }

@@ -35,6 +35,8 @@ mod persons;
 #[allow(dead_code)] // the other test programs use the rest
 #[path = "../support/postgres/mod.rs"]
 mod postgres;
+#[path = "../support/reference.rs"]
+mod reference;
 mod replay;
 mod retention;
 #[path = "../support/settle.rs"]

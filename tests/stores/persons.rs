@@ -110,7 +110,7 @@ fn row(number: u64, n: usize, more: &[(&str, &str)]) -> Row {
 }
 
 /// What is answered, in a line: status, then errors, then warnings.
-fn told(answer: &Answer) -> String {
+fn line(answer: &Answer) -> String {
     let codes = |remarks: &[hjemmel::persons::Remark]| -> String {
         remarks.iter().map(|remark| format!(" {}:{}", remark.field, remark.code.code())).collect()
     };
@@ -119,7 +119,7 @@ fn told(answer: &Answer) -> String {
 
 async fn one(persons: &Persons, row: Row) -> (String, Option<i64>) {
     let answers = persons.import_all(scope(OWN), vec![row], at(NOW)).await.unwrap();
-    (told(&answers[0]), answers[0].number)
+    (line(&answers[0]), answers[0].number)
 }
 
 /// What waits to be handed on, oldest first: number, manager, from when inactive, department.
@@ -202,7 +202,7 @@ async fn a_manager_who_comes_later_is_the_manager_from_then_on(kept: Kept) {
     // In the same call the manager comes after one and before another, and manages the manager's own self.
     let rows = vec![row(1, 2, managed), row(2, 9, managed), row(3, 3, managed), row(4, 4, &[("LederCPRnummer", &none)])];
     let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
-    let lines: Vec<_> = answers.iter().map(self::told).collect();
+    let lines: Vec<_> = answers.iter().map(self::line).collect();
     assert_eq!(lines, ["OPRETTET LederCPRnummer:PER101", "OPRETTET", "OPRETTET", "OPRETTET LederCPRnummer:PER101"]);
     let boss = answers[1].number;
     let last: BTreeMap<i64, Option<i64>> = handed(&database).await.into_iter().map(|handed| (handed.0, handed.1)).collect();
@@ -234,7 +234,7 @@ async fn a_user_name_is_one_persons_and_an_address_is_warned_of(kept: Kept) {
         row(4, 4, &[("Brugernavn", "Ny")]),
     ];
     let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
-    let lines: Vec<_> = answers.iter().map(told).collect();
+    let lines: Vec<_> = answers.iter().map(line).collect();
     assert_eq!(lines, ["OPDATERET Email:PER102", "OPDATERET Email:PER102", "OPRETTET", "AFVIST Brugernavn:PER008"]);
     assert_eq!(one(&persons, row(1, 1, &[])).await.0, "AFVIST Brugernavn:PER008 Email:PER102");
 }
@@ -249,15 +249,15 @@ async fn an_institution_learns_nothing_of_anothers_persons(kept: Kept) {
     for (authority, institution) in [(OWN, "A2"), (OTHER, "A1")] {
         let rows = vec![row(1, 2, &[("InstitutionsID1", institution), ("LederCPRnummer", &boss), ("Brugernavn", "bruger1")])];
         let answers = persons.import_all(scope(authority), rows, at(NOW)).await.unwrap();
-        assert_eq!(told(&answers[0]), "OPRETTET LederCPRnummer:PER101", "{authority}");
+        assert_eq!(line(&answers[0]), "OPRETTET LederCPRnummer:PER101", "{authority}");
         let rows = vec![row(1, 1, &[("InstitutionsID1", institution), ("Brugernavn", "x"), ("Medarbejdernummer", "2")])];
         let answers = persons.import_all(scope(authority), rows, at(NOW)).await.unwrap();
-        assert_eq!(told(&answers[0]), "OPRETTET", "{authority}");
+        assert_eq!(line(&answers[0]), "OPRETTET", "{authority}");
         assert_ne!(answers[0].number, own, "{authority}: no number in common");
     }
     let rows = vec![row(1, 1, &[("InstitutionsID1", "A3")]), row(2, 77, &[("InstitutionsID1", "A3")])];
     let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
-    assert!(answers.iter().all(|answer| told(answer) == "AFVIST InstitutionsID1:PER006"));
+    assert!(answers.iter().all(|answer| line(answer) == "AFVIST InstitutionsID1:PER006"));
 }
 
 async fn five_hundred_times_the_same_person_is_one_person(kept: Kept) {
@@ -266,10 +266,10 @@ async fn five_hundred_times_the_same_person_is_one_person(kept: Kept) {
     let mut import = persons.import(scope(OWN), at(NOW));
     let same = |from: u64| (from..from + 500).map(|n| row(n, 1, &[])).collect::<Vec<_>>();
     let answers = import.batch(same(1)).await.unwrap();
-    assert_eq!(told(&answers[0]), "OPRETTET");
-    assert!(answers[1..].iter().all(|answer| told(answer) == "AFVIST :PER007"));
+    assert_eq!(line(&answers[0]), "OPRETTET");
+    assert!(answers[1..].iter().all(|answer| line(answer) == "AFVIST :PER007"));
     let answers = import.batch(same(501)).await.unwrap();
-    assert!(answers.iter().all(|answer| told(answer) == "AFVIST :PER007"), "in the next batch of a file too");
+    assert!(answers.iter().all(|answer| line(answer) == "AFVIST :PER007"), "in the next batch of a file too");
     assert_eq!(handed(&database).await.len(), 1);
     assert_eq!(one(&persons, row(1, 1, &[])).await.0, "UAENDRET", "another request");
 }
@@ -292,7 +292,7 @@ async fn two_imports_of_one_institution_at_once_make_each_person_once(kept: Kept
     let mut numbers = BTreeSet::new();
     for import in under_way {
         for answer in import.await.unwrap() {
-            *lines.entry(told(&answer)).or_default() += 1;
+            *lines.entry(line(&answer)).or_default() += 1;
             numbers.extend(answer.number);
         }
     }
@@ -551,7 +551,7 @@ async fn a_log_that_is_not_whole_or_shorter_than_another_says_counts_as_unread(k
         assert!(read.is_err(), "{what}: {read:?}");
         assert_ne!(shown::with_number(database, number).await.unwrap(), [], "{what}");
     }
-    // An earlier copy of the folder is whole by itself. The own log tells that it is not all.
+    // An earlier copy of the folder is whole by itself. The own log shows that it is not all.
     let short = Logs { folder: earlier, ..Logs::default() };
     // Whoever kept an entry of it elsewhere sees that it was rolled back, with its head.
     let head = read_head(&other.logs().folder).unwrap().unwrap();
@@ -748,7 +748,7 @@ async fn a_managers_staff_number_is_looked_up_among_the_managers_employments(kep
     let second: &[(&str, &str)] = &[("Medarbejdernummer", "2")];
     let rows = vec![row(1, 2, &by("2")), row(2, 9, second), row(3, 3, &by("2"))];
     let answers = persons.import_all(scope(OWN), rows, at(NOW)).await.unwrap();
-    let lines: Vec<_> = answers.iter().map(told).collect();
+    let lines: Vec<_> = answers.iter().map(line).collect();
     let due = ["OPRETTET LederMedarbejdernummer:PER106", "OPRETTET Medarbejdernummer:PER103", "OPRETTET"];
     assert_eq!(lines, due);
     assert_eq!(one(&persons, row(1, 4, &alone)).await.0, "OPRETTET LederMedarbejdernummer:PER106", "of nobody");
@@ -817,7 +817,7 @@ async fn answers_and_what_is_kept_do_not_depend_on_how_a_file_is_divided() {
                 first.entry(answer.number).or_insert(answer.row);
             }
             let lines: Vec<_> =
-                answers.iter().map(|answer| (told(answer), answer.number.map(|_| first[&answer.number]))).collect();
+                answers.iter().map(|answer| (line(answer), answer.number.map(|_| first[&answer.number]))).collect();
             let mut there = Vec::new();
             for (number, row) in first.iter().filter_map(|(number, row)| Some(((*number)?, *row))) {
                 for shown in shown::with_number(&database, number).await.unwrap() {
@@ -937,6 +937,6 @@ async fn whoever_comes_outside_the_agreed_times_is_taken_with_a_warning() {
     // Noon in Copenhagen in winter.
     for (n, times, due) in [(1, hours(6, 22), "OPRETTET"), (2, hours(22, 6), "OPRETTET :PER104"), (3, None, "OPRETTET")] {
         let answers = persons.import_all(Scope { times, ..scope(OWN) }, vec![row(1, n, &[])], at("2026-11-29T11:00:00Z")).await;
-        assert_eq!(told(&answers.unwrap()[0]), due);
+        assert_eq!(line(&answers.unwrap()[0]), due);
     }
 }

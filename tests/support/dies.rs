@@ -52,7 +52,7 @@ pub fn in_words(store: &Settings, folder: &Path) -> String {
     format!("{} {} {}", postgres.address, roots.display(), password.display())
 }
 
-/// The store that the words tell of.
+/// The store that the words name.
 pub fn from_words(words: &str, folder: &Path) -> Settings {
     if words.is_empty() {
         return tables::patient(Settings::sqlite(&in_folder(folder)));

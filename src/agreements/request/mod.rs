@@ -66,8 +66,8 @@ impl fmt::Display for Standing {
 /// A service that is asked for, and what the agreement about it is narrowed to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct Part {
-    /// The service.
     pub service: Uuid,
     /// Front or back.
     pub side: Side,
@@ -116,8 +116,8 @@ pub struct Content {
 
 /// A field of a request that cannot be requested as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Wrong {
-    /// The field.
     pub field: &'static str,
     /// What is wrong with it.
     pub what: Detail,

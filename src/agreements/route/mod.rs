@@ -248,12 +248,10 @@ impl fmt::Display for EntityId {
 
 /// How the gateway proves itself to the receiving system, and how it knows that system's answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum ProviderSecurity {
     /// With a token and a signature. The answer is signed too, with the key of one of these certificates.
-    Token {
-        /// The certificates.
-        signing_certificates: Pinned,
-    },
+    Token { signing_certificates: Pinned },
     /// With its certificate in TLS and an AuthorityContext. Nothing is signed.
     AuthorityContext,
 }
@@ -392,10 +390,10 @@ fn to_pem<'d>(certificates: impl Iterator<Item = &'d [u8]>) -> String {
 
 /// Who receives a call, on one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum OnDay {
     /// This route's system.
     Route(Arc<Route>),
-    /// Nobody.
     Nobody {
         /// The route that ended last.
         last: Option<Arc<Route>>,

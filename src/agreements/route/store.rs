@@ -34,8 +34,8 @@ pub struct Decision {
 
 /// What may happen to a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Change {
-    /// It was added.
     Added,
     /// It was given an end, or another one.
     Ended,
@@ -336,7 +336,6 @@ impl Writing {
     }
 }
 
-/// The routes of a service in an environment.
 pub(crate) async fn routes_in(session: &mut Session, service: Uuid, environment: &Environment) -> Result<Vec<Route>, StoreError> {
     let query = routes_where!("service = $1 AND environment = $2 ORDER BY id").bind(service).bind(environment.as_str());
     session.all(query).await?.iter().map(read).collect()

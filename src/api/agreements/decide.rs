@@ -226,7 +226,7 @@ pub struct Reminded {
     pub told: usize,
 }
 
-/// Tells the signatories of a request that waits for them once more, at most once an hour.
+/// Notifies the signatories of a request that waits for them once more, at most once an hour.
 #[utoipa::path(post, operation_id = "remindOfAgreement", path = "/api/v1/agreements/{id}/reminders", tag = "agreements",
     params(("id" = Uuid, Path, description = "The agreement.")),
     responses((status = 200, description = "They are told.", body = Reminded), WriteProblems))]

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::{PublishedView, ValueListView, etag};
-use super::{is_seen, not_a_draft, of_draft, of_publish, off_the_runtime, seen, told};
+use super::{describe, is_seen, not_a_draft, of_draft, of_publish, off_the_runtime, seen};
 use crate::api::Api;
 use crate::api::extract::{Caller, Id, IfMatch, Json};
 use crate::api::idempotency::{Answer, digest, once};
@@ -130,7 +130,7 @@ pub struct ImportRequest {
 
 /// The version as it is written.
 pub(crate) fn read(format: Written, content: &str, about: Option<List>) -> Result<List, ApiRefusal> {
-    let unreadable = |wrong: Vec<String>| ApiRefusal::ApiFieldInvalid { field: "content".to_owned(), what: told(&wrong) };
+    let unreadable = |wrong: Vec<String>| ApiRefusal::ApiFieldInvalid { field: "content".to_owned(), what: describe(&wrong) };
     match (format, about) {
         (Written::Xml, None) => xml::read(content.as_bytes()).map_err(unreadable),
         (Written::Csv, Some(about)) => csv::read(content.as_bytes(), about).map_err(unreadable),

@@ -62,7 +62,7 @@ async fn seen(api: &Api, actor: &Actor, id: Uuid) -> Result<Proposal, ApiRefusal
 }
 
 /// The first of what is wrong with a list: a title has room for a few.
-fn told(wrong: &[String]) -> Detail {
+fn describe(wrong: &[String]) -> Detail {
     let mut en = String::new();
     for sentence in wrong {
         if !en.is_empty() && en.len() + sentence.len() > 1000 {
@@ -83,7 +83,7 @@ pub(crate) fn of_draft(error: DraftError) -> ApiRefusal {
     let en = error.to_string();
     match error {
         DraftError::Decide(error) => of_decision(error),
-        DraftError::Wrong(wrong) => ApiRefusal::ApiFieldInvalid { field: "content".to_owned(), what: told(&wrong) },
+        DraftError::Wrong(wrong) => ApiRefusal::ApiFieldInvalid { field: "content".to_owned(), what: describe(&wrong) },
         DraftError::Published(head) => ApiRefusal::ApiConflict {
             what: Detail::new(
                 format!("{head} er offentliggjort med andet indhold og bliver stående; importér ændringen som en ny version"),
@@ -126,7 +126,7 @@ pub(crate) fn of_publish(error: PublishError) -> ApiRefusal {
                 en,
             ),
         },
-        PublishError::Wrong(wrong) => ApiRefusal::ApiConflict { what: told(&wrong) },
+        PublishError::Wrong(wrong) => ApiRefusal::ApiConflict { what: describe(&wrong) },
         PublishError::ChangedSinceShown(_) => ApiRefusal::ApiPreconditionFailed,
         PublishError::Job(_) => {
             tracing::error!(error = en, "the deliveries of a value list could not be written down");

@@ -2,7 +2,7 @@
 
 use super::counts::Counts;
 use super::terminaladgang::Window;
-use super::{About, AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, FinanceFigures};
+use super::{AboutFile, AboutFinance, AboutPassThrough, AboutPersons, AboutTerminalAdgang, FinanceFigures};
 use crate::id::cvr::Cvr;
 
 /// A name for programs, and what it is called in both languages.
@@ -22,6 +22,7 @@ const fn label(key: &'static str, da: &'static str, en: &'static str) -> Label {
 
 /// One thing that a record says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Value {
     /// Words of this program.
     Words(Label),
@@ -29,7 +30,6 @@ pub enum Value {
     Text(String),
     /// A stretch of time.
     Window(Window),
-    /// An authority.
     Authority(Cvr),
     /// The code of a finding or a receipt, and how often.
     Code(String, u64),
@@ -53,8 +53,8 @@ fn texts(what: Label, values: impl IntoIterator<Item = impl ToString>) -> Fact {
 
 /// By what a call was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct JudgedBy {
-    /// What it is.
     pub what: Label,
     /// Its name, where it has one.
     pub name: Option<String>,
@@ -82,10 +82,10 @@ impl Released<'_> {
 
 /// What the service's part of a record says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Facts<'r> {
     /// By what the call was judged.
     pub judged_by: Option<JudgedBy>,
-    /// What was asked for.
     pub asked: Vec<Fact>,
     /// What was decided, and what became of it.
     pub decided: Vec<Fact>,
@@ -122,26 +122,8 @@ const ALL: Value = Value::Words(label("all", "alle", "all"));
 const NO_DATES: Value = Value::Words(label("none_given", "ingen datoer i kaldet", "no dates in the call"));
 const NOT_RECORDED: Value = Value::Words(label("not_recorded", "ikke registreret", "not recorded"));
 
-impl About {
-    /// What it says.
-    pub fn facts(&self) -> Facts<'_> {
-        match self {
-            Self::Nothing => Facts::default(),
-            Self::TerminalAdgang(about) => about.facts(),
-            Self::PassThrough(about) => about.facts(),
-            Self::Finance(about) => about.facts(),
-            Self::File(about) => about.facts(),
-            Self::Persons(about) => {
-                let mut facts = Facts::default();
-                about.add_to(&mut facts);
-                facts
-            }
-        }
-    }
-}
-
 impl AboutTerminalAdgang {
-    fn facts(&self) -> Facts<'_> {
+    pub(super) fn facts(&self) -> Facts<'_> {
         let mut asked = vec![fact(WINDOW_ASKED, [self.window_asked.map_or(NO_DATES, Value::Window)])];
         match &self.asked {
             None => asked.push(fact(CRITERIA, [NOT_RECORDED])),
@@ -177,7 +159,7 @@ impl AboutTerminalAdgang {
 }
 
 impl AboutPassThrough {
-    fn facts(&self) -> Facts<'_> {
+    pub(super) fn facts(&self) -> Facts<'_> {
         // Whoever adds up what was handed over must not count it twice.
         let again = self.repeated.then_some(Value::Words(label(
             "again",
@@ -207,7 +189,7 @@ impl AboutPassThrough {
 }
 
 impl AboutFile {
-    fn facts(&self) -> Facts<'_> {
+    pub(super) fn facts(&self) -> Facts<'_> {
         let asked = vec![
             texts(label("bytes", "filens størrelse, bytes", "size of the file, bytes"), [self.bytes]),
             texts(label("sha256", "filens SHA-256", "SHA-256 of the file"), [&self.sha256]),
@@ -226,7 +208,7 @@ impl AboutFile {
 }
 
 impl AboutPersons {
-    fn add_to(&self, facts: &mut Facts<'_>) {
+    pub(super) fn add_to(&self, facts: &mut Facts<'_>) {
         facts.whole = Some(ANSWER_TO_IMPORT);
         facts.asked.push(texts(label("persons_named", "personer i importen", "persons in the import"), [self.persons]));
         let again = self.repeated.then_some(Value::Words(label(
@@ -247,7 +229,7 @@ impl AboutPersons {
 }
 
 impl AboutFinance {
-    fn facts(&self) -> Facts<'_> {
+    pub(super) fn facts(&self) -> Facts<'_> {
         let mut facts = self.pass.facts();
         facts.asked.clear();
         self.figures.add_to(&mut facts);

@@ -34,10 +34,10 @@ pub(super) const FAMILIES: [Family; 4] = [DELIVERIES, VOUCHERS, FINDINGS, ERRORS
 
 /// A delivery of vouchers: where it went, as of every pass-through service, and what was in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct AboutFinance {
     /// Where it went, and by which contract it was checked.
     pub pass: AboutPassThrough,
-    /// What was in it.
     pub figures: FinanceFigures,
 }
 

@@ -31,11 +31,11 @@ use super::wire::{Flat, NotARecord};
 
 /// What the service adds to a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum About {
     /// Nothing yet: the call was refused, or left, before the service's own steps.
     #[default]
     Nothing,
-    /// TerminalAdgang.
     TerminalAdgang(Box<AboutTerminalAdgang>),
     /// A service from a folder of published files.
     PassThrough(Box<AboutPassThrough>),
@@ -209,6 +209,22 @@ impl About {
             Self::Finance(about) => Some(about.summary()),
             Self::File(about) => Some(about.summary()),
             Self::Persons(about) => Some(about.summary()),
+        }
+    }
+
+    /// What it says, for whoever reads a record.
+    pub fn facts(&self) -> facts::Facts<'_> {
+        match self {
+            Self::Nothing => facts::Facts::default(),
+            Self::TerminalAdgang(about) => about.facts(),
+            Self::PassThrough(about) => about.facts(),
+            Self::Finance(about) => about.facts(),
+            Self::File(about) => about.facts(),
+            Self::Persons(about) => {
+                let mut facts = facts::Facts::default();
+                about.add_to(&mut facts);
+                facts
+            }
         }
     }
 

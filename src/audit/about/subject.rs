@@ -27,17 +27,14 @@ pub enum Subject {
     Store,
     /// A partner agreement.
     Mailbox,
-    /// A user of mailboxes.
     MailboxUser,
     /// What was asked for on partner agreements and their users.
     MailboxRequest,
-    /// A file in a mailbox.
     MailboxFile,
     /// What waits to be handed on of persons.
     PersonQueue,
     /// A person whom an institution imported; its id is the running number.
     Person,
-    /// A request for agreements.
     AgreementRequest,
     /// A client system.
     System,

@@ -21,8 +21,8 @@ impl Family {
 
 /// What a call adds to a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Tally<'r> {
-    /// The family.
     pub family: Family,
     /// The value of its label. Others wrote some of them: not to be a label's value as it stands.
     pub value: &'r str,

@@ -11,10 +11,10 @@ use crate::audit::wire::{Flat, NotARecord};
 /// Which policy decided, so that yesterday's decision can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct PolicyRef {
     /// The policy's id, such as `terminaladgang-6`.
     pub id: String,
-    /// Its version.
     pub version: String,
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
@@ -33,6 +33,7 @@ pub struct Window {
 /// What a search asked for beside its person and window: names of the contract and of the classification, never the caller's text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // the names say it
 pub struct AskedFor {
     /// What it tested, by the names of the contract.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -43,7 +44,6 @@ pub struct AskedFor {
     /// How many more.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub kle_left_out: u64,
-    /// What it was to be sorted by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sorting: Vec<String>,
     /// Which parts of the answer it wanted to see; absent: all.
@@ -58,6 +58,7 @@ fn is_zero(count: &u64) -> bool {
 
 /// What TerminalAdgang decided, from the step on that chooses the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct AboutTerminalAdgang {
     /// The policy that decided.
     pub policy: PolicyRef,
@@ -67,11 +68,8 @@ pub struct AboutTerminalAdgang {
     pub asked: Option<AskedFor>,
     /// The window that stood in the call; the hull of all, where there were several.
     pub window_asked: Option<Window>,
-    /// The window that was applied.
     pub window_applied: Option<Window>,
-    /// What was released.
     pub released: Counts,
-    /// What was removed.
     pub removed: Counts,
 }
 

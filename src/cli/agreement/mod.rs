@@ -1,6 +1,6 @@
 //! `hjemmel agreement`: bring agreements in, look at them, and record decisions on them.
 
-mod told;
+mod print;
 
 use std::{
     io::{self, BufRead, Write},
@@ -342,14 +342,14 @@ async fn list(
     agreements.retain(|agreement| filter.takes(agreement, now));
     agreements.sort_by_key(|agreement| std::cmp::Reverse((agreement.valid_from, agreement.id)));
     if json {
-        told::list_as_json(&agreements, &authorities, now, out)?;
+        print::list_as_json(&agreements, &authorities, now, out)?;
     } else if agreements.is_empty() {
         match store.page(&Wanted { limit: 1, ..Wanted::default() }).await?.is_empty() {
             true => writeln!(out, "There are no agreements. Bring some in with `hjemmel agreement import FILE`.")?,
             false => writeln!(out, "There are agreements, and none of them fits.")?,
         }
     } else {
-        told::list(&agreements, &authorities, now, out)?;
+        print::list(&agreements, &authorities, now, out)?;
     }
     Ok(())
 }
@@ -365,11 +365,11 @@ async fn show(
     let (agreement, authorities) = (store.get(id).await?, store.authorities().await?);
     let decisions = store.decisions(id).await?;
     if json {
-        told::one_as_json(&agreement, &decisions, &authorities, now, out)?;
+        print::one_as_json(&agreement, &decisions, &authorities, now, out)?;
     } else {
-        told::one(&agreement, &decisions, &authorities, now, out)?;
+        print::one(&agreement, &decisions, &authorities, now, out)?;
         let approval = approval::propose(store, &agreement, rules, now).await?;
-        tell_end(&approval, out)?;
+        print_end(&approval, out)?;
         writeln!(out, "text          {} (SHA-256, as --shown takes it)", sha256(&approval.text()))?;
     }
     Ok(())
@@ -400,9 +400,9 @@ async fn decide(
     let shown = store.get(decision.id).await?;
     legal(&shown, to, now)?;
     let approval = approval::propose(store, &shown, rules, now).await?;
-    tell(&approval.text(), decision.shown.as_deref(), out)?;
+    print_signed_text(&approval.text(), decision.shown.as_deref(), out)?;
     let agreement = decisions::agreement::decide_as_shown(store, By::Key(&signer), &approval, to, &because, None).await?;
-    told::decided(&agreement, now, out)?;
+    print::decided(&agreement, now, out)?;
     Ok(())
 }
 
@@ -413,15 +413,15 @@ async fn terminate(store: &Store, end: End, rules: &Rules, now: Timestamp, out: 
     let shown = store.get(decide.id).await?;
     legal(&shown, State::Terminated, now)?;
     let ending = ending::propose(store, &shown, ends_at, rules, now).await?;
-    tell_waiting(&ending, out)?;
-    tell(&ending.text(), decide.shown.as_deref(), out)?;
+    print_waiting(&ending, out)?;
+    print_signed_text(&ending.text(), decide.shown.as_deref(), out)?;
     let agreement = ending::end(store, By::Key(&signer), &ending, &because, None).await?;
-    told::decided(&agreement, now, out)?;
-    tell_taken(&ending, out)
+    print::decided(&agreement, now, out)?;
+    print_taken(&ending, out)
 }
 
 /// What ends and is closed with an agreement.
-fn tell_taken(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
+fn print_taken(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
     for with in &ending.with {
         writeln!(out, "agreement {} ends with it, at {}", with.thing.id, with.ends_at)?;
     }
@@ -432,7 +432,7 @@ fn tell_taken(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError>
 }
 
 /// The end that an agreement would have if it is approved, by what it depends on; or on what else the notice is taken back with the one on it.
-fn tell_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandError> {
+fn print_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandError> {
     for back in &approval.back {
         writeln!(
             out,
@@ -443,12 +443,12 @@ fn tell_end(approval: &Approval, out: &mut impl Write) -> Result<(), CommandErro
     for with in &approval.with {
         writeln!(out, "approved, it ends {} with agreement {with}, which it depends on", ending.ends_at)?;
     }
-    tell_waiting(ending, out)?;
-    tell_taken(ending, out)
+    print_waiting(ending, out)?;
+    print_taken(ending, out)
 }
 
 /// How many files wait that what is decided would have deleted; no part of the text, for it changes with each file.
-fn tell_waiting(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
+fn print_waiting(ending: &Ending, out: &mut impl Write) -> Result<(), CommandError> {
     if ending.files.waiting > 0 {
         writeln!(out, "files that wait by the orders that are closed, now: {}", ending.files.waiting)?;
     }
@@ -456,7 +456,7 @@ fn tell_waiting(ending: &Ending, out: &mut impl Write) -> Result<(), CommandErro
 }
 
 /// Shows the text whose digest is signed; it is the one that was looked at before, where that is said.
-fn tell(text: &str, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
+fn print_signed_text(text: &str, seen: Option<&str>, out: &mut impl Write) -> Result<(), CommandError> {
     let digest = sha256(text);
     if seen.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
         return Err(DecideError::from(ApiRefusal::ApiShownDiffers).into());
@@ -494,10 +494,10 @@ async fn decide_to_open(
             agreements::AgreementError::IllegalTransition { id: decide.id, from: shown.state, to: State::Approved }.into()
         );
     }
-    told::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
+    print::one(&shown, &store.decisions(decide.id).await?, &store.authorities().await?, now, out)?;
     let approval = approval::propose(store, &shown, rules, now).await?;
-    tell_end(&approval, out)?;
-    tell(&approval.text(), decide.shown.as_deref(), out)?;
+    print_end(&approval, out)?;
+    print_signed_text(&approval.text(), decide.shown.as_deref(), out)?;
     if !yes {
         agreed(&format!("{question}, decided by {}: {}", who.user().name, because.reason), operator, out)?;
     }
@@ -506,7 +506,7 @@ async fn decide_to_open(
         true => decisions::agreement::lift(store, by, &shown, &because, None).await?,
         false => decisions::agreement::decide_as_shown(store, by, &approval, to, &because, None).await?,
     };
-    told::decided(&agreement, now, out)?;
+    print::decided(&agreement, now, out)?;
     Ok(())
 }
 

@@ -46,19 +46,6 @@ impl House {
         self.0.path().join(name).display().to_string()
     }
 
-    /// The words with the key of whoever stands behind `AS`, which no command line knows.
-    fn signed(&self, words: &[&str]) -> Vec<String> {
-        let mut signed = Vec::new();
-        let mut rest = words.iter();
-        while let Some(word) = rest.next() {
-            match *word {
-                "AS" => signed.extend(as_user::options(self.0.path(), rest.next().unwrap())),
-                word => signed.push(word.to_owned()),
-            }
-        }
-        signed
-    }
-
     /// Makes the users, and imports the file as the operator.
     async fn import(&self) -> Result<String, String> {
         as_user::add_all(&self.0.path().join("agreements.sqlite")).await;
@@ -73,7 +60,7 @@ impl House {
     /// Runs the command at a terminal, where the operator types `answer`: what was printed, and how it ended.
     async fn run_before(&self, answer: Option<&str>, words: &[&str]) -> (String, Result<String, String>) {
         let config = self.path("hjemmel.toml");
-        let words = self.signed(words);
+        let words = as_user::signed(self.0.path(), words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let line = [&["agreement"], &words[..], &["--config", &config]].concat();
         let args = match Line::try_parse_from(line) {

@@ -100,12 +100,12 @@ pub(in crate::cli) fn calls_of(id: Uuid, dirs: &[PathBuf]) -> io::Result<(Vec<Fo
     Ok((calls, unreadable))
 }
 
-/// Tells of each call that carried the delivery, or of the call with this id.
-pub(super) fn tell(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(), AuditError> {
+/// Reports each call that carried the delivery, or of the call with this id.
+pub(super) fn print(id: Uuid, dirs: &[PathBuf], out: &mut impl Write) -> Result<(), AuditError> {
     let (calls, unreadable) = calls_of(id, dirs)?;
     let mut accepted = true;
     for call in &calls {
-        tell_one(call, out)?;
+        print_one(call, out)?;
         accepted &= is_accepted(&call.record);
     }
     if unreadable > 0 {
@@ -127,7 +127,7 @@ fn line(out: &mut impl Write, verdict: &str, step: &str, more: &str) -> io::Resu
     writeln!(out, "  {verdict:<7} {step}{}{more}", if more.is_empty() { "" } else { ": " })
 }
 
-fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
+fn print_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
     let Followed { admitted, closed, record } = call;
     let dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     writeln!(out, "call {} of {}", record.call, record.service)?;
@@ -165,7 +165,7 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
     if way.refused && way.last.is_none() {
         line(out, "FAILED", "message taken", "")?;
     }
-    tell_end(record, out)?;
+    print_end(record, out)?;
     let end = |at: &Option<_>| {
         at.map_or_else(
             || "no record yet: it is under way, or the gateway was stopped".to_owned(),
@@ -176,7 +176,7 @@ fn tell_one(call: &Followed, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What came of it, and what is to be mended.
-pub(in crate::cli) fn tell_end(record: &Record, out: &mut impl Write) -> io::Result<()> {
+pub(in crate::cli) fn print_end(record: &Record, out: &mut impl Write) -> io::Result<()> {
     let about = record.about.vouchers();
     if about.is_some_and(|about| about.repeated) || record.about.passthrough().is_some_and(|pass| pass.repeated) {
         line(out, "ok", "not forwarded", "it was known, and got the receipt of before")?;

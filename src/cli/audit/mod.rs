@@ -184,6 +184,7 @@ enum Command {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AuditError {
     /// A key file.
     #[error(transparent)]
@@ -223,7 +224,6 @@ pub enum AuditError {
     /// Removing what is in the archive, or from it.
     #[error(transparent)]
     Leave(#[from] LeaveError),
-    /// The archive.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The settings of the archive.
@@ -238,10 +238,8 @@ pub enum AuditError {
     /// Chain and store do not say the same.
     #[error("THE DECISIONS ARE NOT THOSE OF THE STORE:\n{}", .0.join("\n"))]
     OtherDecisions(Vec<String>),
-    /// The store.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
-    /// The names for a report.
     #[error("{0}")]
     Names(report::NamesError),
     /// A question that is not on record.
@@ -346,7 +344,7 @@ pub fn run(
                 // How many persons a call named is no matter here.
                 Found { crowded: 0, ..search(&dir, |record| record.about.carries(&mark) && at(record))? }
             };
-            tell(&found, out)?;
+            print(&found, out)?;
             if let Some(retired) = crate::audit::retire::read(&dir)?.last() {
                 writeln!(out, "Calls before {} were retired and are not found any more.", retired.last_at)?;
             }
@@ -358,7 +356,7 @@ pub fn run(
                 serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
                 writeln!(out)?;
             } else {
-                found.iter().try_for_each(|(decided, _)| tell_decision(decided, out))?;
+                found.iter().try_for_each(|(decided, _)| print_decision(decided, out))?;
                 writeln!(out, "{} decisions", found.len())?;
             }
             if let Some(config) = config {
@@ -391,7 +389,7 @@ pub fn run(
             }
         }
         Command::Report(args) => report::run(*args, clock, input, out, aside)?,
-        Command::Delivery { id, dirs } => delivery::tell(id, &dirs, out)?,
+        Command::Delivery { id, dirs } => delivery::print(id, &dirs, out)?,
         Command::Questions { dir, json } => {
             let found: Vec<_> = question::questions(&dir)?.into_iter().map(|question| (question.proof(), question)).collect();
             if json {
@@ -399,7 +397,7 @@ pub fn run(
                 serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
                 writeln!(out)?;
             } else {
-                found.iter().try_for_each(|(proof, question)| tell_question(question, proof, out))?;
+                found.iter().try_for_each(|(proof, question)| print_question(question, proof, out))?;
                 writeln!(out, "{} questions", found.len())?;
             }
             let wrong = found.iter().filter(|(proof, _)| matches!(proof, Proof::Wrong));
@@ -430,12 +428,12 @@ pub fn run(
     Ok(())
 }
 
-fn tell_retirement(what: &str, statement: &Retirement, out: &mut impl Write) -> io::Result<()> {
+fn print_retirement(what: &str, statement: &Retirement, out: &mut impl Write) -> io::Result<()> {
     let Retirement { from, to, sequence, first_at, last_at, at, by, reason, .. } = statement;
     writeln!(out, "Segments {from} to {to} (until entry {sequence}; {first_at} to {last_at}) {what} on {at} by {by}: {reason}")
 }
 
-fn tell_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
+fn print_decision(decided: &Decided, out: &mut impl Write) -> io::Result<()> {
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let from = decided.from.as_deref().unwrap_or("(new)");
     writeln!(out, "{}  {} {}  {from} -> {}", decided.decided_at, decided.subject.name(), decided.id, decided.to)?;
@@ -454,7 +452,7 @@ struct Listed<'q> {
     proof: &'static str,
 }
 
-fn tell_question(question: &Question, proof: &Proof, out: &mut impl Write) -> io::Result<()> {
+fn print_question(question: &Question, proof: &Proof, out: &mut impl Write) -> io::Result<()> {
     let Question { question: id, asked_at, by, user, reason, person, call, authority, certificate, from, to, logs, signed: _ } =
         question;
     writeln!(out, "{asked_at}  question {id}  {by}: {reason}")?;
@@ -527,9 +525,9 @@ async fn compare(settings: &crate::store::Settings, found: &[(Decided, u64)]) ->
     Ok(compared)
 }
 
-fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {
+fn print(found: &Found, out: &mut impl Write) -> io::Result<()> {
     for record in found.calls.values() {
-        tell_one(record, out)?;
+        print_one(record, out)?;
     }
     writeln!(out, "{} calls", found.calls.len())?;
     if found.crowded > 0 {
@@ -545,7 +543,7 @@ fn tell(found: &Found, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn tell_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
+fn print_one(record: &Record, out: &mut impl Write) -> io::Result<()> {
     fn or_dash(value: &Option<impl ToString>) -> String {
         value.as_ref().map_or("-".to_owned(), ToString::to_string)
     }

@@ -40,7 +40,6 @@ const MONTHS: [(&str, &str); 12] = [
     ("december", "december"),
 ];
 
-/// What was written.
 enum Written {
     Day(Date),
     Month(i16, i8),

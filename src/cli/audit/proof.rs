@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use uuid::Uuid;
 
-use super::{AuditError, tell_retirement};
+use super::{AuditError, print_retirement};
 use crate::agreements::Store;
 use crate::audit::anchors::{self, Anchored, Known, Latest};
 use crate::audit::chain::{Checkpoint, CheckpointPublicKey, Occasion};
@@ -134,7 +134,7 @@ pub fn prove(places: Vec<Box<dyn Place>>, against: &Against<'_>, out: &mut impl 
         if many {
             writeln!(out, "{}{}", place.file("").display(), name.map_or_else(String::new, |name| format!(" (log {name})")))?;
         }
-        tell(verified, out)?;
+        print(verified, out)?;
         let held = [&known.nodes, &told].map(|latest| of(latest, *name, *earlier, place.as_ref()).len()).iter().sum::<usize>();
         if held > 0 {
             writeln!(out, "{held} anchors of the store and of other nodes' logs hold.")?;
@@ -238,9 +238,9 @@ fn archived(
     }
 }
 
-fn tell(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
+fn print(verified: &Verified, out: &mut impl Write) -> io::Result<()> {
     for retired in &verified.retired {
-        tell_retirement("were retired", retired, out)?;
+        print_retirement("were retired", retired, out)?;
     }
     let (entries, segments, first) = (verified.entries, verified.segments, verified.sequence - verified.entries + 1);
     let from = if first > 1 { format!(" from entry {first} on") } else { String::new() };

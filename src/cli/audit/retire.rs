@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::person::Person;
 use super::given::{self, wait};
-use super::{AuditError, tell_retirement};
+use super::{AuditError, print_retirement};
 use crate::agreements::Store;
 use crate::audit::place::Folder;
 use crate::audit::retire::{self, Decision, Plan, RetireError};
@@ -138,7 +138,7 @@ fn run_by(deciding: &Deciding, args: &Args, now: Timestamp, out: &mut impl Write
                     wait(archive.retire(&log, &plan))?;
                 }
                 writeln!(out, "log {}", log.name())?;
-                tell(args.yes, &plan, out)?;
+                print(args.yes, &plan, out)?;
             }
             if any { Ok(()) } else { Err(RetireError::Nothing.into()) }
         }
@@ -151,14 +151,14 @@ fn run_by(deciding: &Deciding, args: &Args, now: Timestamp, out: &mut impl Write
                 wait(deciding.decide(anchors::named(&audit.directory)?, &plan))?;
                 retire::retire(&audit.directory, &plan)?;
             }
-            tell(args.yes, &plan, out)
+            print(args.yes, &plan, out)
         }
     }
 }
 
-fn tell(done: bool, plan: &retire::Plan, out: &mut impl Write) -> Result<(), AuditError> {
+fn print(done: bool, plan: &retire::Plan, out: &mut impl Write) -> Result<(), AuditError> {
     if let Some(statement) = &plan.statement {
-        tell_retirement(if done { "were retired" } else { "would be retired" }, statement, out)?;
+        print_retirement(if done { "were retired" } else { "would be retired" }, statement, out)?;
     }
     match done {
         true => writeln!(out, "{} segment files were removed.", plan.files)?,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::client::{Client, ClientError};
 use super::words::Said;
 use super::{Args, CallError, Needed, check_signature, signer, token, verify, write_private};
-use crate::cli::demo::finance::told;
+use crate::cli::demo::finance::read_answer;
 use crate::clock::{Clock, civil_day};
 use crate::id::cvr::Cvr;
 use crate::saml::trust::Issuer;
@@ -183,7 +183,7 @@ pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &C
         }
         let limits = Limits { nodes: 2_000_000, ..Limits::default() };
         let (got, said) = match Document::parse(answer, &limits) {
-            Ok(document) => told(document.root()),
+            Ok(document) => read_answer(document.root()),
             Err(_) => ("no XML".to_owned(), Vec::new()),
         };
         let Planned { what: sent, expected, id: delivery, .. } = planned;

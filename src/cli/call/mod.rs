@@ -133,6 +133,7 @@ enum Binding {
 /// Why the call could not be made, or its answer not trusted: in Danish, then in English on a line of its own. What a
 /// file, a certificate or TLS has wrong is told as everywhere in the product, in English.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CallError {
     /// No possible CPR number on standard input.
     #[error(
@@ -144,15 +145,13 @@ pub enum CallError {
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     /// Certificate or key.
-    #[error("certifikatet eller nøglen kan ikke signere: {da}\nthe certificate or key cannot sign: {0}", da = .0.told().da().to_owned())]
+    #[error("certifikatet eller nøglen kan ikke signere: {da}\nthe certificate or key cannot sign: {0}", da = .0.describe().da().to_owned())]
     Key(#[from] KeyError),
     /// TLS.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
@@ -241,15 +240,15 @@ fn named(args: &Args, now: Timestamp) -> Result<(Option<Uri>, Option<String>), C
         return Ok((args.service.as_ref().map(address).transpose()?, None));
     };
     let draft = Draft::<Service>::open(file, now);
-    let told = |why: String| {
+    let unusable = |why: String| {
         let file = file.display();
         CallError::Usage(format!("servicen kan ikke findes i {file}\nthe service is not found in {file}: {why}"))
     };
     let sections = draft.sections();
-    let (_, service) = which::terminaladgang(&sections.services, args.service.as_deref()).map_err(told)?;
-    let public = sections.listen.as_ref().ok_or_else(|| told("[listen] cannot be read".to_owned()))?.public_url.to_string();
+    let (_, service) = which::terminaladgang(&sections.services, args.service.as_deref()).map_err(unusable)?;
+    let public = sections.listen.as_ref().ok_or_else(|| unusable("[listen] cannot be read".to_owned()))?.public_url.to_string();
     let address = format!("{}{}", public.trim_end_matches('/'), service.offer.path);
-    let address = address.parse().map_err(|_| told(format!("{address} is no address")))?;
+    let address = address.parse().map_err(|_| unusable(format!("{address} is no address")))?;
     Ok((Some(address), Some(service.offer.entity_id.clone())))
 }
 
@@ -303,7 +302,7 @@ impl Needed {
                 roots: certificates_from_pem_file(&ca)?,
                 token,
             }),
-            _ => Err(missing.told(match args.binding {
+            _ => Err(missing.usage_error(match args.binding {
                 Binding::Token => ("et kald med token", "a call in the token binding"),
                 Binding::AuthorityContext => ("et kald med AuthorityContext", "a call in the AuthorityContext binding"),
             })),
@@ -420,7 +419,7 @@ async fn by_token(
             println!("The fault is not signed by the gateway: it came before your own signature was verified.");
             None
         }
-        Err(refusal) => Some(CallError::Answer(signer::told(&exchange.answer, &pinned, file, &refusal))),
+        Err(refusal) => Some(CallError::Answer(signer::describe(&exchange.answer, &pinned, file, &refusal))),
     };
     Ok((exchange, unsigned))
 }

@@ -62,7 +62,7 @@ impl Missing {
     }
 
     /// The usage error.
-    pub fn told(self, (da, en): (&str, &str)) -> CallError {
+    pub fn usage_error(self, (da, en): (&str, &str)) -> CallError {
         let each = self.0.join("\n");
         CallError::Usage(format!(
             "{da} kræver · {en} needs\n{each}\n\

@@ -34,7 +34,7 @@ fn of(answer: &Bytes) -> Option<Certificate> {
 }
 
 /// Why the answer is not shown, in Danish and in English: `refusal` came of checking it against `pinned`, read from `file`.
-pub fn told(answer: &Bytes, pinned: &[Certificate], file: &Path, refusal: &Refusal) -> String {
+pub fn describe(answer: &Bytes, pinned: &[Certificate], file: &Path, refusal: &Refusal) -> String {
     let file = file.display();
     match (refusal, of(answer), pinned.first()) {
         (Refusal::SignatureInvalid { .. }, Some(other), Some(given)) => {

@@ -19,6 +19,7 @@ use crate::soap::strict::Limits;
 use crate::sts::client::{Flaw, Https, StsClient, StsSettings, Transport};
 
 /// What to ask of whom.
+#[allow(missing_docs)] // the names say it
 pub struct Order<'a> {
     /// The STS's address.
     pub sts: &'a Uri,
@@ -26,7 +27,6 @@ pub struct Order<'a> {
     pub issuer: Issuer,
     /// The system's certificate, which the token is bound to.
     pub certificate: Certificate,
-    /// Its key.
     pub key: SigningKey,
     /// On whose behalf.
     pub authority: Cvr,
@@ -133,7 +133,7 @@ fn unusable(flaw: &Flaw) -> String {
             (entry.da.what, entry.en.what)
         }
         Flaw::Unfit(unfit) => {
-            let (da, en) = unfit.told();
+            let (da, en) = unfit.describe();
             (da.to_owned(), en.to_owned())
         }
         Flaw::Fault(code) => (code.clone(), code.clone()),

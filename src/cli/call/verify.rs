@@ -230,7 +230,7 @@ impl Test {
         self.report.announcement()
     }
 
-    /// Reads the answer, and tells of each line.
+    /// Reads the answer, and reports each line.
     ///
     /// # Errors
     /// [`CallError::NotLanded`], where a line did not land; a report that cannot be written.
@@ -338,11 +338,11 @@ fn on<'l>(lists: &'l Lists, asked: Option<Uuid>, parties: &Parties) -> Result<(&
         .pop()
         .ok_or_else(|| usage(&format!("intet sortiment gælder den {day}"), &format!("no value list holds on {day}")))?;
     let others: Vec<String> =
-        known.iter().filter(|(list, _)| list.id != last.0.id).map(|(list, _)| sortiment::told(list)).collect();
+        known.iter().filter(|(list, _)| list.id != last.0.id).map(|(list, _)| sortiment::describe(list)).collect();
     if others.is_empty() {
         return Ok(last);
     }
-    let all = format!("{}, {}", sortiment::told(last.0), others.join(", "));
+    let all = format!("{}, {}", sortiment::describe(last.0), others.join(", "));
     Err(usage(
         &format!("flere sortimenter gælder den {day}; angiv et med --list: {all}"),
         &format!("several value lists hold on {day}; name one with --list: {all}"),

@@ -11,6 +11,7 @@ const LONGEST_SHOWN: usize = 4_000;
 
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Said {
     /// Benefits, possibly none.
     Answer {
@@ -21,7 +22,6 @@ pub enum Said {
     },
     /// A fault of the platform's.
     Fault {
-        /// The code.
         code: String,
         /// Danish, then English.
         texts: Vec<String>,

@@ -46,11 +46,11 @@ pub struct Tried {
 
 /// Case files that cannot be tried.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CasesError {
     /// A folder or file that cannot be read.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: std::io::Error,
@@ -60,12 +60,7 @@ pub enum CasesError {
     Empty(PathBuf),
     /// What is wrong in a file.
     #[error("{path}: {what}")]
-    Format {
-        /// Which.
-        path: PathBuf,
-        /// What.
-        what: String,
-    },
+    Format { path: PathBuf, what: String },
 }
 
 /// A policy with its text, so that a case can show what another wording would do.
@@ -151,19 +146,19 @@ async fn try_folder<F: File + DeserializeOwned>(dir: &Path, name: &str, policy: 
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for case in file.cases() {
-            let told = |flaw: &str| format(format!("{}: {flaw}", case.id()));
+            let wrong = |flaw: &str| format(format!("{}: {flaw}", case.id()));
             if !ids.insert(case.id().to_owned()) {
-                return Err(told("another case has the same id"));
+                return Err(wrong("another case has the same id"));
             }
             if case.words().iter().any(|words| words.trim().is_empty()) {
-                return Err(told("it says nothing in one of its languages"));
+                return Err(wrong("it says nothing in one of its languages"));
             }
             if let Some(flaw) = case.flaw() {
-                return Err(told(flaw));
+                return Err(wrong(flaw));
             }
             let shows = case.shows().unwrap_or_else(|| file.shows());
             if shows.is_empty() {
-                return Err(told("it names no rule that it shows (shows)"));
+                return Err(wrong("it names no rule that it shows (shows)"));
             }
             let [da, en] = case.words().map(str::to_owned);
             let trouble = file.try_out(case, policy).await;
@@ -182,9 +177,9 @@ async fn try_folder<F: File + DeserializeOwned>(dir: &Path, name: &str, policy: 
 
 /// The TOML files of a folder, by name.
 fn files(dir: &Path) -> Result<Vec<PathBuf>, CasesError> {
-    let told = |error| CasesError::File { path: dir.to_owned(), error };
-    let entries = std::fs::read_dir(dir).map_err(told)?;
-    let mut found = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(told)?;
+    let failed = |error| CasesError::File { path: dir.to_owned(), error };
+    let entries = std::fs::read_dir(dir).map_err(failed)?;
+    let mut found = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     found.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     found.sort();
     if found.is_empty() { Err(CasesError::Empty(dir.to_owned())) } else { Ok(found) }
@@ -223,7 +218,7 @@ pub(super) fn lists_in_danish(trouble: &str) -> Option<String> {
     Some(format!("mangler {lacks}, ikke forventet {more}"))
 }
 
-/// Tells where two lists differ.
+/// Reports where two lists differ.
 fn compare(trouble: &mut Vec<String>, what: &str, expected: &[String], came: &[String]) {
     if expected != came {
         let lacks: Vec<_> = expected.iter().filter(|line| !came.contains(line)).collect();

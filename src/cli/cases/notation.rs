@@ -9,7 +9,6 @@ use std::str::Chars;
 /// Deeper than any search; a file that nests deeper is a mistake.
 const DEPTH: usize = 64;
 
-/// One term.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Term {
     /// A word with terms in parentheses.

@@ -51,7 +51,6 @@ enum Asks {
     Udk,
 }
 
-/// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Case {

@@ -27,7 +27,6 @@ pub(super) struct File {
     case: Vec<Case>,
 }
 
-/// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Case {
@@ -64,7 +63,6 @@ pub(super) struct Case {
     shown: Option<Vec<String>>,
     /// The KLE numbers asked for.
     kle: Option<Vec<String>>,
-    /// What is sorted by.
     sorting: Option<Vec<String>>,
     /// Texts that stand in what is sent, in this order.
     #[serde(default)]
@@ -245,7 +243,7 @@ fn served(case: &Case, search: &Search, expected: Served, asked_xml: &str) -> Re
     for text in case.not_sent.iter().filter(|text| sent.contains(text.as_str())) {
         trouble.push(format!("{text:?} must not be sent: {sent}"));
     }
-    let told = search.decisions().iter().map(|decision| decision.decided.told());
+    let told = search.decisions().iter().map(|decision| decision.decided.describe());
     let said: Vec<String> = told.flat_map(|told| [told.da, told.en]).collect();
     for text in case.told.iter().filter(|text| !said.iter().any(|said| said.contains(text.as_str()))) {
         trouble.push(format!("{text:?} must be told: {said:?}"));

@@ -22,20 +22,20 @@ const ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 /// # Errors
 /// What keeps it from being converted or written, and what to do.
 pub fn migrate(file: &Path, out: Option<&Path>) -> Result<PathBuf, String> {
-    let told = |error: std::io::Error| format!("{}: {error}", file.display());
-    let text = std::fs::read_to_string(file).map_err(told)?;
+    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let text = std::fs::read_to_string(file).map_err(failed)?;
     let migrated = migrated(&text).map_err(|why| format!("{}: {why}", file.display()))?;
     let out = out.map_or_else(|| file.with_extension("new.toml"), Path::to_owned);
-    let told = |error: std::io::Error| match error.kind() {
+    let not_written = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             format!("{} is there already and is not overwritten; move it, or name another file with --out", out.display())
         }
         _ => format!("{}: {error}", out.display()),
     };
-    let mut written = std::fs::OpenOptions::new().write(true).create_new(true).open(&out).map_err(told)?;
+    let mut written = std::fs::OpenOptions::new().write(true).create_new(true).open(&out).map_err(not_written)?;
     let rights = std::fs::metadata(file).map(|data| data.permissions());
     let done = rights.and_then(|rights| written.set_permissions(rights)).and_then(|()| written.write_all(migrated.as_bytes()));
-    done.and_then(|()| written.sync_all()).map_err(told)?;
+    done.and_then(|()| written.sync_all()).map_err(not_written)?;
     Ok(out)
 }
 

@@ -116,7 +116,7 @@ fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[A
     }
     if let Some(config) = &examined.config {
         let _ = writeln!(text, "\nOffered:");
-        offered(config).iter().for_each(|offered| offered.told(&mut text));
+        offered(config).iter().for_each(|offered| offered.write_to(&mut text));
     }
     if !examined.read.is_empty() {
         let _ = writeln!(text, "\nRead:");
@@ -127,7 +127,7 @@ fn text(arguments: &Check, file: &Path, examined: &Finished, answers: Option<&[A
     match answers {
         Some(answers) => {
             let _ = writeln!(text, "\nAsked:");
-            answers.iter().for_each(|answer| told(&mut text, answer));
+            answers.iter().for_each(|answer| write_answer(&mut text, answer));
         }
         None if arguments.connect => {
             let _ = writeln!(text, "\nNobody was asked: mend the configuration first.");
@@ -177,7 +177,7 @@ fn offered(config: &Config) -> Vec<Offered<'_>> {
 }
 
 impl Offered<'_> {
-    fn told(&self, text: &mut String) {
+    fn write_to(&self, text: &mut String) {
         let Self { service, address, entity_id, service_uuid, .. } = self;
         let _ =
             writeln!(text, "  {service:<20} {address} ({})\n  {:<20} {entity_id}, {service_uuid}", self.bindings.join(", "), "");
@@ -208,7 +208,7 @@ fn contents(read: &FileRead) -> String {
     kinds.iter().map(kind).collect::<Vec<_>>().join("; ")
 }
 
-fn told(text: &mut String, answer: &Answer) {
+fn write_answer(text: &mut String, answer: &Answer) {
     let seen = &answer.seen;
     let verdict = if answer.ok { "answers" } else { "FAILS" };
     let mut facts = vec![answer.said.clone()];

@@ -225,6 +225,7 @@ fn reference(text: &str) -> Result<String, String> {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is, or for which service.
     #[error(transparent)]
@@ -249,10 +250,8 @@ pub enum CommandError {
         /// What is wrong.
         error: load::Unusable,
     },
-    /// A file.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -308,7 +307,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 writeln!(out, "The receiving system's supplier is {supplier}")?;
             }
             for side in added.awaits() {
-                writeln!(out, "It waits for {} to agree to it", side.told().en())?;
+                writeln!(out, "It waits for {} to agree to it", side.describe().en())?;
             }
         }
         Command::End { id, why } => {
@@ -329,7 +328,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             let agreed = with_store(&settings, Access::Change, consent).await?;
             writeln!(out, "{id} is agreed to")?;
             for side in agreed.awaits() {
-                writeln!(out, "It waits for {} to agree to it", side.told().en())?;
+                writeln!(out, "It waits for {} to agree to it", side.describe().en())?;
             }
         }
         Command::State { id, task, reference, withdraw: _, party, why } => {
@@ -479,7 +478,7 @@ fn longest(view: &View, names: &Names, now: Timestamp) -> Detail {
     let Some(first) = next.first().filter(|_| view.connection.ended.is_none()) else {
         return match view.connection.ended {
             Some(_) => Detail::new("afsluttet", "ended"),
-            None => view.awaits_told().unwrap_or_else(|| Detail::new("færdig", "finished")),
+            None => view.awaits_in_words().unwrap_or_else(|| Detail::new("færdig", "finished")),
         };
     };
     let waited = first.standing.since.map_or_else(|| Detail::name("-"), |since| waited(since, now));
@@ -524,10 +523,10 @@ pub(super) fn written(view: &View, names: &Names, lang: Lang, now: Timestamp, ou
     next(view, names, lang, now, out)?;
     for shown in &view.tasks {
         let task = shown.task;
-        let state = shown.standing.state.told();
+        let state = shown.standing.state.describe();
         writeln!(out, "  {:12} {:8} {}", lang.word(state.da(), state.en()), task.id, lang.word(task.text.da(), task.text.en()))?;
         if shown.standing.state != State::NotNeeded {
-            let told = shown.told(view, names, now);
+            let told = shown.describe(view, names, now);
             lang.say(out, "               ", told.da(), told.en())?;
         }
         for (party, given) in shown.given.iter().filter(|(_, given)| **given != Assignment::default()) {
@@ -544,7 +543,7 @@ pub(super) fn written(view: &View, names: &Names, lang: Lang, now: Timestamp, ou
 
 fn next(view: &View, names: &Names, lang: Lang, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     let next = view.next();
-    if let Some(waits) = view.awaits_told() {
+    if let Some(waits) = view.awaits_in_words() {
         let (da, en) = (format!("Forbindelsen {}.", waits.da()), format!("The connection {}.", waits.en()));
         lang.say(out, "  ", &da, &en)?;
     } else if next.is_empty() {
@@ -555,7 +554,7 @@ fn next(view: &View, names: &Names, lang: Lang, now: Timestamp, out: &mut impl W
     }
     lang.say(out, "  ", "Næste:", "Next:")?;
     for shown in next {
-        let told = shown.told(view, names, now);
+        let told = shown.describe(view, names, now);
         let (id, text) = (&shown.task.id, &shown.task.text);
         lang.say(out, "    ", &format!("{id} {}: {}", text.da(), told.da()), &format!("{id} {}: {}", text.en(), told.en()))?;
     }
@@ -564,7 +563,7 @@ fn next(view: &View, names: &Names, lang: Lang, now: Timestamp, out: &mut impl W
 
 fn one_task(view: &View, id: &str, names: &Names, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     let Some(shown) = view.find(id) else { return Ok(()) };
-    writeln!(out, "{id}: {}", shown.told(view, names, now).en())
+    writeln!(out, "{id}: {}", shown.describe(view, names, now).en())
 }
 
 #[cfg(test)]

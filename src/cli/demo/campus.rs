@@ -119,8 +119,8 @@ fn person(
 }
 
 /// An import that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// The status of each person, or the code of the fault.
     pub code: String,
@@ -217,7 +217,7 @@ impl Campus {
         self.platform.running.stop().await;
     }
 
-    /// Waits until the learning platform has whom the scenes before imported, and tells what it has.
+    /// Waits until the learning platform has whom the scenes before imported, and reports what it has.
     async fn handed_on(&self) -> Played {
         let scene = Scene::HandedOn;
         let text = |user: &serde_json::Value, name: &str| user[name].as_str().unwrap_or_default().to_owned();
@@ -325,7 +325,7 @@ impl Campus {
         let record = world.records.recv_timeout(Duration::from_secs(30))?;
         let document = Document::parse(sent.answer, &Limits { nodes: 1_000_000, ..Limits::default() });
         let document = document.map_err(|_| "no XML came back")?;
-        let (code, mut lines) = told(document.root());
+        let (code, mut lines) = read_answer(document.root());
         if let Some(summary) = record.about.summary() {
             lines.push(format!("audit     {summary}"));
         }
@@ -400,7 +400,7 @@ fn envelope(persons: &str) -> String {
 }
 
 /// The statuses of an answer, or the code of a fault, and what it says, a line each.
-fn told(answer: Element<'_>) -> (String, Vec<String>) {
+fn read_answer(answer: Element<'_>) -> (String, Vec<String>) {
     let text = |parent: Element<'_>, local: &str| {
         let child = parent.elements().find(|child| child.local() == local);
         child.and_then(|child| child.text()).unwrap_or_default().into_owned()

@@ -76,8 +76,8 @@ impl Scene {
 }
 
 /// A file that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// What came of it, in codes.
     pub code: String,
@@ -322,7 +322,7 @@ impl Mailboxes {
         let back = self.log_on(SENDER).await?.get(&format!("IN/{name}")).await?;
         let document = Document::parse(back.into(), &Limits { nodes: 1_000_000, ..Limits::default() });
         let document = document.map_err(|_| "the ledger's answer is no XML")?;
-        let (code, results) = super::finance::told(document.root());
+        let (code, results) = super::finance::read_answer(document.root());
         lines.push(format!("{SENDER} fetches IN/{name}: {code}"));
         lines.extend(results.into_iter().map(|result| format!("  {}", result.split(' ').take(2).collect::<Vec<_>>().join(" "))));
         Ok(code)

@@ -119,8 +119,8 @@ impl Scene {
 }
 
 /// A delivery that was sent.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// The code of the receipt or of the fault.
     pub code: String,
@@ -336,7 +336,7 @@ impl Finance {
         let record = world.records.recv_timeout(std::time::Duration::from_secs(5))?;
         let document =
             Document::parse(answer, &Limits { nodes: 1_000_000, ..Limits::default() }).map_err(|_| "no XML came back")?;
-        let (code, lines) = told(document.root());
+        let (code, lines) = read_answer(document.root());
         Ok((code, lines, record))
     }
 
@@ -386,7 +386,7 @@ impl Finance {
 }
 
 /// The code of an answer, and what it says, a line each.
-pub fn told(answer: Element<'_>) -> (String, Vec<String>) {
+pub fn read_answer(answer: Element<'_>) -> (String, Vec<String>) {
     let text = |parent: Element<'_>, local: &str| {
         let child = parent.elements().find(|child| child.local() == local && child.attribute("", "sprog") != Some("en"));
         child.and_then(|child| child.text()).unwrap_or_default().into_owned()

@@ -74,7 +74,6 @@ pub struct Invitation {
     asks_about: &'static str,
     /// Verifies the audit log.
     audit: Vec<String>,
-    /// The person import.
     person_import: Option<Invited>,
 }
 

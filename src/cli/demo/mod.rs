@@ -144,7 +144,7 @@ async fn play(
     for scene in Scene::ALL {
         let played = scenes::play(world, scene).await?;
         unexpected += usize::from(!played.as_expected());
-        if args.once { screen::line(&played) } else { screen::tell(world, &played) }
+        if args.once { screen::line(&played) } else { screen::print(world, &played) }
     }
     // A ledger of one's own may not be up yet, and says what it says.
     let of_finance: &[finance::Scene] = if args.ledger.is_given() { &[] } else { &finance::Scene::ALL };

@@ -83,8 +83,8 @@ impl Scene {
 }
 
 /// A call that was made.
+#[allow(missing_docs)] // the names say it
 pub struct Played {
-    /// Which.
     pub scene: Scene,
     /// What was asked, in words.
     pub asked: String,
@@ -169,7 +169,7 @@ async fn by_token(world: &World, scene: Scene, question: &Question) -> Result<(E
         world.records.recv_timeout(Duration::from_secs(5))?;
     }
     let exchange = client.send(Version::V12, message).await?;
-    // Until the caller's own signature has verified, junk buys no signature of ours.
+    // Until the caller's own signature has verified, no answer is signed: junk must not cost an RSA operation.
     let due = !matches!(scene, Scene::Altered | Scene::WrongKey);
     let signed = due.then(|| {
         world.gateway_certificate().map(|pinned| check_signature(&exchange.answer, &[pinned], &id, world.clock.now()).is_ok())

@@ -99,7 +99,7 @@ fn wrapped(line: &str) -> String {
 }
 
 /// The whole story of a call.
-pub fn tell(world: &World, played: &Played) {
+pub fn print(world: &World, played: &Played) {
     println!("── {} ──", played.scene.title());
     println!("   asked     {}", played.asked);
     let record = &played.record;

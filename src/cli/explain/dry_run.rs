@@ -150,7 +150,7 @@ impl DryRun {
     }
 
     /// Goes through the steps, up to the first refusal.
-    pub(super) async fn tell(
+    pub(super) async fn explain(
         &mut self,
         request: Bytes,
         answer: Option<Bytes>,

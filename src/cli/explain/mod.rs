@@ -98,7 +98,7 @@ async fn explain(args: &Args, clock: &Clock, input: &mut impl Read) -> Result<Ex
     let request = read(&args.request, input)?;
     let answer = args.answer.as_deref().map(|path| read(path, input)).transpose()?;
     let mut run = DryRun::new(&config, service, at, args.authority, certificate.unwrap_or_default()).await?;
-    let told = run.tell(request, answer, args.show_person).await;
+    let told = run.explain(request, answer, args.show_person).await;
     run.close().await;
     told
 }

@@ -109,8 +109,8 @@ pub struct DecisionSaid {
 
 /// A refusal as a caller is told it.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct RefusalSaid {
-    /// The code.
     pub code: &'static str,
     /// Who can mend it.
     pub audience: Audience,
@@ -177,7 +177,7 @@ impl From<&Refusal> for RefusalSaid {
 
 impl From<&Decision> for DecisionSaid {
     fn from(decision: &Decision) -> Self {
-        let (decided, told) = (&decision.decided, decision.decided.told());
+        let (decided, told) = (&decision.decided, decision.decided.describe());
         Self { place: decision.place.clone(), code: decided.code(), rule: decided.rule(), da: told.da, en: told.en }
     }
 }
@@ -214,7 +214,7 @@ pub(super) fn write(explanation: &Explanation, lang: Lang, out: &mut impl Write)
         if let Some(refusal) = &step.refusal {
             writeln!(out, "    {}", refusal.code)?;
             lang.say(out, "    ", &refusal.da, &refusal.en)?;
-            let who = refusal.audience.told();
+            let who = refusal.audience.describe();
             lang.say(out, "    ", &format!("Rettes af {}.", who.da()), &format!("Mended by {}.", who.en()))?;
         }
     }

@@ -49,7 +49,7 @@ fn leaves(element: Element<'_>, path: &str, named: &BTreeSet<String>, found: &mu
     }
 }
 
-/// The name with the prefix that the policy file uses. A stranger's name may be a person's number, and is not shown then.
+/// The name with the prefix that the policy file uses. An untrusted name may be a person's number, and is not shown then.
 fn name(element: Element<'_>) -> String {
     let prefix = match element.namespace() {
         YI => "yi:",

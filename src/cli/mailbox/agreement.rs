@@ -101,7 +101,7 @@ pub(super) async fn run(
             writeln!(out, "{}\n{}", held.standing.name(), Wanted::Agreement(held.terms).text())?;
             for user in users {
                 let Some(right) = user.right(number) else { continue };
-                writeln!(out, "{}", super::user::told(&user, Some(right)))?;
+                writeln!(out, "{}", super::user::describe(&user, Some(right)))?;
             }
             return Ok(());
         }

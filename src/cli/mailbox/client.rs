@@ -68,7 +68,6 @@ pub(super) enum Failure {
     Refused(String),
 }
 
-/// The API.
 pub(super) struct Api {
     address: Uri,
     tls: TlsConnector,

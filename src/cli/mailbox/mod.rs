@@ -74,6 +74,7 @@ enum Command {
 
 /// Why the command did not do as asked. Nothing was changed, unless it says so.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -87,25 +88,20 @@ pub enum CommandError {
     /// It may not be decided, or cannot be so.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The agreement.
     #[error(transparent)]
     Agreement(#[from] AgreementError),
-    /// The user.
     #[error(transparent)]
     User(#[from] UserError),
     /// A certificate's file.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// A certificate.
     #[error("--system-certificate: {0}")]
     Certificate(#[from] KeyError),
     /// TLS cannot be set up.
     #[error("--ca, --cert and --key: {0}")]
     Tls(#[from] rustls::Error),
-    /// A file.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -113,12 +109,10 @@ pub enum CommandError {
     /// A public key.
     #[error("{}: {error}", path.display())]
     Key {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: crate::files::key::NotAKey,
     },
-    /// The terms.
     #[error("{}: {error}", path.display())]
     Terms {
         /// The file.

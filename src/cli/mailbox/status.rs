@@ -96,7 +96,7 @@ pub(super) async fn silent(settings: &Settings, clock: &Clock, out: &mut impl Wr
     }
     for silent in &found {
         let (number, stream, direction, since) = (silent.number, &silent.stream, silent.direction.name(), silent.since);
-        let told = silent.cause.told();
+        let told = silent.cause.describe();
         writeln!(out, "{number}  {stream} {direction}  since {since}  {}: {} · {}", silent.cause.name(), told.da(), told.en())?;
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -105,7 +105,7 @@ fn certificate(file: &Path) -> Result<Thumbprint, CommandError> {
 }
 
 /// A user in a line.
-pub(super) fn told(user: &Known, right: Option<Right>) -> String {
+pub(super) fn describe(user: &Known, right: Option<Right>) -> String {
     let seen = user.seen.map_or("never seen".to_owned(), |at| format!("seen {at}"));
     let rights = user.rights.iter().filter(|own| right.is_none_or(|right| right == **own)).map(|right| {
         let may = [(right.fetches, "fetch"), (right.delivers, "deliver")];
@@ -148,7 +148,7 @@ pub(super) async fn run(command: User, settings: &Settings, clock: &Clock, out: 
                 writeln!(out, "There are no mailbox users. Ask for one with `hjemmel mailbox user create`.")?;
             }
             for user in all {
-                writeln!(out, "{}", told(&user, None))?;
+                writeln!(out, "{}", describe(&user, None))?;
             }
             return Ok(());
         }
@@ -157,7 +157,7 @@ pub(super) async fn run(command: User, settings: &Settings, clock: &Clock, out: 
                 Ok(users::known(&mut store.database().session().await?, &name).await?)
             };
             let user = with_store(settings, Access::Look, show).await?;
-            writeln!(out, "{}", told(&user, None))?;
+            writeln!(out, "{}", describe(&user, None))?;
             for certificate in &user.certificates {
                 writeln!(out, "  certificate {certificate}")?;
             }

@@ -39,11 +39,11 @@ pub(super) async fn run(place: &Place, args: Adopt, clock: &Clock, out: &mut imp
     let (mut told, mut all) = (Vec::new(), true);
     let match_all = async |store: &Store| {
         let by = signer.as_ref().map(By::Key);
-        let tell = |line: usize, became: &Became| {
+        let print = |line: usize, became: &Became| {
             all &= matches!(became, Became::Adopted | Became::Already);
             told.push(format!("line {line}: {became}"));
         };
-        Ok::<_, CommandError>(adopt::adopt(store, &campus, by, (&lines, sha256(&text)), &because, args.renumber, tell).await?)
+        Ok::<_, CommandError>(adopt::adopt(store, &campus, by, (&lines, sha256(&text)), &because, args.renumber, print).await?)
     };
     let ended = with_store(&settings, Access::Change, match_all).await;
     for line in told {

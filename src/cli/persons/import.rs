@@ -69,7 +69,7 @@ impl Counts {
         self.by_status.last().copied().unwrap_or_default()
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let parts = Status::ALL.iter().zip(&self.by_status).map(|(status, count)| format!("{count} {}", status.name()));
         format!("{} persons: {}", self.read, parts.collect::<Vec<_>>().join(", "))
     }
@@ -87,7 +87,7 @@ struct Told<'a> {
 
 impl Told<'_> {
     async fn write(&self, store: &Store, to: &str, counts: Option<&Counts>) -> Result<(), DecideError> {
-        let counted = counts.map(|counts| format!(" ({})", counts.told())).unwrap_or_default();
+        let counted = counts.map(|counts| format!(" ({})", counts.describe())).unwrap_or_default();
         let because = Because::new(format!("{}{counted}", self.reason), self.now);
         let (subject, shown) = (Subject::Person, Some(self.file.clone()));
         let what = What { subject, id: self.id, from: None, to: to.to_owned(), shown };
@@ -142,7 +142,7 @@ impl Import {
             }
         });
         let counts = counts.await?;
-        writeln!(out, "{}; each is answered in {}", counts.told(), result.display())?;
+        writeln!(out, "{}; each is answered in {}", counts.describe(), result.display())?;
         Ok(if counts.refused() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -185,7 +185,7 @@ async fn import(
             answers.write(answer)?;
             counts.add(answer.status);
             if counts.read.is_multiple_of(progress.every) {
-                (progress.tell)(counts.told());
+                (progress.tell)(counts.describe());
             }
         }
         (rows, next) = read?;

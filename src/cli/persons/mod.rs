@@ -122,6 +122,7 @@ enum Command {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is, or for which service.
     #[error(transparent)]
@@ -144,13 +145,11 @@ pub enum CommandError {
     /// Persons were not imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The file cannot be read, or not any further.
     #[error("{file}: {error}; what was read before is imported, and answered in {result}")]
     Rows {
-        /// The file.
         file: String,
         /// Why.
         error: FileError,
@@ -175,7 +174,6 @@ pub enum CommandError {
     /// A file cannot be read or made.
     #[error("{}: {cause}", file.display())]
     File {
-        /// The file.
         file: std::path::PathBuf,
         /// Why.
         cause: io::Error,
@@ -286,7 +284,7 @@ async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Res
     for number in numbers {
         for employment in shown::with_number(database, *number).await? {
             any = true;
-            told(&employment, out)?;
+            print(&employment, out)?;
         }
     }
     match any {
@@ -295,7 +293,7 @@ async fn show(database: &Database, numbers: &[i64], out: &mut impl Write) -> Res
     }
 }
 
-fn told(employment: &Shown, out: &mut impl Write) -> io::Result<()> {
+fn print(employment: &Shown, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}  {}  {}", employment.number, employment.home, employment.staff_number)?;
     for (field, value) in &employment.fields {
         writeln!(out, "    {:22} {value}", field.name())?;

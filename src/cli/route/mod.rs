@@ -1,6 +1,6 @@
 //! `hjemmel route`: add routes, look at them, end them, and ask who would receive a call.
 
-mod told;
+mod print;
 
 use std::{
     io::{self, Write},
@@ -255,6 +255,7 @@ struct Question {
 
 /// Why the command did not do as asked. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -284,7 +285,6 @@ pub enum CommandError {
     /// Certificates that cannot be a route's.
     #[error("{option}: {error}")]
     Certificates {
-        /// The option.
         option: &'static str,
         /// Why.
         error: CertificatesError,
@@ -339,7 +339,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 Ok(decisions::add(store, By::Key(&signer), &routes, in_the_way, &own, &because, None).await?)
             };
             let done = with_store::<_, CommandError>(&settings, Access::Change, added).await?;
-            told::added(&routes, &done, today, out)?;
+            print::added(&routes, &done, today, out)?;
         }
         Command::List { filter, json } => {
             let service = filter.service.as_deref().map(|named| args.place.service(named, now)).transpose()?;
@@ -355,7 +355,7 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 Ok(decisions::end_on(store, By::Key(&signer), &shown, on, &because, None).await?)
             };
             let (route, changed) = with_store::<_, CommandError>(&settings, Access::Change, ended).await?;
-            told::ended(&route, changed, today, out)?;
+            print::ended(&route, changed, today, out)?;
         }
         Command::Ask(ask) => {
             let question = Question {
@@ -367,9 +367,9 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
             };
             let (answer, names) = with_store(&settings, Access::Look, async |store| answer(store, &question).await).await?;
             if ask.json {
-                told::answer_as_json(&question, &answer, out)?;
+                print::answer_as_json(&question, &answer, out)?;
             } else {
-                told::answer(&question, &answer, &names, ask.lang, out)?;
+                print::answer(&question, &answer, &names, ask.lang, out)?;
             }
             return Ok(if matches!(answer, OnDay::Route(_)) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -425,13 +425,13 @@ async fn list(
     let all = routes.len();
     routes.retain(|route| filter.takes(route, service, today));
     if json {
-        told::list_as_json(&routes, today, out)?;
+        print::list_as_json(&routes, today, out)?;
     } else if all == 0 {
         writeln!(out, "There are no routes. Add some with `hjemmel route add FILE`.")?;
     } else if routes.is_empty() {
         writeln!(out, "None of {all} routes fits.")?;
     } else {
-        told::list(&routes, today, out)?;
+        print::list(&routes, today, out)?;
     }
     Ok(())
 }
@@ -439,9 +439,9 @@ async fn list(
 async fn show(store: &Store, id: Uuid, json: bool, today: Date, out: &mut impl Write) -> Result<(), CommandError> {
     let (route, past) = (store.route(id).await?, store.route_changes(id).await?);
     if json {
-        told::one_as_json(&route, &past, today, out)?;
+        print::one_as_json(&route, &past, today, out)?;
     } else {
-        told::one(&route, &past, &store.authorities().await?, today, out)?;
+        print::one(&route, &past, &store.authorities().await?, today, out)?;
     }
     Ok(())
 }

@@ -71,19 +71,6 @@ impl House {
         self.0.path().join(name).display().to_string()
     }
 
-    /// The words with the key of whoever stands behind `AS`, which no command line knows.
-    fn signed(&self, words: &[&str]) -> Vec<String> {
-        let mut signed = Vec::new();
-        let mut rest = words.iter();
-        while let Some(word) = rest.next() {
-            match *word {
-                "AS" => signed.extend(as_user::options(self.0.path(), rest.next().unwrap())),
-                word => signed.push(word.to_owned()),
-            }
-        }
-        signed
-    }
-
     async fn run(&self, words: &[&str]) -> Result<String, String> {
         let (code, printed) = self.run_to_code(words).await?;
         assert_eq!(code, ExitCode::SUCCESS, "{printed}");
@@ -92,7 +79,7 @@ impl House {
 
     async fn run_to_code(&self, words: &[&str]) -> Result<(ExitCode, String), String> {
         let config = self.path("hjemmel.toml");
-        let words = self.signed(words);
+        let words = as_user::signed(self.0.path(), words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let line = [&["route"], &words[..], &["--config", &config]].concat();
         let args = Line::try_parse_from(line).map_err(|error| error.to_string())?.args;

@@ -90,7 +90,7 @@ pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mu
             let (settings, environment) = (place.settings(now)?, place.environment(environment)?);
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
             for key in keys {
-                let (fingerprint, public) = host_keys::told(&key);
+                let (fingerprint, public) = host_keys::described(&key);
                 let (host, environment) = (host.clone(), environment.clone());
                 let key = announce::HostKey { host, fingerprint, public, from: begins, environment };
                 // What is signed, before it is: the decision has the SHA-256 of these lines.
@@ -106,7 +106,7 @@ pub(super) async fn run(command: HostKey, place: &Place, clock: &Clock, out: &mu
 }
 
 fn show(file: &Path, key: &PrivateKey, host: &str, out: &mut impl Write) -> std::io::Result<()> {
-    let (fingerprint, line) = host_keys::told(key);
+    let (fingerprint, line) = host_keys::described(key);
     writeln!(out, "{}\n  fingerprint     {fingerprint}\n  known_hosts     {host} {line}", file.display())?;
     writeln!(out, "  decisions       {} {}", Subject::SftpHostKey.name(), announce::id(&fingerprint))
 }

@@ -71,6 +71,7 @@ enum Command {
 
 /// Why the command did not do as asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is.
     #[error(transparent)]
@@ -84,27 +85,22 @@ pub enum CommandError {
     /// It may not be decided, or cannot be so.
     #[error(transparent)]
     Decide(#[from] FileDecideError),
-    /// The order.
     #[error(transparent)]
     Order(#[from] OrderError),
     /// What is shown was not agreed to.
     #[error(transparent)]
     NotAgreed(#[from] NotAgreed),
-    /// The user.
     #[error(transparent)]
     User(#[from] UserError),
-    /// The key.
     #[error("{path}: {error}")]
     Key {
         /// The file.
         path: String,
-        /// What it is.
         error: NotAKey,
     },
     /// A file, or the output.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: String,
         /// Why.
         error: io::Error,

@@ -149,7 +149,7 @@ fn one(Stands { order, user, silent, unfetched }: &Stands, out: &mut impl Write)
     )?;
     writeln!(out, "    last file     {last}")?;
     if let Some((since, cause)) = silent {
-        writeln!(out, "    SILENT        since {since}: {}", cause.told().en())?;
+        writeln!(out, "    SILENT        since {since}: {}", cause.describe().en())?;
     }
     if let (number @ 1.., Some(oldest)) = unfetched {
         writeln!(out, "    UNFETCHED     {number} files of this user beyond their hours, the oldest delivered {oldest}")?;

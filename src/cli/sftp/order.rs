@@ -160,7 +160,7 @@ pub(super) async fn run(
         }
         Order::Show { id } => {
             let (order, users) = with_store(&settings, Access::Look, async |store| with_users(store, id).await).await?;
-            let digest = told(&order, &users, out)?;
+            let digest = print_signed_text(&order, &users, out)?;
             writeln!(out, "tekst: {digest} (SHA-256, as --shown takes it)")?;
             return Ok(());
         }
@@ -176,7 +176,7 @@ pub(super) async fn run(
     with_store::<_, CommandError>(&settings, Access::Change, async |store| {
         let who = signer.actor(store, now).await.map_err(DecideError::from)?;
         let (shown, users) = with_users(store, decided.id).await?;
-        let digest = told(&shown, &users, out)?;
+        let digest = print_signed_text(&shown, &users, out)?;
         if decided.shown.is_some_and(|seen| !seen.eq_ignore_ascii_case(&digest)) {
             return Err(DecideError::from(ApiRefusal::ApiShownDiffers).into());
         }
@@ -200,7 +200,7 @@ async fn with_users(store: &Store, id: Uuid) -> Result<(orders::Order, [Option<U
 }
 
 /// Shows who the users are and the text that is signed, and gives its digest.
-fn told(order: &orders::Order, users: &[Option<User>; 2], out: &mut impl Write) -> std::io::Result<String> {
+fn print_signed_text(order: &orders::Order, users: &[Option<User>; 2], out: &mut impl Write) -> std::io::Result<String> {
     for (user, what) in users.iter().zip(["from", "to"]) {
         let Some(user) = user else { continue };
         writeln!(out, "{what:13} {} (it-system {}, CVR {}, {})", user.name, user.system, user.authority, user.environment)?;

@@ -181,7 +181,7 @@ pub(super) async fn run(command: User, place: &Place, clock: &Clock, out: &mut i
             writeln!(out, "last seen     {}", user.seen.map_or("never".to_owned(), |at| at.to_string()))?;
             writeln!(out, "to            {}", user.valid_to.map_or("no end".to_owned(), |to| format!("{to} (not included)")))?;
             writeln!(out, "state         {}", if user.is_open(now) { "open" } else { "cannot log on" })?;
-            told(&keys, now, out)?;
+            print_keys(&keys, now, out)?;
         }
         User::Change { name, older_root, quota, to, decide } => {
             let changed = Changed { disabled: None, older_root, bytes_limit: quota, valid_to: to.map(to_microsecond) };
@@ -240,7 +240,7 @@ pub(super) async fn run_key(command: Key, place: &Place, clock: &Clock, out: &mu
             if keys.is_empty() {
                 writeln!(out, "{name} has no key. Give it one with `hjemmel sftp key add`.")?;
             }
-            told(&keys, now, out)?;
+            print_keys(&keys, now, out)?;
         }
         Key::Disable { name, fingerprint, decide } => {
             let (signer, because) = (decide.signer()?, Because::new(decide.reason, now));
@@ -259,7 +259,7 @@ pub(super) async fn run_key(command: Key, place: &Place, clock: &Clock, out: &mu
     Ok(())
 }
 
-fn told(keys: &[users::Key], now: Timestamp, out: &mut impl Write) -> std::io::Result<()> {
+fn print_keys(keys: &[users::Key], now: Timestamp, out: &mut impl Write) -> std::io::Result<()> {
     for key in keys {
         let state = match key.valid_to {
             _ if key.disabled => "disabled".to_owned(),

@@ -1,9 +1,9 @@
 //! `hjemmel sortiment`: value lists. Import one, publish it, and say who gets it.
 
+mod print;
 mod subscribe;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use crate::id::cvr::Cvr;
 use crate::services::finance::lists::draft::{self, DraftError, Imported};
 use crate::services::finance::lists::publish::{DAYS, Notice, Proposal, PublishError};
 use crate::services::finance::lists::subscription::SubscriptionError;
-use crate::services::finance::rules::sortiment::{List, Part, csv, told, xml};
+use crate::services::finance::rules::sortiment::{List, Part, csv, describe, xml};
 use crate::services::finance::shelf::{NotAdded, Shelf};
 use crate::store::{Access, StoreError};
 
@@ -166,6 +166,7 @@ struct Import {
 
 /// Why the command did not do as asked.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum CommandError {
     /// It is not known where the store is, or for which service.
     #[error(transparent)]
@@ -191,10 +192,8 @@ pub enum CommandError {
     /// What is wrong with what was given.
     #[error("{0}")]
     Given(String),
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -230,13 +229,13 @@ pub async fn run(args: Args, clock: &Clock, out: &mut impl Write) -> Result<Exit
                 Ok((proposal, published))
             });
             let (proposal, published) = done.await?;
-            told::proposal(&proposal, out)?;
+            print::proposal(&proposal, out)?;
             writeln!(
                 out,
                 "{} is published, {} days ahead; it holds from {}",
                 proposal.head, published.ahead, proposal.head.from
             )?;
-            told::deliveries(&published.deliveries, out)?;
+            print::deliveries(&published.deliveries, out)?;
         }
         Command::Drop { id, reason, person } => {
             let (signer, because) = (person.signer()?, Because::new(reason, now));
@@ -299,7 +298,7 @@ impl House {
             Imported::Replaced(id) => writeln!(out, "{head} is a draft now, {id}, in the place of another")?,
             Imported::Same(id) => return Ok(writeln!(out, "{head} is there already, just so: {id}; nothing was changed")?),
         }
-        told::proposal(&proposal, out)?;
+        print::proposal(&proposal, out)?;
         let ahead = civil_day(self.now).and_then(|today| today.until(head.from).ok()).map_or(i32::MIN, |span| span.get_days());
         if ahead < i32::from(days) {
             writeln!(out, "warning: it holds from {}, and is to be published {days} days before; choose a later day", head.from)?;
@@ -323,8 +322,8 @@ impl House {
         }
         let today = civil_day(self.now);
         for (head, made) in &heads {
-            told::head(head, today, out)?;
-            made::told(made, &users, out)?;
+            print::head(head, today, out)?;
+            made::print(made, &users, out)?;
         }
         Ok(())
     }
@@ -353,7 +352,7 @@ impl House {
         for list in &lists {
             match as_xml {
                 true => out.write_all(xml::write(list).map_err(CommandError::Given)?.as_bytes())?,
-                false => told::list(list, out)?,
+                false => print::list(list, out)?,
             }
         }
         Ok(())
@@ -368,15 +367,15 @@ impl House {
                 )
             })?;
             let proposal = self.within(Access::Look, async |store| Ok(Proposal::of(store, id).await?)).await?;
-            return Ok(told::proposal(&proposal, out)?);
+            return Ok(print::proposal(&proposal, out)?);
         };
         let (old, new) = (self.version(first).await?, self.version(second).await?);
         if old.id != new.id {
             let text = format!("{} and {} are two value lists, not two versions of one", old.id, new.id);
             return Err(CommandError::Given(text));
         }
-        writeln!(out, "{} against {}", told(&new), told(&old))?;
-        Ok(told::changes(&old, &new, out)?)
+        writeln!(out, "{} against {}", describe(&new), describe(&old))?;
+        Ok(print::changes(&old, &new, out)?)
     }
 }
 
@@ -406,12 +405,12 @@ fn into_folder(import: &Import, folder: &Path, out: &mut impl Write) -> Result<(
     let before = known.all().filter(|other| (other.id, other.authority) == (list.id, list.authority) && other.from < list.from);
     let before = before.max_by_key(|other| other.from).cloned();
     if !shelf.add(&list)? {
-        return Ok(writeln!(out, "{} is here already, just so; nothing was changed", told(&list))?);
+        return Ok(writeln!(out, "{} is here already, just so; nothing was changed", describe(&list))?);
     }
-    writeln!(out, "{} added; it holds from {}. The gateway reads it at its next reload.", told(&list), list.from)?;
+    writeln!(out, "{} added; it holds from {}. The gateway reads it at its next reload.", describe(&list), list.from)?;
     if let Some(before) = before {
-        writeln!(out, "against {}:", told(&before))?;
-        told::changes(&before, &list, out)?;
+        writeln!(out, "against {}:", describe(&before))?;
+        print::changes(&before, &list, out)?;
     }
     Ok(())
 }

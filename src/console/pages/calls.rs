@@ -273,7 +273,7 @@ async fn show(State(console): State<Console>, visit: Visit, Path(id): Path<Strin
     let fault = call.record.refusal.as_deref().map(|code| {
         let entry = refusal(code);
         let text = entry.map(|entry| if frame.english() { &entry.en } else { &entry.da });
-        let mended_by = entry.map(|entry| entry.audience.told());
+        let mended_by = entry.map(|entry| entry.audience.describe());
         Fault {
             code: code.to_owned(),
             what: text.map(|text| text.what.clone()).unwrap_or_default(),

@@ -83,7 +83,7 @@ struct Turn {
     waited: String,
 }
 
-fn told(frame: &Frame, text: &Detail) -> String {
+fn in_language(frame: &Frame, text: &Detail) -> String {
     frame.t(text.da(), text.en()).to_owned()
 }
 
@@ -110,16 +110,16 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
         let turn = view.next().first().map(|shown| Turn {
             task: shown.task.id.clone(),
             whose: names.party(shown.whose),
-            waited: shown.standing.since.map_or_else(|| "–".to_owned(), |since| told(&frame, &waited(since, now))),
+            waited: shown.standing.since.map_or_else(|| "–".to_owned(), |since| in_language(&frame, &waited(since, now))),
         });
         Line {
             id: connection.id,
-            graph: told(&frame, &view.graph.name),
+            graph: in_language(&frame, &view.graph.name),
             authority: names.party(connection.authority),
             receiver: (connection.receiver_authority != connection.authority).then(|| names.party(connection.receiver_authority)),
             done,
             needed,
-            awaits: view.awaits_told().filter(|_| turn.is_none()).map(|waits| told(&frame, &waits)),
+            awaits: view.awaits_in_words().filter(|_| turn.is_none()).map(|waits| in_language(&frame, &waits)),
             turn,
         }
     });
@@ -236,10 +236,10 @@ async fn drawn(
         let by = |party: Cvr| (party, (assigns.len() > 1).then(|| names.party(party)));
         TaskLine {
             id: shown.task.id.clone(),
-            text: told(&frame, &shown.task.text),
+            text: in_language(&frame, &shown.task.text),
             state: shown.standing.state.name(),
-            state_told: told(&frame, &shown.standing.state.told()),
-            told: told(&frame, &shown.told(&view, &names, now)),
+            state_told: in_language(&frame, &shown.standing.state.describe()),
+            told: in_language(&frame, &shown.describe(&view, &names, now)),
             is_next: shown.standing.state.is_next(),
             given: given.collect(),
             assigns: assigns.iter().copied().map(by).collect(),
@@ -265,7 +265,7 @@ async fn drawn(
         let of = [("task", task), ("party", cvr.as_str())];
         StateForm {
             task: task.to_owned(),
-            text: told(&frame, &shown.task.text),
+            text: in_language(&frame, &shown.task.text),
             party,
             party_told: names.party(party),
             reference: wrote(form, &of, "reference"),
@@ -301,7 +301,7 @@ async fn drawn(
     let mine = consent::may_consent(&console.store, actor, connection, now).await?;
     let consents = mine.into_iter().map(|side| ConsentForm {
         side: side.name(),
-        told: told(&frame, &side.told()),
+        told: in_language(&frame, &side.describe()),
         reason: wrote("consent", &[("side", side.name())], "reason"),
     });
     let assigned = |name: &str| wrote("assign", &[], name);
@@ -316,10 +316,11 @@ async fn drawn(
     let receiver = connection.receiver.zip(view.graph.receiver.as_ref());
     let drawn = page(&ConnectionPage {
         id: connection.id,
-        graph: told(&frame, &view.graph.name),
+        graph: in_language(&frame, &view.graph.name),
         authority: names.party(connection.authority),
-        client: (told(&frame, &view.graph.client), connection.client),
-        receiver: receiver.map(|(system, called)| (told(&frame, called), names.party(connection.receiver_authority), system)),
+        client: (in_language(&frame, &view.graph.client), connection.client),
+        receiver: receiver
+            .map(|(system, called)| (in_language(&frame, called), names.party(connection.receiver_authority), system)),
         done,
         needed: of,
         picture: picture::svg(&view, &names, words),
@@ -380,7 +381,7 @@ async fn refused(console: &Console, form: &Form, id: &str, error: ConnectionErro
             let now = seen(console, visit, id).await.map_err(|why| form.stop(why))?;
             let written = ["reference", "reason"].map(|name| form.fields.text(name).into_owned());
             let written = written.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-            let why = told(&visit.frame(console, "", ""), &why);
+            let why = in_language(&visit.frame(console, "", ""), &why);
             drawn(console, visit, now, Some(Note::Refused(why, written)), Some(form)).await
         }
         ConnectionError::NoSuch(_) => Err(form.stop(ConsoleRefusal::ConsolePageUnknown)),

@@ -81,7 +81,7 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
         (*first, *last) = ((*first).min(at), (*last).max(at));
     }
     let said = |who: Audience| {
-        let who = who.told();
+        let who = who.describe();
         if frame.english() { who.en().to_owned() } else { who.da().to_owned() }
     };
     let mut errors: Vec<_> = by_code

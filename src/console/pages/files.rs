@@ -57,7 +57,7 @@ struct Line {
 
 async fn list(State(console): State<Console>, visit: Visit) -> Result<Response, Stop> {
     if !operates(visit.actor()) {
-        return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeCalls.told() }.into());
+        return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeCalls.describe() }.into());
     }
     let frame = visit.frame(&console, "Filer og postkasser", "Files and mailboxes");
     let mut session = console.store.database().session().await?;

@@ -114,8 +114,7 @@ fn is_of_the_gateway(code: &str) -> bool {
     refusal(code).is_some_and(|entry| entry.party == Party::Gateway)
 }
 
-/// What a code means.
-fn told(code: &str, frame: &Frame) -> String {
+fn meaning(code: &str, frame: &Frame) -> String {
     refusal(code)
         .map(|entry| if frame.english() { &entry.en } else { &entry.da })
         .map_or_else(String::new, |text| text.what.clone())

@@ -52,7 +52,7 @@ struct QueuePage {
 
 async fn drawn(console: &Console, visit: &Visit, note: Option<Note>, reason: String) -> Result<Response, Stop> {
     if !operates(visit.actor()) {
-        return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeCalls.told() }.into());
+        return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeCalls.describe() }.into());
     }
     let frame = visit.frame(console, "Personkø til Campus", "Persons queue to Campus");
     let (database, now) = (console.store.database(), console.clock.now());

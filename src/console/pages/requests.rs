@@ -210,7 +210,6 @@ fn choices(form: &RequestForm, known: &[(Uuid, String)]) -> Vec<Choice> {
     all.iter().flat_map(|service| [choice(service, Side::Front), choice(service, Side::Back)]).collect()
 }
 
-/// The form as it was filled in.
 fn filled(fields: &Fields) -> RequestForm {
     let text = |name: &str| fields.text(name).into_owned();
     let given = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
@@ -292,7 +291,7 @@ async fn show(
 }
 
 /// What a refusal says on a page.
-fn told(visit: &Visit, refusal: &ApiRefusal) -> Note {
+fn note(visit: &Visit, refusal: &ApiRefusal) -> Note {
     let entry = refusal.entry();
     let text = if visit.asked.language.tag() == "en" { entry.en } else { entry.da };
     Note::Refused(text.what, text.remedy)
@@ -322,7 +321,7 @@ async fn draft(State(console): State<Console>, form: Form) -> Result<Response, S
     let content = match filled.read() {
         Ok(content) => content,
         Err(refusal) if on_the_page(&refusal) => {
-            return drawn(&console, visit, (id, None), filled, Some(told(visit, &refusal)), String::new()).await;
+            return drawn(&console, visit, (id, None), filled, Some(note(visit, &refusal)), String::new()).await;
         }
         Err(refusal) => return Err(form.stop(refusal)),
     };
@@ -344,7 +343,7 @@ async fn write(State(console): State<Console>, Path(id): Path<String>, form: For
     let content = match filled.read() {
         Ok(content) => content,
         Err(refusal) if on_the_page(&refusal) => {
-            return drawn(&console, visit, place, filled, Some(told(visit, &refusal)), String::new()).await;
+            return drawn(&console, visit, place, filled, Some(note(visit, &refusal)), String::new()).await;
         }
         Err(refusal) => return Err(form.stop(refusal)),
     };
@@ -360,7 +359,7 @@ async fn write(State(console): State<Console>, Path(id): Path<String>, form: For
             drawn(&console, visit, (now.id, Some(now)), filled, Some(Note::Changed), String::new()).await
         }
         Err(refusal) if on_the_page(&refusal) => {
-            drawn(&console, visit, place, filled, Some(told(visit, &refusal)), String::new()).await
+            drawn(&console, visit, place, filled, Some(note(visit, &refusal)), String::new()).await
         }
         Err(refusal) => Err(form.stop(refusal)),
     }
@@ -398,7 +397,7 @@ async fn decide(State(console): State<Console>, Path(id): Path<String>, form: Fo
             drawn(&console, visit, (now.id, Some(now)), form, Some(Note::Changed), written).await
         }
         Err(refusal) if on_the_page(&refusal) => {
-            drawn(&console, visit, place, as_it_is, Some(told(visit, &refusal)), written).await
+            drawn(&console, visit, place, as_it_is, Some(note(visit, &refusal)), written).await
         }
         Err(refusal) => Err(form.stop(refusal)),
     }

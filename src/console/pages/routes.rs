@@ -91,7 +91,9 @@ async fn list(State(console): State<Console>, visit: Visit, request: Request) ->
     let party = match visit.actor().scope().whose {
         Whose::Everybody => None,
         Whose::Authority(own) => Some(own),
-        Whose::Supplier(_) | Whose::Nobody => return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeRoutes.told() }.into()),
+        Whose::Supplier(_) | Whose::Nobody => {
+            return Err(ApiRefusal::ApiNotAllowed { action: Action::SeeRoutes.describe() }.into());
+        }
     };
     let frame = visit.frame(&console, "Ruter", "Routes");
     let fields = Fields::of_query(request.uri())?;

@@ -262,7 +262,6 @@ async fn change(State(console): State<Console>, Path(id): Path<String>, form: Fo
     }
 }
 
-/// One certificate in PEM.
 fn certificate(pem: &str) -> Option<Certificate> {
     let sections = crate::pem::sections(pem.as_bytes(), &[crate::pem::Kind::Certificate]).ok()?;
     match sections.as_slice() {

@@ -99,7 +99,7 @@ impl Figures {
         let ms = |ms: Option<f64>| ms.map(|ms| frame.decimal(ms, if ms < 10.0 { 1 } else { 0 }));
         let mut causes: Vec<_> = all.by_cause.iter().map(|(code, many)| (code.clone(), *many)).collect();
         causes.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-        let causes = causes.into_iter().take(10).map(|(code, many)| Cause { text: super::told(&code, frame), code, many });
+        let causes = causes.into_iter().take(10).map(|(code, many)| Cause { text: super::meaning(&code, frame), code, many });
         Self {
             closed: all.closed,
             refused: all.refused,

@@ -1,7 +1,7 @@
 //! What the log may say of a certificate that was refused: enough to find it, and nothing about a person.
 //!
 //! Anyone can show a certificate, an employee's with name and number included. So the subject is left out but for the number of an
-//! organisation, in the forms that name one alone; the thumbprint tells which certificate it was to whoever has it.
+//! organisation, in the forms that name one alone; whoever has the certificate recognises its thumbprint.
 
 use std::fmt;
 

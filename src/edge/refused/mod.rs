@@ -160,7 +160,7 @@ impl Refusals {
         // A load balancer that looks whether the port is open does this every few seconds.
         if cause == Cause::Closed {
             tracing::debug!(listener, %address, cause = cause.label(), "{}", cause.words());
-        } else if let Some(left_out) = self.0.lines.may_tell(cause, Instant::now()) {
+        } else if let Some(left_out) = self.0.lines.may_log(cause, Instant::now()) {
             tracing::warn!(listener, %address, cause = cause.label(), left_out, "refused before any call: {}{more}", cause.words());
         }
     }
@@ -168,7 +168,7 @@ impl Refusals {
 
 impl<C: Eq + Hash> Lines<C> {
     /// Whether another line may be written of this cause, and how many were not since the last.
-    pub fn may_tell(&self, cause: C, now: Instant) -> Option<u64> {
+    pub fn may_log(&self, cause: C, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let told = told.entry(cause).or_insert(Told { since: now, lines: 0, left_out: 0 });
         if now.duration_since(told.since) >= EVERY {
@@ -191,12 +191,12 @@ mod tests {
     fn ten_lines_a_minute_are_told_of_a_cause_and_the_next_says_how_many_were_left_out() {
         let lines = Lines::default();
         let began = Instant::now();
-        let told = |cause, after| lines.may_tell(cause, began + Duration::from_secs(after));
-        assert!((0..10).all(|_| told(Cause::Expired, 1) == Some(0)));
-        assert!((0..25).all(|_| told(Cause::Expired, 59).is_none()));
-        assert_eq!(told(Cause::Revoked, 59), Some(0), "each cause has lines of its own");
-        assert_eq!(told(Cause::Expired, 61), Some(25));
-        assert_eq!(told(Cause::Expired, 61), Some(0));
+        let line = |cause, after| lines.may_log(cause, began + Duration::from_secs(after));
+        assert!((0..10).all(|_| line(Cause::Expired, 1) == Some(0)));
+        assert!((0..25).all(|_| line(Cause::Expired, 59).is_none()));
+        assert_eq!(line(Cause::Revoked, 59), Some(0), "each cause has lines of its own");
+        assert_eq!(line(Cause::Expired, 61), Some(25));
+        assert_eq!(line(Cause::Expired, 61), Some(0));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn of_certificate(error: &CertificateError, shown: Option<&Shown>) -> (Cause, St
 mod tests {
     use super::*;
 
-    fn told(error: Error, shown: Option<&Shown>) -> Cause {
+    fn cause_of(error: Error, shown: Option<&Shown>) -> Cause {
         cause(&io::Error::other(error), shown).0
     }
 
@@ -150,7 +150,7 @@ mod tests {
             (CertificateError::BadSignature, Cause::BadSignature),
             (CertificateError::BadEncoding, Cause::CertificateInvalid),
         ] {
-            assert_eq!(told(error.into(), None), expected);
+            assert_eq!(cause_of(error.into(), None), expected);
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
     fn an_unknown_issuer_is_a_missing_one_where_the_certificate_came_alone() {
         let certificate = CertificateDer::from(vec![1]);
         let unknown = || Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        assert_eq!(told(unknown(), Some(&Shown::new(&certificate, 0))), Cause::IssuerMissing);
-        assert_eq!(told(unknown(), Some(&Shown::new(&certificate, 1))), Cause::UnknownIssuer);
+        assert_eq!(cause_of(unknown(), Some(&Shown::new(&certificate, 0))), Cause::IssuerMissing);
+        assert_eq!(cause_of(unknown(), Some(&Shown::new(&certificate, 1))), Cause::UnknownIssuer);
     }
 }

@@ -154,7 +154,7 @@ pub struct Drained {
 /// for sending each client elsewhere after its call: a client whose connection is closed at once may have sent a call into it
 /// already. Then no new connection is accepted, calls under way finish within the drain timeout, and what is left is cut.
 /// `make` gives the service for one connection; a call for which `work` has no
-/// room does not reach it. `refusals` is told of all that is refused before it.
+/// room does not reach it. `refusals` counts all that is refused before it.
 #[allow(clippy::too_many_arguments)] // each is another part of the node's
 pub async fn serve<M, S, B>(
     listener: TcpListener,
@@ -318,7 +318,7 @@ impl Accepted {
             }
             Ok(Ok(Err(plain))) => {
                 self.refusals.record(self.address, Cause::PlainHttp, "");
-                tell(Lingering::new(plain), &Refusal::HttpsRequired).await?;
+                refuse_and_close(Lingering::new(plain), &Refusal::HttpsRequired).await?;
                 Ok(None)
             }
             Ok(Ok(Ok(Ok(stream)))) => Ok(Some(stream)),
@@ -347,15 +347,15 @@ impl Accepted {
         let io = TokioIo::new(first_byte(stream, phase.clone()));
         let mut connection = http1(&self.limits).serve_connection(io, service);
         match supervise(Pin::new(&mut connection), Http::One, phase, &self.limits, draining).await {
-            Ended::Closed(ended) => self.told(ended),
+            Ended::Closed(ended) => self.record_end(ended),
             Ended::Lingered => Err("the connection lingered".into()),
             // What came was no head at all, and that has been reported: see `Lingering`.
-            Ended::HeadTimeout if writing.is_closed() => self.told(timeout(CLOSING, connection).await?),
+            Ended::HeadTimeout if writing.is_closed() => self.record_end(timeout(CLOSING, connection).await?),
             Ended::HeadTimeout => {
                 self.refusals.record(self.address, Cause::HttpHeadTimeout, "");
                 if !writing.is_stuck() {
                     let stream = connection.into_parts().io.into_inner().into_inner();
-                    tell(stream, &Refusal::BodyTimeout { seconds: self.limits.header_timeout.as_secs() }).await?;
+                    refuse_and_close(stream, &Refusal::BodyTimeout { seconds: self.limits.header_timeout.as_secs() }).await?;
                 }
                 Ok(())
             }
@@ -373,13 +373,13 @@ impl Accepted {
         let service = counted(serving(peer), phase.clone(), None);
         let connection = pin!(http2(&self.limits).serve_connection(TokioIo::new(Lingering::new(stream)), service));
         match supervise(connection, Http::Two, phase, &self.limits, draining).await {
-            Ended::Closed(ended) => self.told(ended),
+            Ended::Closed(ended) => self.record_end(ended),
             Ended::HeadTimeout | Ended::Lingered => Err("the connection lingered".into()),
         }
     }
 
     /// How a connection ended, reported where hyper refused what came over it.
-    fn told(&self, ended: Result<(), hyper::Error>) -> Result<(), BoxError> {
+    fn record_end(&self, ended: Result<(), hyper::Error>) -> Result<(), BoxError> {
         let Err(error) = ended else { return Ok(()) };
         if error.is_parse_too_large() {
             self.refusals.record(self.address, Cause::HttpHeadTooLarge, "");
@@ -390,8 +390,8 @@ impl Accepted {
     }
 }
 
-/// Tells a refusal to a client with which nothing more can be spoken, and closes.
-async fn tell(mut stream: Lingering<impl Stream>, refusal: &Refusal) -> std::io::Result<()> {
+/// Sends a refusal to a client with which nothing more can be spoken, and closes.
+async fn refuse_and_close(mut stream: Lingering<impl Stream>, refusal: &Refusal) -> std::io::Result<()> {
     // The answer is small, but the client may have closed its window.
     let telling = async {
         stream.write_all(&last_answer(refusal)).await?;

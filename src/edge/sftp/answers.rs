@@ -37,7 +37,7 @@ pub fn version() -> Packet {
 
 /// A status with the words of a problem.
 pub fn problem(id: u32, problem: &Problem) -> Packet {
-    let told = problem.told();
+    let told = problem.describe();
     status(id, code(problem), &told.danish, &told.english)
 }
 

@@ -119,7 +119,7 @@ impl Counts {
         // OpenSSH sends its language with every session.
         if cause == Refused::Environment {
             tracing::debug!(listener = "sftp", %address, cause = cause.label(), "{}", cause.words());
-        } else if let Some(left_out) = self.0.lines.may_tell(cause, Instant::now()) {
+        } else if let Some(left_out) = self.0.lines.may_log(cause, Instant::now()) {
             tracing::warn!(listener = "sftp", %address, cause = cause.label(), left_out, "{}", cause.words());
         }
     }

@@ -110,7 +110,7 @@ pub fn waiting(keys: &[PrivateKey]) -> Vec<(usize, usize)> {
 }
 
 /// What users are told of a key: its fingerprint, and the line of `known_hosts` behind the host's name.
-pub fn told(key: &PrivateKey) -> (String, String) {
+pub fn described(key: &PrivateKey) -> (String, String) {
     let public = key.public_key();
     (public.fingerprint(HashAlg::Sha256).to_string(), public.to_openssh().unwrap_or_default())
 }
@@ -126,7 +126,7 @@ mod tests {
         for kind in [Kind::Ed25519, Kind::Ecdsa] {
             let file = folder.path().join(format!("{kind:?}"));
             let key = generate(&file, kind).unwrap();
-            assert_eq!(told(&read(std::slice::from_ref(&file)).unwrap()[0]), told(&key));
+            assert_eq!(described(&read(std::slice::from_ref(&file)).unwrap()[0]), described(&key));
             assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
             assert!(matches!(generate(&file, kind), Err(HostKeyError::File { .. })));
         }

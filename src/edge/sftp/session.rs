@@ -447,7 +447,7 @@ impl<D: Homes> WayBack<D> {
     async fn key_not_allowed(self, answers: Bytes) {
         self.shared.refused(Refused::KeyNotAllowed);
         self.send(answers).await;
-        let told = Problem::KeyNotAllowed.told();
+        let told = Problem::KeyNotAllowed.describe();
         let words = format!("{} / {}", told.danish, told.english);
         let _ = timeout(LAST_WORDS, self.ssh.disconnect(Disconnect::ByApplication, words, "da".to_owned())).await;
     }

@@ -100,7 +100,7 @@ fn triggered(name: &Name) -> Option<Name> {
     name.spelt().strip_suffix(TRIGGER).and_then(|name| Name::new(name).ok())
 }
 
-fn told(code: &Code) -> Problem {
+fn refused(code: &Code) -> Problem {
     let entry = code.entry();
     let text = |text: &crate::refusal::Text| format!("{} {} {}", code.number(), text.what, text.remedy);
     Problem::Refused(Told { danish: text(&entry.da).into(), english: text(&entry.en).into() })
@@ -195,7 +195,7 @@ impl SessionHome {
             transaction.commit().await
         });
         match written.await {
-            Ok(()) => Failed::Told(told(&code)),
+            Ok(()) => Failed::Told(refused(&code)),
             Err(error) => error.into(),
         }
     }

@@ -598,7 +598,7 @@ async fn decide_once(
     if to == State::Approved
         && let Some(same) = actor.same_among(&askers, because.at)
     {
-        return Err(ApiRefusal::ApiCreatorApproves { or: same.told() }.into());
+        return Err(ApiRefusal::ApiCreatorApproves { or: same.describe() }.into());
     }
     if to == State::Withdrawn && matches!(actor.scope().whose, Whose::Supplier(own) if asker.party != Some(own)) {
         return Err(nothing().into());
@@ -641,7 +641,7 @@ async fn not_who_blocked(change: &mut Change, user: &User, actor: &Actor) -> Res
     let Some(blocked) = made.iter().rev().find(|made| made.what.to == users::Standing::Blocked.name()) else { return Ok(()) };
     let blockers = behind(change.connection(), blocked).await?;
     match blockers.iter().any(|blocker| actor.behind().any(|now| now.person == blocker.person)) {
-        true => Err(ApiRefusal::ApiCreatorApproves { or: Same::Person.told() }.into()),
+        true => Err(ApiRefusal::ApiCreatorApproves { or: Same::Person.describe() }.into()),
         false => Ok(()),
     }
 }

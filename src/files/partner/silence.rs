@@ -64,7 +64,7 @@ impl Cause {
     }
 
     /// What a person is told.
-    pub fn told(self) -> Detail {
+    pub fn describe(self) -> Detail {
         let (da, en) = match self {
             Self::NeverConnected => ("ingen af aftalens brugere har været logget på", "no user of the agreement was ever let in"),
             Self::LogOnRefused => (
@@ -100,7 +100,7 @@ pub struct Silent {
 pub(super) struct Heard(BTreeSet<(Number, String, Direction, Cause)>);
 
 impl Heard {
-    pub(super) fn tell_of_ends(&mut self, silent: &[Silent]) {
+    pub(super) fn log_ends(&mut self, silent: &[Silent]) {
         let now: BTreeSet<_> =
             silent.iter().map(|silent| (silent.number, silent.stream.clone(), silent.direction, silent.cause)).collect();
         for (number, stream, direction, cause) in self.0.difference(&now) {
@@ -126,7 +126,7 @@ impl Mailboxes {
     ///
     /// # Errors
     /// The store does not answer; who was told is not told again.
-    pub async fn tell_of_silence(&self, silent: &[Silent]) -> Result<usize, StoreError> {
+    pub async fn notify_of_silence(&self, silent: &[Silent]) -> Result<usize, StoreError> {
         let (now, mut told) = (self.now(), 0);
         for silent in silent {
             let Silent { number, stream, direction, since, cause } = silent;
@@ -146,7 +146,7 @@ impl Mailboxes {
             drop(session);
             let mut transaction = self.database().begin_beside_others().await?;
             let notice = notice(Kind::Silence, &held, format!("{number} {stream} {way}"), *since, *cause);
-            let goes = outbox::tell_mailbox(self.database(), &mut transaction, contact, &notice).await?;
+            let goes = outbox::notify_mailbox(self.database(), &mut transaction, contact, &notice).await?;
             if outbox::gives(&mut transaction, if goes { &mark } else { &nobody }, now).await? {
                 transaction.commit().await?;
                 told += usize::from(goes);
@@ -160,14 +160,14 @@ impl Mailboxes {
     /// them is another. How many were told.
     ///
     /// # Errors
-    /// As [`Mailboxes::tell_of_silence`].
-    pub async fn tell_of_unread(&self) -> Result<usize, StoreError> {
+    /// As [`Mailboxes::notify_of_silence`].
+    pub async fn notify_of_unread(&self) -> Result<usize, StoreError> {
         let (mut told, mut after) = (0, (Uuid::nil(), Uuid::nil(), String::new()));
         loop {
             let rows = self.unread_after(&after).await?;
             for row in &rows {
                 after = (row.get("recipient")?, row.get("sender")?, row.get("stream")?);
-                match self.told_of_unread(&after, row.get("oldest")?).await {
+                match self.notify_of_unread_of(&after, row.get("oldest")?).await {
                     Ok(now) => told += usize::from(now),
                     // One agreement that cannot be read keeps nothing from the others.
                     Err(error @ StoreError::Unreadable { .. }) => {
@@ -194,7 +194,11 @@ impl Mailboxes {
     }
 
     /// Whether it was told now.
-    async fn told_of_unread(&self, (recipient, sender, stream): &(Uuid, Uuid, String), oldest: i64) -> Result<bool, StoreError> {
+    async fn notify_of_unread_of(
+        &self,
+        (recipient, sender, stream): &(Uuid, Uuid, String),
+        oldest: i64,
+    ) -> Result<bool, StoreError> {
         let mark = format!("mailbox-unread/{recipient}/{sender}/{stream}/{oldest}");
         let mut session = self.database().session().await?;
         if outbox::was_given(&mut session, &mark).await? {
@@ -210,7 +214,7 @@ impl Mailboxes {
         let mut transaction = self.database().begin_beside_others().await?;
         let since = instant(oldest, "oldest")?;
         // Noted as told where a letter goes to one of them at least.
-        let goes = self.tell_both(&mut transaction, Kind::FileNotFetched, &parties, stream, since, cause).await?;
+        let goes = self.notify_both(&mut transaction, Kind::FileNotFetched, &parties, stream, since, cause).await?;
         if !outbox::gives(&mut transaction, if goes { &mark } else { &nobody }, self.now()).await? {
             return Ok(false);
         }
@@ -220,14 +224,14 @@ impl Mailboxes {
     }
 
     /// Tells both parties of an approved file that is deleted unread: for a stream from one to the other once a day. With the deletion.
-    pub(super) async fn tell_of_loss(&self, transaction: &mut Transaction, file: &File) -> Result<(), StoreError> {
+    pub(super) async fn notify_of_loss(&self, transaction: &mut Transaction, file: &File) -> Result<(), StoreError> {
         let now = self.now();
         let day = civil_day(now).ok_or(StoreError::Unreadable { column: "today" })?;
         let mark = format!("mailbox-lost/{}/{}/{}/{day}", file.recipient, file.sender, file.stream);
         if outbox::gives(transaction, &mark, now).await? {
             let cause = of_users(transaction, file.recipient, Direction::In).await?;
             let parties = parties(transaction, file.sender, file.recipient).await?;
-            self.tell_both(transaction, Kind::FileExpired, &parties, &file.stream, file.received, cause).await?;
+            self.notify_both(transaction, Kind::FileExpired, &parties, &file.stream, file.received, cause).await?;
             tracing::warn!(
                 recipient = %file.to, sender = %file.from, stream = file.stream, cause = cause.name(),
                 "an approved file of a mailbox is deleted, and nobody fetched it"
@@ -237,7 +241,7 @@ impl Mailboxes {
     }
 
     /// Whether a letter goes to one of them at least.
-    async fn tell_both(
+    async fn notify_both(
         &self,
         transaction: &mut Transaction,
         kind: Kind,
@@ -252,7 +256,7 @@ impl Mailboxes {
             let contact = &held.terms.contact.email;
             if contacts.insert(contact) {
                 let notice = notice(kind, held, name.clone(), since, cause);
-                told |= outbox::tell_mailbox(self.database(), transaction, contact, &notice).await?;
+                told |= outbox::notify_mailbox(self.database(), transaction, contact, &notice).await?;
             }
         }
         Ok(told)
@@ -280,7 +284,7 @@ fn notice(kind: Kind, held: &Agreement, name: String, at: Timestamp, cause: Caus
         system: None,
         environment: Some(held.terms.environment.to_string()),
         at: Some(at),
-        reason: Some(cause.told().da().to_owned()),
+        reason: Some(cause.describe().da().to_owned()),
         differs: Vec::new(),
     }
 }

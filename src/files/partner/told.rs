@@ -34,7 +34,7 @@ fn notice(kind: Kind, own: &Agreement, at: Timestamp, reason: &str) -> Notice {
 }
 
 impl Mailboxes {
-    async fn tell_once(&self, own: &Agreement, notice: &Notice, mark: &str) -> Result<(), StoreError> {
+    async fn notify_once(&self, own: &Agreement, notice: &Notice, mark: &str) -> Result<(), StoreError> {
         let contact = &own.terms.contact.email;
         let nobody = outbox::nobody(mark, [contact.as_str()]);
         // Looked at first: whoever guesses names sets no pace of writing or of the log.
@@ -45,7 +45,7 @@ impl Mailboxes {
         drop(session);
         until_it_holds(async || {
             let mut transaction = self.database().begin_beside_others().await?;
-            let goes = outbox::tell_mailbox(self.database(), &mut transaction, contact, notice).await?;
+            let goes = outbox::notify_mailbox(self.database(), &mut transaction, contact, notice).await?;
             // Noted as told where a letter goes alone.
             if outbox::gives(&mut transaction, if goes { mark } else { &nobody }, self.now()).await? {
                 transaction.commit().await?;
@@ -115,7 +115,7 @@ impl Mailboxes {
         for (name, own) in tell {
             let reason = format!("Brugernavnet skrives netop sådan: {name}");
             let notice = notice(Kind::LogOnName, &own, now, &reason);
-            self.tell_once(&own, &notice, &format!("name {} {name} {day}", own.terms.number)).await?;
+            self.notify_once(&own, &notice, &format!("name {} {name} {day}", own.terms.number)).await?;
         }
         Ok(())
     }

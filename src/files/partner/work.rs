@@ -121,12 +121,12 @@ impl Mailboxes {
         let mut under_way = JoinSet::new();
         loop {
             while let Some(ended) = under_way.try_join_next() {
-                told_of(ended);
+                log_end(ended);
             }
             // A file of a gigabyte takes a minute to judge, and the others go on meanwhile.
             match self.begin(&mut under_way).await {
                 Ok(0) => tokio::select! {
-                    Some(ended) = under_way.join_next() => told_of(ended),
+                    Some(ended) = under_way.join_next() => log_end(ended),
                     _ = tokio::time::timeout(LOOK, self.0.due.notified()) => {}
                 },
                 Ok(_) => {}
@@ -146,7 +146,7 @@ impl Mailboxes {
         let mut under_way = JoinSet::new();
         let begun = self.begin(&mut under_way).await?;
         while let Some(ended) = under_way.join_next().await {
-            told_of(ended);
+            log_end(ended);
         }
         Ok(begun)
     }
@@ -301,8 +301,8 @@ impl Mailboxes {
             match self.silent().await {
                 Ok(silent) => {
                     counts.silent(&silent);
-                    heard.tell_of_ends(&silent);
-                    if let Err(error) = self.tell_of_silence(&silent).await {
+                    heard.log_ends(&silent);
+                    if let Err(error) = self.notify_of_silence(&silent).await {
                         tracing::warn!(%error, "the contacts of silent mailboxes could not be told; they are at the next look");
                     }
                 }
@@ -310,7 +310,7 @@ impl Mailboxes {
             }
             // All files are looked at for it, and it is a matter of days.
             if look.is_multiple_of(UNREAD_LOOKS)
-                && let Err(error) = self.tell_of_unread().await
+                && let Err(error) = self.notify_of_unread().await
             {
                 tracing::warn!(%error, "nobody could be told of files of mailboxes that lie unread; they are looked for in an hour");
             }
@@ -421,7 +421,7 @@ impl Mailboxes {
             return Ok(None);
         }
         if (file.validation, file.transport, file.fetched) == (Validation::Approved, Transport::Ready, None) {
-            self.tell_of_loss(&mut transaction, &file).await?;
+            self.notify_of_loss(&mut transaction, &file).await?;
         }
         room::give_back(&mut transaction, file.sender, file.size).await?;
         let released = match file.content {
@@ -458,7 +458,7 @@ impl Mailboxes {
     }
 }
 
-fn told_of(ended: Result<Result<(), MailboxError>, JoinError>) {
+fn log_end(ended: Result<Result<(), MailboxError>, JoinError>) {
     match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the judgement of a file could not be written down"),

@@ -143,7 +143,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn tell(&mut self, da: impl Into<String>, en: impl Into<String>) {
+    fn report(&mut self, da: impl Into<String>, en: impl Into<String>) {
         if self.wrong.len() < TOLD {
             self.wrong.push(Code::FIL1002 { what: Detail::new(da, en) });
         }
@@ -159,7 +159,7 @@ impl Reader {
         let mut found: [Vec<Element<'d>>; N] = std::array::from_fn(|_| Vec::new());
         self.no_attributes(name, element);
         if element.has_stray_text() {
-            self.tell(
+            self.report(
                 format!("{name} indeholder tekst uden for sine elementer"),
                 format!("{name} holds text beside its elements"),
             );
@@ -170,14 +170,14 @@ impl Reader {
             match known {
                 Some(_) if !child.namespace().is_empty() => {
                     let local = child.local();
-                    self.tell(
+                    self.report(
                         format!("{local} står i et navnerum, og skal ikke have noget"),
                         format!("{local} is in a namespace, and must be in none"),
                     );
                 }
                 Some(place) if place < at => {
                     let local = child.local();
-                    self.tell(format!("{local} står forkert i {name}"), format!("{local} stands in the wrong place of {name}"));
+                    self.report(format!("{local} står forkert i {name}"), format!("{local} stands in the wrong place of {name}"));
                 }
                 Some(place) => {
                     at = place;
@@ -185,7 +185,7 @@ impl Reader {
                         list.push(child);
                     }
                 }
-                None => self.tell(
+                None => self.report(
                     format!("{name} indeholder et element, som skemaet ikke kender der"),
                     format!("{name} holds an element that the schema does not know there"),
                 ),
@@ -194,10 +194,12 @@ impl Reader {
         for ((local, often), list) in model.iter().zip(&found) {
             match (often, list.len()) {
                 (Often::Once | Often::Several, 0) => {
-                    self.tell(format!("{name} mangler {local}"), format!("{name} lacks {local}"))
+                    self.report(format!("{name} mangler {local}"), format!("{name} lacks {local}"))
                 }
-                (Often::Once | Often::Maybe, 2..) => self
-                    .tell(format!("{local} står mere end én gang i {name}"), format!("{local} stands more than once in {name}")),
+                (Often::Once | Often::Maybe, 2..) => self.report(
+                    format!("{local} står mere end én gang i {name}"),
+                    format!("{local} stands more than once in {name}"),
+                ),
                 _ => {}
             }
         }
@@ -209,7 +211,7 @@ impl Reader {
             attribute.namespace == XSI && matches!(attribute.local, "schemaLocation" | "noNamespaceSchemaLocation")
         };
         if element.attributes().any(|attribute| !told(attribute)) {
-            self.tell(
+            self.report(
                 format!("{name} har en attribut, og skemaet kender ingen"),
                 format!("{name} has an attribute, and the schema knows none"),
             );
@@ -225,7 +227,7 @@ impl Reader {
                 Child::Text { text, .. } => whole.push_str(text),
                 Child::Comment => {}
                 Child::Element(_) => {
-                    self.tell(
+                    self.report(
                         format!("{name} indeholder elementer, og skal være tekst"),
                         format!("{name} holds elements, and must be text"),
                     );
@@ -239,7 +241,7 @@ impl Reader {
     fn short(&mut self, name: &str, element: Option<&Element<'_>>) -> Option<String> {
         let text = self.text(name, *element?)?;
         if text.chars().count() > CHARACTERS {
-            self.tell(
+            self.report(
                 format!("{name} er længere end {CHARACTERS} tegn"),
                 format!("{name} is longer than {CHARACTERS} characters"),
             );
@@ -258,14 +260,14 @@ impl Reader {
         let text = self.text(name, *element?)?;
         let parsed = parse(&text);
         if parsed.is_none() {
-            self.tell(format!("{name} er ikke {}", as_what.0), format!("{name} is not {}", as_what.1));
+            self.report(format!("{name} er ikke {}", as_what.0), format!("{name} is not {}", as_what.1));
         }
         parsed
     }
 
     fn trigger(&mut self, root: Element<'_>) -> Option<Trigger> {
         if !root.is(NAMESPACE, "Trigger") {
-            self.tell(
+            self.report(
                 format!("det yderste element er ikke Trigger i navnerummet {NAMESPACE}"),
                 format!("the outermost element is not Trigger of the namespace {NAMESPACE}"),
             );
@@ -301,7 +303,7 @@ impl Reader {
         let sender = self.short("Sender", senders.first());
         let id = ids.first().map(|id| self.short("SendersFileId", Some(id)));
         if recipients.len() > RECIPIENTS {
-            self.tell(
+            self.report(
                 format!("der er flere end {RECIPIENTS} Recipients"),
                 format!("there are more than {RECIPIENTS} Recipients"),
             );
@@ -312,10 +314,13 @@ impl Reader {
         once.sort_unstable();
         once.dedup();
         if once.len() < users.len() {
-            self.tell("en modtager står mere end én gang", "a recipient stands more than once");
+            self.report("en modtager står mere end én gang", "a recipient stands more than once");
         }
         if users.len() > 1 && users.iter().any(|user| user == ROUTED) {
-            self.tell(format!("{ROUTED} står ved siden af andre modtagere"), format!("{ROUTED} stands beside other recipients"));
+            self.report(
+                format!("{ROUTED} står ved siden af andre modtagere"),
+                format!("{ROUTED} stands beside other recipients"),
+            );
         }
         Some((name?, size?, sender?, id.flatten(), users))
     }
@@ -367,12 +372,15 @@ impl Reader {
         for parameter in parameters {
             self.no_attributes("RouteParameter", parameter);
             if parameter.has_stray_text() || parameter.elements().count() != 1 {
-                self.tell("RouteParameter indeholder ikke netop ét element", "RouteParameter does not hold exactly one element");
+                self.report(
+                    "RouteParameter indeholder ikke netop ét element",
+                    "RouteParameter does not hold exactly one element",
+                );
             }
             dates.extend(parameter.named(NAMESPACE, "RouteSelectionValueDate"));
         }
         if dates.len() > 1 {
-            self.tell("RouteSelectionValueDate står mere end én gang", "RouteSelectionValueDate stands more than once");
+            self.report("RouteSelectionValueDate står mere end én gang", "RouteSelectionValueDate stands more than once");
         }
         self.parsed("RouteSelectionValueDate", dates.first(), ("en dato", "a date"), day)
     }

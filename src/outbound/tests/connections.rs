@@ -275,7 +275,7 @@ async fn a_peer_that_drains_gets_no_new_call_and_loses_none() {
 #[test]
 fn an_answer_that_is_none_is_told_by_status_type_and_redirect() {
     let html = HeaderMap::from_iter([(CONTENT_TYPE, "text/html".parse().unwrap())]);
-    assert_eq!(told(StatusCode::NOT_FOUND, &html), "HTTP 404 (text/html)");
-    assert_eq!(told(StatusCode::METHOD_NOT_ALLOWED, &HeaderMap::new()), "HTTP 405 (no Content-Type)");
-    assert_eq!(told(StatusCode::FOUND, &html), "HTTP 302, a redirect, which is never followed (text/html)");
+    assert_eq!(describe(StatusCode::NOT_FOUND, &html), "HTTP 404 (text/html)");
+    assert_eq!(describe(StatusCode::METHOD_NOT_ALLOWED, &HeaderMap::new()), "HTTP 405 (no Content-Type)");
+    assert_eq!(describe(StatusCode::FOUND, &html), "HTTP 302, a redirect, which is never followed (text/html)");
 }

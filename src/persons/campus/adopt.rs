@@ -33,12 +33,12 @@ type Employment = (String, String, String);
 
 /// A line of the file.
 #[derive(Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Line {
     /// The CVR number of the authority: two may use one InstitutionsID1.
     pub authority: String,
     /// InstitutionsID1.
     pub institution: String,
-    /// The staff number.
     pub staff_number: String,
     /// The user name in Campus.
     pub user_name: String,
@@ -85,14 +85,13 @@ impl std::fmt::Display for Became {
 
 /// Why nothing, or not all, was done.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum AdoptError {
     /// It may not be, or the store did not do as asked.
     #[error(transparent)]
     Decide(#[from] DecideError),
-    /// The file.
     #[error("line {line}: {why}")]
     File {
-        /// Which line.
         line: usize,
         /// What is wrong with it.
         why: String,

@@ -1,5 +1,5 @@
 //! The SCIM client (RFC 7644), as real servers are: an answer to a change may be without a body, an ETag weak or absent or
-//! ignored, an error may come as `application/json`, and a look-up is believed only for what it shows.
+//! ignored, an error may come as `application/json`, and a lookup is believed only for what it shows.
 //!
 //! Nothing is followed: neither a redirect nor a `Location`, of which the last part is read as an id and no more.
 
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::user::{differences, emptied, member, patch, replaced};
 use crate::clock::Clock;
 use crate::decisions::endpoint;
-use crate::outbound::{Outbound, OutboundError, told};
+use crate::outbound::{Outbound, OutboundError, describe};
 
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -34,11 +34,11 @@ const ATTEMPTS: usize = 3;
 
 /// Why Campus did not take it. Holds nothing of a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum Trouble {
     /// Campus does not take anything just now.
     #[error("{why}")]
     Away {
-        /// Why.
         why: String,
         /// For how long it says so.
         wait: Option<Duration>,
@@ -52,7 +52,7 @@ pub enum Trouble {
     /// beside this one.
     #[error("{0}")]
     Conflict(String),
-    /// What it answers of this one cannot be used. Others may fare better.
+    /// What it answers of this one cannot be used. Answers of others may be usable.
     #[error("{0}")]
     Odd(String),
     /// It does not take this, and would not the next time.
@@ -212,13 +212,13 @@ impl Campus {
         let status = head.status;
         let wait = retry_after(head.headers.get(RETRY_AFTER), self.clock.now());
         match status {
-            status if status.is_redirection() => return Err(unusable(told(status, &head.headers))),
+            status if status.is_redirection() => return Err(unusable(describe(status, &head.headers))),
             // Of a single user it may be about that user.
-            StatusCode::FORBIDDEN if is_of_one(path, &method) => return Err(odd(told(status, &head.headers))),
+            StatusCode::FORBIDDEN if is_of_one(path, &method) => return Err(odd(describe(status, &head.headers))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(unusable(format!(
                     "{}: Campus does not know the gateway, or lets it do nothing",
-                    told(status, &head.headers)
+                    describe(status, &head.headers)
                 )));
             }
             StatusCode::TOO_MANY_REQUESTS => return Err(Trouble::Away { why: "HTTP 429".to_owned(), wait, seen: false }),

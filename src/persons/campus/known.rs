@@ -54,7 +54,7 @@ pub async fn user(database: &Database, number: i64) -> Result<Option<String>, St
     row.map(|row| row.get("user_id")).transpose()
 }
 
-/// Notes Campus's id of a user, and when there is something to tell of the person by the day alone.
+/// Notes Campus's id of a user, and when there is something to send of the person because of the day alone.
 ///
 /// # Errors
 /// The store does not answer.

@@ -66,18 +66,20 @@ pub(crate) async fn operator(
     Ok(Some((actor, role)))
 }
 
-/// Tells the operators by mail of rows that were given up since they were told last, once an hour at most, whichever node sees it. Whether
+/// Notifies the operators by mail of rows that were given up since the last notice, once an hour at most, whichever node sees it. Whether
 /// there is a letter.
 ///
 /// # Errors
 /// The store does not answer.
-pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    if !outbox::is_untold(&mut store.database().session().await?).await? {
+pub async fn report_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    if !outbox::is_unreported(&mut store.database().session().await?).await? {
         return Ok(false);
     }
     let mut change = store.change().await?;
     let hour = now.as_second().div_euclid(3600);
-    if !change.gives(&format!("persons not handed on {hour}"), now).await? || outbox::told(change.connection(), now).await? == 0 {
+    if !change.gives(&format!("persons not handed on {hour}"), now).await?
+        || outbox::mark_reported(change.connection(), now).await? == 0
+    {
         return Ok(false);
     }
     let notice = Notice {
@@ -94,7 +96,7 @@ pub async fn tell_dead(store: &Store, now: Timestamp) -> Result<bool, StoreError
         english: None,
         by: None,
     };
-    change.tell(store.database(), &notice, &[Audience::Operators], now).await?;
+    change.notify(store.database(), &notice, &[Audience::Operators], now).await?;
     change.commit().await?;
     Ok(true)
 }

@@ -253,7 +253,7 @@ impl Told {
     }
 }
 
-/// The last segment of a log that the copy knows of, from which on it may tell what the copy does not know: what was written down before
+/// The last segment of a log that the copy knows of, from which on it may hold what the copy does not know: what was written down before
 /// an anchor was kept stood in the store before that.
 async fn last_known(session: &mut Session, log: Uuid, restored: Timestamp) -> Result<Option<u64>, StoreError> {
     let last = sql("SELECT max(segment) AS last FROM audit_anchor WHERE log = $1 AND anchored_at <= $2");
@@ -346,7 +346,7 @@ async fn erase_again(database: &Database, read: Read, clock: &Clock) -> Result<u
     let read_to = if is_given_up { i64::MAX } else { sequence(told.read_to) };
     until_it_holds(async || {
         let mut transaction = database.begin_beside_others().await?;
-        // What was anchored after the store was put back tells of nothing that the store lacks.
+        // What was anchored after the store was put back names nothing that the store lacks.
         for (other, checkpoint) in told.logs.iter().filter(|(_, checkpoint)| checkpoint.at <= restored) {
             // One that was read, but not as far as it is known here to have come, is waited for again.
             let waited_for = sql("INSERT INTO person_replayed (node, restored, told_to, told_head) VALUES ($1, $2, $3, $4)

@@ -135,12 +135,12 @@ mod tests {
         Rows::open(bytes)?.some(1000)
     }
 
-    fn told(rows: &[Row]) -> Vec<(u64, Option<String>, Vec<&'static str>)> {
-        let told = |row: &Row| {
+    fn read_as(rows: &[Row]) -> Vec<(u64, Option<String>, Vec<&'static str>)> {
+        let one = |row: &Row| {
             let codes = row.errors.iter().map(|remark| remark.code.code()).collect();
             (row.number(), row.cell(Field::Fornavne).map(str::to_owned), codes)
         };
-        rows.iter().map(told).collect()
+        rows.iter().map(one).collect()
     }
 
     fn of(number: u64, name: &str) -> (u64, Option<String>, Vec<&'static str>) {
@@ -154,7 +154,7 @@ mod tests {
             "\u{feff}CPRnummer;Fornavne\r\n6101801234;Åse\r\n\r\n;\r\n6101801235;\"Bo, Ib\"",
             "Fornavne;CPRnummer\r Åse ;6101801234\rBo, Ib;6101801235\r",
         ] {
-            assert_eq!(told(&read(text.as_bytes()).unwrap()), [of(1, "Åse"), of(2, "Bo, Ib")], "{text:?}");
+            assert_eq!(read_as(&read(text.as_bytes()).unwrap()), [of(1, "Åse"), of(2, "Bo, Ib")], "{text:?}");
         }
     }
 
@@ -162,14 +162,14 @@ mod tests {
     fn a_row_that_cannot_be_read_spoils_no_other() {
         let text = b"Fornavne;Efternavn\nBo;X\nBo;X;Y\nBo\n\xc5se;X\nIb;X\n";
         let rows = read(text).unwrap();
-        let codes: Vec<_> = told(&rows).into_iter().map(|(_, _, codes)| codes).collect();
+        let codes: Vec<_> = read_as(&rows).into_iter().map(|(_, _, codes)| codes).collect();
         assert_eq!(codes, [vec![], vec!["PER020"], vec!["PER020"], vec!["PER020"], vec![]]);
     }
 
     #[test]
     fn a_column_that_is_not_known_or_stands_twice_is_told_of_each_person() {
         let rows = read(b"Fornavne;Fornavne;Navn;\nBo;Bo;Bo;\n").unwrap();
-        assert_eq!(told(&rows), [(1, Some("Bo".to_owned()), vec!["PER021", "PER001"])]);
+        assert_eq!(read_as(&rows), [(1, Some("Bo".to_owned()), vec!["PER021", "PER001"])]);
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
              <p:Fornavne>x</p:Fornavne></p:Person></p:Personer>"
         );
         let rows = read(text.as_bytes()).unwrap();
-        assert_eq!(told(&rows), [of(1, "Åse"), (2, Some("Bo & Ib".to_owned()), vec!["PER001", "PER021"])]);
+        assert_eq!(read_as(&rows), [of(1, "Åse"), (2, Some("Bo & Ib".to_owned()), vec!["PER001", "PER021"])]);
         assert_eq!((rows[0].cell(Field::Telefon), rows[1].cell(Field::Telefon)), (Some(""), None));
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let bad = "<Person><Fornavne>a<b>c<d/></b></Fornavne><Efternavn>e<f/></Efternavn></Person><Person>x<Fornavne>Bo</Fornavne>y</Person>";
         let good = "<Person><Fornavne>Ib</Fornavne></Person>";
         let rows = read(format!("<Personer xmlns=\"{NAMESPACE}\">{good}{bad}{good}</Personer>").as_bytes()).unwrap();
-        let codes: Vec<_> = told(&rows).into_iter().map(|(_, _, codes)| codes).collect();
+        let codes: Vec<_> = read_as(&rows).into_iter().map(|(_, _, codes)| codes).collect();
         assert_eq!(codes, [vec![], vec!["PER020"], vec!["PER020"], vec![]]);
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let good = "<Person><Fornavne>Ib</Fornavne></Person>";
         let file = format!("<Personer xmlns=\"{NAMESPACE}\">{good}{one_text}{good}{many_texts}{many_fields}{good}</Personer>");
         let rows = read(file.as_bytes()).unwrap();
-        let told = told(&rows);
+        let told = read_as(&rows);
         let codes: Vec<_> = told.iter().map(|(_, _, codes)| codes.contains(&"PER020")).collect();
         assert_eq!(codes, [false, true, false, true, true, false]);
         assert!(told.iter().all(|(_, name, _)| name.as_deref().is_none_or(|name| name.len() as u64 <= LONGEST)));

@@ -13,11 +13,8 @@ use crate::soap::strict::{Limits, Token};
 enum At {
     /// Before the root.
     Ahead,
-    /// In the root.
     Root,
-    /// In a person.
     Person,
-    /// In a field.
     Field,
     /// Behind the root.
     Behind,

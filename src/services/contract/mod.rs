@@ -16,12 +16,12 @@ pub const REQUEST_HEADER: (&str, &str) = ("RequestHeader", include_str!("Request
 
 /// The documents of one contract. There is one WSDL a binding, for generic tools pick the first port they meet: `?wsdl`
 /// (AuthorityContext, which any client with a certificate can call) and `?wsdl=token` (OIO IDWS). Both import the schemas by `?xsd=NAME`.
+#[allow(missing_docs)] // the names say it
 pub struct Documents {
     /// The address that stands in the WSDL files, to be replaced by the service's own.
     pub placeholder: &'static str,
     /// The WSDL for AuthorityContext.
     pub wsdl: &'static str,
-    /// That for a token.
     pub wsdl_token: &'static str,
     /// The schemas by the name under which they are served.
     pub schemas: &'static [(&'static str, &'static str)],
@@ -32,7 +32,7 @@ impl Documents {
     ///
     /// Known are `wsdl` and `wsdl=authoritycontext`, `wsdl=token`, and `xsd=NAME`; the key is read without regard to case,
     /// for .NET asks for `?WSDL`. `service_url` is the service's own public address, without a query, as the configuration
-    /// has it: never the `Host` header, by which a stranger could send clients elsewhere.
+    /// has it: never the `Host` header, which is untrusted and could send clients elsewhere.
     pub fn get(&self, query: &str, service_url: &str) -> Option<(&'static str, String)> {
         let (key, name) = query.split_once('=').unwrap_or((query, ""));
         let document = if key.eq_ignore_ascii_case("wsdl") {

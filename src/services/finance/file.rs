@@ -52,7 +52,7 @@ pub fn judge<R: Read>(schema: &Schema, open: impl Fn() -> io::Result<R>, against
         })
         .map_err(|_| Refusal::Internal)?
     };
-    // Broken: once more, to the end, for what is not XML at all is told as that.
+    // Broken: once more, to the end, for what is not XML at all is reported as that.
     let verdict = read(false).and_then(|verdict| if verdict.is_some() { Ok(verdict) } else { read(true) });
     match verdict {
         Ok(verdict) => verdict.ok_or_else(|| Refusal::Internal.into()),

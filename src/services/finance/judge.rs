@@ -33,6 +33,7 @@ const SMALL: usize = 64 * 1024;
 
 /// The step.
 #[derive(Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct RulesStep {
     /// What each rule does.
     pub rules: Arc<Rules>,
@@ -42,7 +43,6 @@ pub struct RulesStep {
     pub trials: Trials,
     /// What was passed on before.
     pub deliveries: Arc<Deliveries>,
-    /// The clock.
     pub clock: Clock,
 }
 
@@ -266,7 +266,7 @@ fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uui
     let mut found = Vec::new();
     for (voucher, corrects) in vouchers {
         if let Some(earlier) = elsewhere.get(voucher) {
-            found.push((Rule::FB031 { voucher: *voucher, what: told(earlier) }, *voucher));
+            found.push((Rule::FB031 { voucher: *voucher, what: describe(earlier) }, *voucher));
         }
         if let Some(corrects) = corrects.filter(|corrects| known.unknown.contains(corrects)) {
             found.push((Rule::FB016 { voucher: *voucher, corrects }, *voucher));
@@ -276,7 +276,7 @@ fn of_earlier(vouchers: &[(Uuid, Option<Uuid>)], known: Known) -> Vec<(Rule, Uui
 }
 
 /// An earlier delivery in words: its receipt, as far as that is kept.
-pub(super) fn told(earlier: &Earlier) -> Detail {
+pub(super) fn describe(earlier: &Earlier) -> Detail {
     let Some(at) = earlier.accepted else {
         return Detail::new(
             "det er i en leverance, som bogføringssystemet ikke har svaret på endnu",
@@ -331,7 +331,7 @@ pub(super) fn figures(head: &Head, verdict: &Verdict) -> FinanceFigures {
     }
 }
 
-/// For whom what is told is, counted.
+/// Whom the findings reported are for, counted.
 fn audiences(verdict: &Verdict) -> BTreeMap<String, u64> {
     let mut audiences: BTreeMap<String, u64> = BTreeMap::new();
     for finding in &verdict.findings {
@@ -340,7 +340,7 @@ fn audiences(verdict: &Verdict) -> BTreeMap<String, u64> {
     audiences
 }
 
-/// How often each rule found something that is told.
+/// How often each rule found something that is reported.
 fn counted(verdict: &Verdict) -> BTreeMap<String, u64> {
     let mut findings: BTreeMap<String, u64> = BTreeMap::new();
     for finding in &verdict.findings {

@@ -1,6 +1,6 @@
 //! How calls ask for what the store keeps of a service: from memory, exchanged whole.
 //!
-//! As agreements and routes: what is remembered is used as it is until the store tells of a change or `refresh` has passed; then
+//! As agreements and routes: what is remembered is used as it is until the store notifies of a change or `refresh` has passed; then
 //! one call asks whether anything is another, also where its caller hangs up, and the others go on with what is there. Where the store does not answer, what is
 //! remembered serves until it is `staleness` old. Whether something holds at an instant is judged at each use.
 

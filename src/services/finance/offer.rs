@@ -65,7 +65,7 @@ pub(super) fn held(settings: &Settings, parts: &Parts<'_>) -> Held {
 }
 
 /// When tests are taken. Only tests ask, so that the store is not read before the first of them; and for a test it is asked often
-/// enough that one that was ended is refused within a second, whether the store tells of changes or not.
+/// enough that one that was ended is refused within a second, whether the store notifies of changes or not.
 pub(super) fn trials(settings: &Settings, parts: &Parts<'_>) -> Trials {
     let pace = pace(parts);
     let pace = Pace { refresh: pace.refresh.min(OFTEN), ..pace };

@@ -39,7 +39,6 @@ pub struct Settings {
     pub sortiment_user: Option<String>,
 }
 
-/// Reads the section.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let rules = section.optional_section("rules", modes);
     let authorities = section.each("authority", |name, section| {
@@ -96,7 +95,7 @@ fn modes(section: &mut Reader<'_>) -> Option<Modes> {
     let mut modes = BTreeMap::new();
     let mut whole = true;
     for (rule, default) in RULES {
-        // Read in any case, so that a misspelt one is told with the nearest.
+        // Read in any case, so that a misspelt one is reported with the nearest.
         match section.choice(rule, Some(default), &Mode::NAMES) {
             Some(mode) if said.contains(&rule) => drop(modes.insert(rule, mode)),
             Some(_) => {}

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::rules::sortiment::{List, Lists, told, xml};
+use super::rules::sortiment::{List, Lists, describe, xml};
 
 /// The most files that are read.
 const MOST: usize = 1_000;
@@ -80,10 +80,10 @@ impl Shelf {
     /// [`NotAdded`]; the folder is as it was.
     pub fn add(&self, list: &List) -> Result<bool, NotAdded> {
         let known = self.read().map_err(NotAdded::Wrong)?;
-        let same = |other: &&List| told(other) == told(list);
+        let same = |other: &&List| describe(other) == describe(list);
         match known.all().find(same) {
             Some(other) if other == list => return Ok(false),
-            Some(other) => return Err(NotAdded::Altered(told(other))),
+            Some(other) => return Err(NotAdded::Altered(describe(other))),
             None => {}
         }
         Lists::new(known.all().cloned().chain([list.clone()])).map_err(NotAdded::Wrong)?;

@@ -74,8 +74,8 @@ impl Content for Arc<Openings> {
 
 /// One opening of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Trial {
-    /// Its id.
     pub id: Uuid,
     /// The service to which the deliveries go.
     pub service: Uuid,
@@ -91,6 +91,7 @@ pub struct Trial {
 
 /// Why a time for tests is not as asked. Nothing was written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum TrialError {
     /// It may not be, or the store did not do as asked.
     #[error(transparent)]
@@ -106,7 +107,6 @@ pub enum TrialError {
     /// It is over.
     #[error("it would be over already, at {0}; say an end that is to come")]
     Past(Timestamp),
-    /// It is too long.
     #[error("a time for tests lasts {MOST_DAYS} days at most, from {from} to {latest}; open another when it ends")]
     TooLong {
         /// The beginning.

@@ -231,16 +231,16 @@ fn places(settings: &Settings, contracts: &[(Contract, Inspected)], problems: &m
         let mut roots = BTreeSet::new();
         for path in paths {
             if let Some((what, remedy)) = place(&path.value, contracts, answers) {
-                problems.push(told(path, format!("paths.{key}: {what}"), remedy));
+                problems.push(problem(path, format!("paths.{key}: {what}"), remedy));
             } else if !answers && !roots.insert(path.value.root()) {
                 let what = format!("paths.{key} has two paths for {}.", path.value.root());
-                problems.push(told(path, what, "Keep the one that holds it."));
+                problems.push(problem(path, what, "Keep the one that holds it."));
             }
         }
     }
 }
 
-fn told(path: &Placed<Path>, what: String, remedy: &str) -> Problem {
+fn problem(path: &Placed<Path>, what: String, remedy: &str) -> Problem {
     Problem { file: settings::FILE.to_owned(), line: Some(path.line), what, remedy: remedy.to_owned() }
 }
 

@@ -150,7 +150,7 @@ where
         .layer(StepLayer::new(front.seal))
         // One parse, before anyone trusts a byte: everything below looks at the same nodes.
         .layer(StepLayer::new(front.envelope))
-        // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
+        // Before any store lookup: an unauthenticated caller must not cause database work or a signed fault.
         .layer(StepLayer::new(front.authenticate))
         // Before any other step can refuse: a refused call is found by its persons too.
         .layer(StepLayer::new(front.persons))
@@ -158,7 +158,7 @@ where
         .layer(StepLayer::new(front.replay))
         // A proven identity has no access by itself: an agreement on each side gives it.
         .layer(StepLayer::new(front.agreement))
-        // After the agreement, so that nobody without one buys the validator's work.
+        // After the agreement, so that nobody without one can make the validator work.
         .layer(StepLayer::new(own.ask))
         // After the schema, which says where a delivery's id stands. Around all that is behind, so that what came of it is remembered; before
         // the route, for what was answered keeps its answer when routes change.

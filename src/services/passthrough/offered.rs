@@ -46,7 +46,7 @@ fn contract_of(folder: &Folder) -> Contract {
 }
 
 /// A problem in the folder as one of the configuration's: the line of `folder` leads to the file and line in it.
-fn told(folder: &Path, problem: &Problem) -> String {
+fn describe(folder: &Path, problem: &Problem) -> String {
     let Problem { file, line, what, remedy } = problem;
     let line = line.map_or_else(String::new, |line| format!(":{line}"));
     let (what, remedy) = (what.trim_end_matches('.'), remedy.trim_end_matches('.'));
@@ -63,7 +63,7 @@ fn load(section: &mut Reader<'_>, key: &'static str) -> Option<(PathBuf, Folder)
     match folder::load(&path) {
         Ok(folder) => Some((path, folder)),
         Err(problems) => {
-            problems.iter().for_each(|problem| section.problem_at(key, told(&path, problem)));
+            problems.iter().for_each(|problem| section.problem_at(key, describe(&path, problem)));
             None
         }
     }
@@ -86,7 +86,7 @@ pub(crate) fn read(section: &mut Reader<'_>) -> Option<Offered> {
     let next = if section.has_any(&["next_folder"]) { Some(load(section, "next_folder")?.1) } else { None };
     let (path, folder) = load(section, "folder")?;
     for warning in &folder.warnings {
-        section.warning_at("folder", told(&path, warning));
+        section.warning_at("folder", describe(&path, warning));
     }
     let binding = |security: Security| match security {
         Security::Token => Binding::Token,

@@ -29,8 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A value and the line on which it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Placed<T> {
-    /// The value.
     pub value: T,
     /// The line, from 1.
     pub line: usize,

@@ -37,8 +37,8 @@ impl fmt::Display for Name {
 
 /// A fault that an operation declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Fault {
-    /// Its name.
     pub name: String,
     /// The element in the fault's detail.
     pub element: Name,
@@ -48,8 +48,8 @@ pub struct Fault {
 
 /// An operation of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Operation {
-    /// Its name.
     pub name: String,
     /// `soapAction`; `None` where it is empty or not given.
     pub action: Option<String>,
@@ -136,13 +136,13 @@ impl<'d> Reader<'d> {
         (file.map(|(path, _)| path.clone()).unwrap_or_default(), line(element))
     }
 
-    fn told(&self, at: Element<'_>, what: String, remedy: &str) -> Problem {
+    fn problem_at(&self, at: Element<'_>, what: String, remedy: &str) -> Problem {
         let (file, line) = self.place(at);
         Problem { file, line: Some(line), what, remedy: remedy.to_owned() }
     }
 
     fn problem(&mut self, at: Element<'_>, what: String, remedy: &str) {
-        let problem = self.told(at, what, remedy);
+        let problem = self.problem_at(at, what, remedy);
         self.problems.push(problem);
     }
 
@@ -212,7 +212,7 @@ impl<'d> Reader<'d> {
             let name = unbound.attribute("", "name");
             if !bound.binding.named(WSDL, "operation").any(|element| element.attribute("", "name") == name) {
                 let what = format!("The operation {} has no place in the binding {}.", name.unwrap_or("?"), bound.name());
-                self.warnings.push(self.told(unbound, what, "It is not offered."));
+                self.warnings.push(self.problem_at(unbound, what, "It is not offered."));
             }
         }
         self.apart(&operations);

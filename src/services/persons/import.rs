@@ -53,15 +53,15 @@ fn body(answers: &[Answer]) -> Vec<u8> {
         if let Some(number) = number {
             let _ = write!(xml, "<p:Loebenummer>{number}</p:Loebenummer>");
         }
-        warnings.iter().for_each(|remark| told(&mut xml, "Advarsel", remark));
-        errors.iter().for_each(|remark| told(&mut xml, "Fejl", remark));
+        warnings.iter().for_each(|remark| write_remark(&mut xml, "Advarsel", remark));
+        errors.iter().for_each(|remark| write_remark(&mut xml, "Fejl", remark));
         xml.push_str("</p:Svar>");
     }
     let _ = write!(xml, "</p:{RESPONSE}>");
     xml.into_bytes()
 }
 
-fn told(xml: &mut String, name: &str, remark: &Remark) {
+fn write_remark(xml: &mut String, name: &str, remark: &Remark) {
     let entry = remark.code.entry();
     let _ = write!(xml, "<p:{name}>");
     for (part, text) in [

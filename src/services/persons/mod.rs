@@ -52,7 +52,7 @@ where
         .layer(StepLayer::new(front.seal))
         // One parse, before anyone trusts a byte: everything below looks at the same nodes.
         .layer(StepLayer::new(front.envelope))
-        // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
+        // Before any store lookup: an unauthenticated caller must not cause database work or a signed fault.
         .layer(StepLayer::new(front.authenticate))
         // Seals nobody here: a sealed CPR number would be a way back to it. The running numbers are sealed once they are known.
         .layer(StepLayer::new(front.persons))

@@ -23,7 +23,6 @@ pub struct Settings {
 /// The service in the catalogue of services, and in agreements.
 pub const UUID: Uuid = Uuid::from_u128(0x6a2f_9d1c_7b40_4e55_9c31_0d5e_8f7a_1b01);
 
-/// Reads the section.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let entity_id = section.text("entity_id", None);
     let service_uuid = section.uuid("service_uuid", UUID);

@@ -36,15 +36,15 @@ const POLICY: &str = include_str!("../../../policies/terminaladgang-6.toml");
 /// A case file.
 #[derive(Debug)]
 #[allow(missing_docs)] // the names say it
-pub struct Told {
+pub struct CaseFile {
     pub name: &'static str,
     pub cases: Vec<Case>,
 }
 
 /// What a case shows.
 #[derive(Debug, Deserialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Case {
-    /// Its id.
     pub id: String,
     /// In Danish.
     pub da: String,
@@ -63,9 +63,9 @@ struct File {
 }
 
 /// Every case, by file. A file that is none has no cases; a test holds that there is none such.
-pub fn told() -> &'static [Told] {
-    static TOLD: OnceLock<Vec<Told>> = OnceLock::new();
-    TOLD.get_or_init(|| {
+pub fn all() -> &'static [CaseFile] {
+    static ALL: OnceLock<Vec<CaseFile>> = OnceLock::new();
+    ALL.get_or_init(|| {
         let read = |(name, text): &(&'static str, &str)| {
             let file = toml::from_str::<File>(text).ok()?;
             let own = |mut case: Case| {
@@ -74,7 +74,7 @@ pub fn told() -> &'static [Told] {
                 }
                 case
             };
-            Some(Told { name, cases: file.case.into_iter().map(own).collect() })
+            Some(CaseFile { name, cases: file.case.into_iter().map(own).collect() })
         };
         FILES.iter().filter_map(read).collect()
     })
@@ -106,7 +106,7 @@ mod tests {
         let mut named: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
         named.sort();
         assert_eq!(named, there);
-        for ((name, text), told) in FILES.iter().zip(told()) {
+        for ((name, text), told) in FILES.iter().zip(all()) {
             assert_eq!((told.name, told.cases.len()), (*name, text.matches("\n[[case]]").count()), "{name}");
             assert!(told.cases.iter().all(|case| !case.shows.is_empty() && !case.da.is_empty()), "{name}");
         }

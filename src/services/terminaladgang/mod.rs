@@ -7,6 +7,59 @@
 //!   ─agreement→ Admitted ─owners→ Owned ─ask→ Permitted ─exchange→ Authorised ─forward→ Answer ─release→ Release
 //!   ─seal→ http::Response
 //! ```
+//!
+//! Its own steps, like [those that services share](crate::gateway), take only what the step before them makes. Below, what compiles stands
+//! before the same without one step, which does not. Without the agreement behind:
+//!
+//! ```
+//! use hjemmel::{gateway::step::Check, services::terminaladgang::{ask::{AskStep, Permitted}, owners::Owned}};
+//! async fn ask(step: &AskStep, owned: Owned) -> Option<Permitted> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::{gateway::{agreement::Admitted, step::Check}, services::terminaladgang::ask::{AskStep, Permitted}};
+//! async fn ask(step: &AskStep, admitted: Admitted) -> Option<Permitted> {
+//!     step.check(admitted).await.ok()
+//! }
+//! ```
+//!
+//! Without the law:
+//!
+//! ```
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::ask::Permitted;
+//! async fn ask(step: &ExchangeStep<Permitted>, permitted: Permitted) -> Option<Authorised<Permitted>> {
+//!     step.check(permitted).await.ok()
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::{exchange::{Authorised, ExchangeStep}, step::Check};
+//! use hjemmel::services::terminaladgang::{ask::Permitted, owners::Owned};
+//! async fn ask(step: &ExchangeStep<Permitted>, owned: Owned) -> Option<Authorised<Permitted>> {
+//!     step.check(owned).await.ok()
+//! }
+//! ```
+//!
+//! On the way back, a filtered answer is released only by the sink that verified it:
+//!
+//! ```
+//! # use hjemmel::services::terminaladgang::law::release::Filtered; // so that below it is not the name that fails
+//! use hjemmel::gateway::{answer::Release, reply::{Answered, Reply}};
+//! fn answer(reply: Reply, released: Release) -> Answered {
+//!     reply.answer(released)
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! use hjemmel::gateway::reply::{Answered, Reply};
+//! use hjemmel::services::terminaladgang::law::release::Filtered;
+//! fn answer(reply: Reply, filtered: Filtered) -> Answered {
+//!     reply.answer(filtered)
+//! }
+//! ```
 
 pub mod ask;
 pub mod cases;
@@ -62,7 +115,7 @@ where
         .layer(StepLayer::new(front.seal))
         // One parse, before anyone trusts a byte: everything below looks at the same nodes.
         .layer(StepLayer::new(front.envelope))
-        // Before any look-up: what is not proven buys no work in the stores, and no signed fault.
+        // Before any store lookup: an unauthenticated caller must not cause database work or a signed fault.
         .layer(StepLayer::new(front.authenticate))
         // Before any other step can refuse: a refused call is found by its person too. After authenticate: an unproven
         // sender must not fill the log with persons.
@@ -76,7 +129,7 @@ where
         // After the agreements, which narrow what may be asked; before the token, so that nothing leaves for a request
         // without a legal basis.
         .layer(StepLayer::new(own.ask))
-        // The last thing before the wire: the record of admission is on disk, or nothing is forwarded.
+        // Last step before `forward`: fails the call if the record of admission is not durable.
         .layer(StepLayer::new(own.exchange))
         // Around forward: what the index answers is verified and filtered before anyone outside sees it.
         .layer(StepLayer::new(own.release))

@@ -13,11 +13,10 @@ use crate::services::parts::OfferError;
 
 /// Why the policy cannot be applied. Each says what to mend.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum PoliciesError {
-    /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: String,
         /// Why.
         error: std::io::Error,
@@ -31,7 +30,6 @@ pub enum PoliciesError {
     /// A policy that is not in force yet.
     #[error("the policy {id} holds from {from} only; name one that holds today")]
     NotInForce {
-        /// Which.
         id: String,
         /// From when.
         from: jiff::civil::Date,
@@ -86,9 +84,9 @@ pub fn read_history(directory: &Path, name: &str) -> Result<History, PoliciesErr
     let mut files = vec![directory.join(format!("{name}.toml"))];
     let (before, earlier) = (format!("{name}.v"), directory.join("history"));
     if earlier.is_dir() {
-        let told = |error| PoliciesError::File { path: earlier.display().to_string(), error };
-        for entry in std::fs::read_dir(&earlier).map_err(told)? {
-            let file = entry.map_err(told)?.file_name();
+        let failed = |error| PoliciesError::File { path: earlier.display().to_string(), error };
+        for entry in std::fs::read_dir(&earlier).map_err(failed)? {
+            let file = entry.map_err(failed)?.file_name();
             if file.to_str().is_some_and(|file| file.starts_with(&before) && file.ends_with(".toml")) {
                 files.push(earlier.join(file));
             }

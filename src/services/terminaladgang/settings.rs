@@ -56,7 +56,6 @@ const fn moved(section: Option<&'static str>, key: &'static str, now: &'static s
     Retired { section, key, now }
 }
 
-/// Reads the section.
 pub(crate) fn read(section: &mut Reader<'_>) -> Option<Settings> {
     let entity_id = section.text("entity_id", None);
     let service_uuid = section.uuid("service_uuid", UUID);

@@ -138,7 +138,7 @@ impl Input {
         allowed.len()
     }
 
-    /// Takes what is allowed of a block, and tells how much; the next begins there, unless what stands there is not allowed.
+    /// Takes what is allowed of a block, and returns how much; the next begins there, unless what stands there is not allowed.
     fn judge(&mut self, block: &[u8]) -> usize {
         let (text, end) = match std::str::from_utf8(block) {
             Ok(text) => (text, None),

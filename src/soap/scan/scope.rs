@@ -94,7 +94,6 @@ impl Scope {
         }
     }
 
-    /// What a prefix is bound to.
     pub(super) fn bound(&self, prefix: Prefix) -> Option<Uri> {
         self.prefixes.get(usize::from(prefix.0))?.uri
     }

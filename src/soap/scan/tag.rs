@@ -477,7 +477,6 @@ impl Tags {
         self.tags.get(number).map(|parts| Tag { parts, store: &self.store })
     }
 
-    /// The last tag.
     pub(super) fn last(&self) -> Option<Tag<'_>> {
         self.tag(self.last)
     }

@@ -97,7 +97,7 @@ fn begin_fifty(cache: &TokenCache<Fake>) -> Vec<JoinHandle<Result<Arc<Token>, Re
 }
 
 async fn fifty(cache: &TokenCache<Fake>) -> Vec<Result<Arc<Token>, Refusal>> {
-    told(begin_fifty(cache)).await
+    outcomes(begin_fifty(cache)).await
 }
 
 /// The same, and the issuer answers once they wait for it.
@@ -110,10 +110,10 @@ async fn fifty_together(scene: &Scene) -> Vec<Result<Arc<Token>, Refusal>> {
     }
     settled().await;
     scene.answers(true);
-    told(waiting).await
+    outcomes(waiting).await
 }
 
-async fn told(tasks: Vec<JoinHandle<Result<Arc<Token>, Refusal>>>) -> Vec<Result<Arc<Token>, Refusal>> {
+async fn outcomes(tasks: Vec<JoinHandle<Result<Arc<Token>, Refusal>>>) -> Vec<Result<Arc<Token>, Refusal>> {
     let mut outcomes = Vec::new();
     for task in tasks {
         outcomes.push(task.await.unwrap());

@@ -437,7 +437,7 @@ impl Server {
         }
         let id = Uuid::new_v4().simple().to_string();
         let kept = Kept { user, version: 1, created: at.clone(), changed: at };
-        memory.changes.push(told(&kept.user, Method::POST));
+        memory.changes.push(change_of(&kept.user, Method::POST));
         let mut answer = self.whole(201, &id, &kept, None, behaviour);
         answer.headers.push((http::header::LOCATION, self.location(&id, behaviour)));
         memory.order.push(id.clone());
@@ -465,7 +465,7 @@ impl Server {
             false => (kept.version + 1, self.config.clock.now().to_string()),
         };
         let kept = Kept { user, version, created: kept.created, changed: at };
-        memory.changes.push(told(&kept.user, method));
+        memory.changes.push(change_of(&kept.user, method));
         let answer = match behaviour.is_silent {
             true => Answer { status: 204, body: None, headers: Vec::new() },
             false => self.whole(200, id, &kept, None, behaviour),
@@ -478,7 +478,7 @@ impl Server {
         let mut memory = self.seen.memory();
         let kept = memory.users.get(id).ok_or_else(|| Refusal::of(404, "", "there is no such user"))?.clone();
         matches(headers, kept.version, behaviour)?;
-        memory.changes.push(told(&kept.user, Method::DELETE));
+        memory.changes.push(change_of(&kept.user, Method::DELETE));
         memory.users.remove(id);
         memory.order.retain(|other| other != id);
         Ok(Answer { status: 204, body: None, headers: Vec::new() })
@@ -562,7 +562,7 @@ fn matches(headers: &HeaderMap, version: u64, behaviour: &Behaviour) -> Result<(
     }
 }
 
-fn told(user: &Map<String, Value>, method: Method) -> Change {
+fn change_of(user: &Map<String, Value>, method: Method) -> Change {
     let text = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let active = user.get("active") == Some(&Value::Bool(true));
     Change { external: text("externalId"), method, active, title: text("title") }
@@ -612,7 +612,7 @@ fn whole_list(resources: Vec<Value>) -> Value {
     json!({"schemas": [LIST], "totalResults": many, "itemsPerPage": many, "startIndex": 1, "Resources": resources})
 }
 
-/// What a look-up asks for.
+/// What a lookup asks for.
 #[derive(Debug)]
 struct Asked {
     filter: Option<String>,

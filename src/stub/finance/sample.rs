@@ -15,7 +15,6 @@ use crate::stub::random::Random;
 
 /// The value list of samples.
 pub const LIST: Uuid = Uuid::from_u128(0x1c5b_4a56_0b9e_4d0f_8f5c_5a0f_1590_a001);
-/// Its name.
 const NAME: &str = "Sociale ydelser";
 /// Its version.
 pub const VERSION: &str = "2026.1";
@@ -43,6 +42,7 @@ pub struct Parties {
 
 /// A delivery.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Sample {
     /// LeveranceID.
     pub id: String,
@@ -62,12 +62,12 @@ pub struct Sample {
     pub trial: bool,
     /// Whether Proeve is written where it is false.
     pub no_trial: bool,
-    /// The vouchers.
     pub vouchers: Vec<Voucher>,
 }
 
 /// A voucher: what must be there, and of what may be there, what is not empty.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Voucher {
     /// BilagID.
     pub id: String,
@@ -81,7 +81,6 @@ pub struct Voucher {
     pub kind: &'static str,
     /// From Bilagstekst to ErstatterBilagID.
     pub after: Vec<(&'static str, String)>,
-    /// The postings.
     pub postings: Vec<Posting>,
 }
 

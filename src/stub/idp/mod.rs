@@ -24,7 +24,7 @@ use crate::signature::base64;
 use crate::signature::credentials::Credentials;
 use crate::signature::key::{Certificate, KeyError, SigningKey, VerificationKey};
 use crate::signature::names::{DSIG, METADATA, SAML};
-use crate::signature::write;
+use crate::signature::write::{escaped, escaped_value as attribute};
 use crate::signon::names::{LONGEST, PERSISTENT, POST, REDIRECT, SAMLP, STATUS};
 use crate::signon::redirect::{self, Kind, Query};
 use crate::soap::document::Document;
@@ -41,6 +41,7 @@ pub const LOG_OUT_PATH: &str = "/slo";
 
 /// Somebody who can log on. Invented.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Person {
     /// The persistent NameID.
     pub id: String,
@@ -48,7 +49,6 @@ pub struct Person {
     pub name: String,
     /// For whom they act.
     pub cvr: Cvr,
-    /// In which roles.
     pub roles: Vec<Role>,
 }
 
@@ -333,18 +333,6 @@ pub fn metadata(entity_id: &str, base: &str, certificate: &Certificate) -> Strin
         attribute(entity_id),
         base64::encode(certificate.der()),
     )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn attribute(text: &str) -> String {
-    let mut out = Vec::new();
-    write::value(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The people of the demonstration: the gateway's operators, a supplier, and three of Korsbæk Kommune, for who asks for an

@@ -158,6 +158,7 @@ impl KeyPurpose {
 /// Whom a certificate of the development PKI stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)] // the names say it
 pub enum Role {
     /// The gateway's TLS server.
     GatewayServer,
@@ -185,7 +186,6 @@ pub enum Role {
     Intruder,
     /// A person of the gateway's operators.
     PersonOperator,
-    /// A person of a supplier.
     PersonSupplier,
     /// A person who signs agreements for Korsbæk Kommune.
     PersonSignatory,

@@ -59,12 +59,11 @@ pub enum LifeCycle {
 
 /// A kind of benefit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Benefit {
     /// The KLE number, `dd.dd.dd`.
     pub kle: &'static str,
-    /// The UUID of its class.
     pub class: Uuid,
-    /// Its name.
     pub name: &'static str,
 }
 
@@ -90,8 +89,8 @@ pub struct Grant {
 
 /// A payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Effectuation {
-    /// Its UUID.
     pub uuid: Uuid,
     /// Its registrations; mostly one.
     pub registrations: Vec<Registration>,
@@ -99,10 +98,10 @@ pub struct Effectuation {
 
 /// One registration of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Registration {
     /// When it was registered.
     pub registered: Timestamp,
-    /// Its life cycle.
     pub life_cycle: LifeCycle,
     /// The properties; mostly one set.
     pub properties: Vec<Properties>,
@@ -131,12 +130,12 @@ pub struct Properties {
 
 /// One benefit of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Line {
     /// The KLE number, where there is one.
     pub kle: Option<String>,
     /// The UUID of the benefit's class.
     pub class: Option<Uuid>,
-    /// The amount.
     pub amount: Option<String>,
     /// From when the benefit is paid.
     pub start: Option<Moment>,

@@ -88,12 +88,12 @@ pub trait Content: std::fmt::Debug + Send + Sync {
 
 /// What reached the provider.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Received {
     /// Requests to the service's path, whatever they were answered with.
     pub count: u64,
     /// Those that were in order: proven, and valid by the schema.
     pub accepted: u64,
-    /// The bytes of the last.
     pub last: Bytes,
     /// The operation of the last that was in order.
     pub operation: Option<String>,
@@ -159,8 +159,8 @@ impl Provider {
         // One WSDL may serve both: what a provider takes is what the folder says of it.
         let contract = contracts.iter().find(|contract| contract.security == security).or(contracts.first());
         let contract = contract.ok_or_else(|| cannot("the folder offers no binding".to_owned()))?.clone();
-        let told = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let inspected = contract.schema.inspect().map_err(|problems| cannot(told(problems)))?;
+        let joined = |problems: Vec<_>| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let inspected = contract.schema.inspect().map_err(|problems| cannot(joined(problems)))?;
         let maker = Maker::new(inspected.model().map_err(cannot)?);
         let pool = Pool::start(&contract.schema, 2).map_err(|error| cannot(error.to_string()))?;
         let unusable = |error: crate::signature::key::KeyError| StartError::Certificate(error.to_string());
@@ -229,14 +229,13 @@ impl Provider {
                 sender("bindingen har en anden version af SOAP", "the binding has another version of SOAP"),
             ));
         }
-        let told = |told| (version, told);
+        let versioned = |told| (version, told);
         let addressed = soap::header(&parts, WSA, "Action");
         let action = soap_action(headers).or_else(|| addressed.clone());
         let (namespace, local) = (parts.payload.namespace(), parts.payload.local());
-        let operation = self
-            .contract
-            .operation(namespace, local, action.as_deref())
-            .ok_or_else(|| told(sender("ingen operation har elementet i Body", "no operation has the element in the Body")))?;
+        let operation = self.contract.operation(namespace, local, action.as_deref()).ok_or_else(|| {
+            versioned(sender("ingen operation har elementet i Body", "no operation has the element in the Body"))
+        })?;
         let message_id = match self.security {
             Security::Token => {
                 let proven = soap::authenticate(
@@ -249,11 +248,11 @@ impl Provider {
                 );
                 Some(proven.map_err(|refusal| {
                     let entry = refusal.entry();
-                    told(sender(format!("{}: {}", entry.code, entry.da.what), format!("{}: {}", entry.code, entry.en.what)))
+                    versioned(sender(format!("{}: {}", entry.code, entry.da.what), format!("{}: {}", entry.code, entry.en.what)))
                 })?)
             }
             Security::AuthorityContext => {
-                authority(&parts).map_err(told)?;
+                authority(&parts).map_err(versioned)?;
                 None
             }
         };
@@ -462,12 +461,8 @@ fn own(why: &str) -> Told {
 impl Told {
     /// Unsigned, as faults to callers that may be anyone.
     fn reply(&self, version: SoapVersion) -> Reply {
-        let escaped = |text: &str| {
-            let mut escaped = Vec::new();
-            write::text(&mut escaped, text);
-            String::from_utf8_lossy(&escaped).into_owned()
-        };
-        let fault = soap::fault(version, self.sender, &[("da", &escaped(&self.da)), ("en", &escaped(&self.en))], "");
+        let texts = [("da", write::escaped(&self.da)), ("en", write::escaped(&self.en))];
+        let fault = soap::fault(version, self.sender, &texts.each_ref().map(|(lang, text)| (*lang, text.as_str())), "");
         reply(500, content_type(version), fault)
     }
 }
@@ -564,7 +559,7 @@ impl Handler for Arc<Provider> {
 }
 
 impl Provider {
-    /// Tells the mode and what reached the provider, or sets the mode.
+    /// Reports the mode and what reached the provider, or sets the mode.
     fn mode(&self, request: &Request<Bytes>) -> Reply {
         if *request.method() == Method::PUT {
             match String::from_utf8_lossy(request.body()).trim().parse() {

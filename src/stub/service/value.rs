@@ -47,8 +47,8 @@ const WORDS: [&str; 24] = [
 
 /// A value as it is written: text, or a qualified name whose prefix is not chosen yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub enum Value {
-    /// A text.
     Text(String),
     /// A name in a namespace.
     Name(Name),

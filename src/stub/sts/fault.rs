@@ -72,8 +72,8 @@ impl Fault {
             ),
             other => {
                 let entry = other.entry();
-                let told = |text: crate::refusal::Text| format!("{} {}", text.what, text.remedy);
-                Self::new(103, told(entry.da), told(entry.en))
+                let sentence = |text: crate::refusal::Text| format!("{} {}", text.what, text.remedy);
+                Self::new(103, sentence(entry.da), sentence(entry.en))
             }
         }
     }
@@ -87,11 +87,7 @@ impl Fault {
     /// The envelope that tells it.
     pub fn envelope(&self, version: SoapVersion) -> String {
         let code = self.code;
-        let [da, en] = self.texts().map(|text| {
-            let mut out = Vec::new();
-            write::text(&mut out, &text);
-            String::from_utf8_lossy(&out).into_owned()
-        });
+        let [da, en] = self.texts().map(|text| write::escaped(&text));
         let sender = !matches!(code, 100 | 106 | 130);
         let detail = format!("<Fejlkode xmlns=\"urn:hjemmel:stub:sts\">{code}</Fejlkode>");
         soap::fault(version, sender, &[("da", &da), ("en", &en)], &detail)

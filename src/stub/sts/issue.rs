@@ -4,10 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::{PrivilegeGroup, StsMode};
+use crate::signature::base64;
 use crate::signature::key::{Certificate, SigningKey};
 use crate::signature::names::{DSIG, METADATA, SAML, SAML_TOKEN, WSA, WSU};
 use crate::signature::sign::{Prefix, SignError, sign_enveloped_as};
-use crate::signature::{base64, write};
+use crate::signature::write::{escaped, escaped_value as attribute};
 
 /// What is to be asserted.
 #[derive(Debug)]
@@ -149,16 +150,4 @@ pub fn spoil(mode: StsMode, assertion: Vec<u8>) -> Vec<u8> {
         }
         _ => assertion,
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = Vec::new();
-    write::text(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn attribute(text: &str) -> String {
-    let mut out = Vec::new();
-    write::value(&mut out, text);
-    String::from_utf8_lossy(&out).into_owned()
 }

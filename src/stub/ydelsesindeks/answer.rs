@@ -31,6 +31,7 @@ pub struct Padding {
 
 /// An answer: what to write.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Answer {
     /// Where the objects are.
     pub population: Arc<Population>,
@@ -38,7 +39,6 @@ pub struct Answer {
     pub status: u16,
     /// `StandardRetur/FejlbeskedTekst`.
     pub text: Option<String>,
-    /// What was found.
     pub found: Found,
     /// What to show.
     pub filter: Option<Filter>,

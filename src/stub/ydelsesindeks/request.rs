@@ -11,12 +11,12 @@ use jiff::Timestamp;
 
 /// A search.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Search {
     /// Only these grants, where any are named.
     pub grants: Vec<String>,
     /// Only these effectuations, where any are named.
     pub effectuations: Vec<String>,
-    /// The expression.
     pub root: Expression,
     /// What to show; `None` shows everything.
     pub filter: Option<Filter>,
@@ -60,8 +60,8 @@ pub struct GrantCriteria {
 
 /// What an effectuation must be; all of it, within one registration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct EffectuationCriteria {
-    /// The page.
     pub page: Page,
     /// Disposition dates.
     pub dates: Vec<DateTest>,

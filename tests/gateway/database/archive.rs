@@ -68,7 +68,7 @@ fn segments_of_two_nodes_that_are_killed_while_they_ship_are_whole_in_the_archiv
         let mut one = shared.node_with("one", archive).await;
         for enough in [1, 10, 30, 60] {
             comes_to("some of it is in the archive", async || shared.archived("one") >= enough).await;
-            one.gateway.tell("-KILL");
+            one.gateway.signal("-KILL");
             assert!(!one.gateway.ended().await);
             one = shared.node_with("one", archive).await;
         }
@@ -90,7 +90,7 @@ fn segments_of_two_nodes_that_are_killed_while_they_ship_are_whole_in_the_archiv
         .await;
         database.close().await;
         for node in [one, two] {
-            node.gateway.tell("-TERM");
+            node.gateway.signal("-TERM");
             assert!(node.gateway.ended().await);
         }
         let (whole, said) = shared.verify(&["--archive"]);
@@ -150,7 +150,7 @@ fn an_archive_that_is_away_stops_no_call_and_no_start_and_gets_what_waited_when_
         .await;
         assert_eq!(caller.calls(&node).await, Outcome::Served);
         assert_eq!(admin(node.admin, "/readyz").await.0, 200);
-        assert!(node.told().contains("an audit segment cannot be archived; it stays on this disk"), "{}", node.told());
+        assert!(node.logged().contains("an audit segment cannot be archived; it stays on this disk"), "{}", node.logged());
         std::fs::remove_file(shared.folder("mounted")).unwrap();
         comes_to("what waited is there", async || {
             node.metric("hjemmel_audit_archive_waiting_segments").await == 0.0
@@ -159,7 +159,7 @@ fn an_archive_that_is_away_stops_no_call_and_no_start_and_gets_what_waited_when_
         .await;
         let (whole, said) = shared.verify(&["mounted/archive"]);
         assert!(whole, "{said}");
-        node.gateway.tell("-TERM");
+        node.gateway.signal("-TERM");
         assert!(node.gateway.0.wait().unwrap().success());
     });
 }

@@ -28,7 +28,7 @@ fn while_the_database_is_away_two_nodes_forward_nothing_and_each_serves_again_by
         shared.cluster.stop();
         let before = shared.world.index_requests();
         for node in &nodes {
-            assert_eq!(caller.calls(node).await, Outcome::unavailable(), "{}", node.told());
+            assert_eq!(caller.calls(node).await, Outcome::unavailable(), "{}", node.logged());
             assert_ne!(node.asks(&message).await, Outcome::Served, "nor is what was let through before");
             comes_to("the balancer is told", async || !is_ready(node).await).await;
         }
@@ -56,7 +56,7 @@ fn while_the_sts_is_away_a_node_serves_by_the_token_that_it_has_and_one_that_has
         assert!(is_ready(&one).await && is_ready(&other).await, "another node would do no better");
 
         // A node that starts has no token, and starts all the same.
-        one.gateway.tell("-TERM");
+        one.gateway.signal("-TERM");
         assert!(one.gateway.ended().await);
         let one = shared.node("one").await;
         assert_eq!(caller.calls(&one).await.code(), "StsUnavailable");
@@ -84,17 +84,17 @@ fn while_the_store_is_away_calls_go_on_and_the_log_is_anchored_again_by_itself_w
         let before = kept().await;
 
         shared.cluster.stop();
-        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.told());
-        comes_to("the operator is told", async || one.told().contains("checkpoints cannot be anchored in the store")).await;
-        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.told());
+        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.logged());
+        comes_to("the operator is told", async || one.logged().contains("checkpoints cannot be anchored in the store")).await;
+        assert_eq!(caller.calls(&one).await, Outcome::Served, "{}", one.logged());
         let signed = || read_head(&shared.dir.path().join("audit-one")).unwrap().map_or(0, |head| head.covers);
         comes_to("what was written meanwhile is signed", async || signed() > before).await;
         let written = signed();
 
         shared.cluster.start();
         comes_to("and is anchored", async || kept().await >= written).await;
-        comes_to("the operator is told", async || one.told().contains("checkpoints are anchored again")).await;
-        one.gateway.tell("-TERM");
+        comes_to("the operator is told", async || one.logged().contains("checkpoints are anchored again")).await;
+        one.gateway.signal("-TERM");
         assert!(one.gateway.ended().await);
     });
 }
@@ -116,9 +116,9 @@ fn an_object_store_that_is_away_stops_no_call_on_either_node() {
         let (nodes, caller) = (two(&shared, &objects).await, shared.caller().await);
         for node in &nodes {
             assert_eq!(caller.calls(node).await, Outcome::Served);
-            comes_to("its operator is told", async || node.told().contains("the object store cannot be used")).await;
+            comes_to("its operator is told", async || node.logged().contains("the object store cannot be used")).await;
             assert_eq!(caller.calls(node).await, Outcome::Served);
-            assert!(is_ready(node).await, "{}", node.told());
+            assert!(is_ready(node).await, "{}", node.logged());
         }
         let message = caller.message();
         assert_eq!(nodes[0].asks(&message).await, Outcome::Served);
@@ -144,7 +144,7 @@ fn a_node_whose_audit_cannot_be_written_forwards_nothing_and_the_other_serves() 
         assert_eq!(shared.world.index_requests(), before, "nothing was forwarded");
         comes_to("the balancer is told", async || !is_ready(&one).await).await;
         assert_eq!(caller.calls(&other).await, Outcome::Served);
-        assert!(is_ready(&other).await, "{}", other.told());
+        assert!(is_ready(&other).await, "{}", other.logged());
 
         std::fs::rename(&aside, &segment).unwrap();
         caller.is_served_again(&one).await;
@@ -173,7 +173,7 @@ fn an_index_that_comes_and_goes_is_left_alone_by_each_node_gives_nothing_by_half
                 for call in 0..=FAILURES {
                     let outcome = caller.calls(node).await;
                     let rests = call == FAILURES && outcome.code() == "PeerResting";
-                    assert!(rests || outcome.code() == code, "{mode:?}: {outcome:?}, {}", node.told());
+                    assert!(rests || outcome.code() == code, "{mode:?}: {outcome:?}, {}", node.logged());
                     *refused.entry(outcome.code().to_owned()).or_default() += 1;
                 }
                 shared.world.index_mode.set(FaultMode::Honest);
@@ -190,7 +190,7 @@ fn an_index_that_comes_and_goes_is_left_alone_by_each_node_gives_nothing_by_half
         assert!(refused["PeerAnswerInvalid"] >= FAILURES && refused["PeerUnavailable"] >= FAILURES, "{refused:?}");
 
         for (node, log) in nodes.into_iter().zip(["audit-one", "audit-two"]) {
-            node.gateway.tell("-TERM");
+            node.gateway.signal("-TERM");
             assert!(node.gateway.ended().await);
             let found = calls_in(&shared.dir.path().join(log), |_| true).unwrap();
             let outcomes: Vec<_> = found.calls.values().map(|record| record.outcome).collect();

@@ -1,12 +1,12 @@
 //! What is sent is valid by the index's own schema and is its own canonical form, as xmllint sees both.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use hjemmel::services::terminaladgang::law::kle::Constraint;
 
 use crate::not_run::did_not_run;
+use crate::reference::reference;
 use crate::request::*;
 
 fn xmllint(arguments: &[&std::ffi::OsStr], xml: &[u8]) -> Option<std::process::Output> {
@@ -87,13 +87,8 @@ fn sent() -> Vec<Vec<u8>> {
 
 #[test]
 fn what_is_sent_is_valid_by_the_index_s_own_schema() {
-    let reference = std::env::var_os("HJEMMEL_REFERENCE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
-    let schema = reference.join("ydelsesindeks-6/xsd/6.0.STS-0/YdelseIndeksOperationer.xsd");
-    if !schema.exists() {
-        did_not_run("the index's schema", "set HJEMMEL_REFERENCE to the folder of reference material");
-        return;
-    }
+    let Some(folder) = reference("ydelsesindeks-6/xsd/6.0.STS-0") else { return };
+    let schema = folder.join("YdelseIndeksOperationer.xsd");
     let arguments = ["--noout".as_ref(), "--nonet".as_ref(), "--schema".as_ref(), schema.as_os_str()];
     for xml in sent() {
         let Some(output) = xmllint(&arguments, &xml) else {

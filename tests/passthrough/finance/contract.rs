@@ -16,7 +16,7 @@ use hjemmel::stub::service::instance::Maker;
 use super::gateway::texts;
 use super::{folder, parties};
 use crate::not_run::did_not_run;
-use crate::support::reference;
+use crate::reference::reference;
 use crate::world::parsed;
 
 const REQUEST: &str = "ModtagFinansbilagStraksleveranceRequest";

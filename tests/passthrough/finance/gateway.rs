@@ -118,7 +118,7 @@ pub async fn told_by_mail(store: &Store, party: Option<&str>, role: rights::Role
     };
     user::add(store, None, &user, &[], &Because::new("sag 7".to_owned(), now)).await.unwrap();
     let mut change = store.change().await.unwrap();
-    change.tell_at(user.id, Some((address, Language::En)), now).await.unwrap();
+    change.set_address(user.id, Some((address, Language::En)), now).await.unwrap();
     change.commit().await.unwrap();
 }
 

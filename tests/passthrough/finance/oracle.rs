@@ -215,7 +215,7 @@ impl Case {
         Self { modes: rules.of(&parties().sender).clone(), said: modes, lists, trials, test_numbers }
     }
 
-    fn told(&self) -> serde_json::Value {
+    fn to_json(&self) -> serde_json::Value {
         let name = |mode: Mode| Mode::NAMES.iter().find(|(_, known)| *known == mode).unwrap().0;
         let modes: BTreeMap<&str, &str> = self.said.iter().map(|(rule, mode)| (*rule, name(*mode))).collect();
         let (caller, system) = (parties().sender.to_string(), parties().system);
@@ -272,7 +272,7 @@ async fn python_finds_the_same_in_any_delivery() {
         let totals = (totals.vouchers, totals.postings, totals.debit.to_string(), totals.credit.to_string());
         ours.push((format!("{at:06}"), found.collect(), verdict.left_out, totals));
         fs::write(dir.path().join(format!("{at:06}.delivery")), xml).unwrap();
-        fs::write(dir.path().join(format!("{at:06}.json")), case.told().to_string()).unwrap();
+        fs::write(dir.path().join(format!("{at:06}.json")), case.to_json().to_string()).unwrap();
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/finance_oracle.py");
     let Ok(run) = Command::new("python3").arg(script).arg(dir.path()).output() else {

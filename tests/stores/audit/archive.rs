@@ -105,7 +105,7 @@ impl House {
         std::fs::write(&config, text).unwrap();
         let store = Store::open(&hjemmel::store::Settings::sqlite(&store)).await.unwrap();
         for (segment, mark) in Shipper::open(&self.log()).unwrap().marks() {
-            anchors::tell_archived(store.database(), self.name(), segment, &mark.sha256, later()).await.unwrap();
+            anchors::record_archived(store.database(), self.name(), segment, &mark.sha256, later()).await.unwrap();
         }
         store.close().await;
         let key = self.key("checkpoint.pub");
@@ -244,7 +244,7 @@ async fn a_tail_that_was_cut_and_a_log_that_vanished_are_told_by_the_other_nodes
     let one = House::new();
     one.write(small_segments(&one), 0..20).await;
     let (head, log) = (read_head(&one.log()).unwrap().unwrap(), one.name());
-    // The other node has the same keys and archive, and tells of this one.
+    // The other node has the same keys and archive, and names this one.
     let two = House::new();
     for key in ["checkpoint.key", "checkpoint.pub"] {
         std::fs::copy(one.key(key), two.key(key)).unwrap();

@@ -17,7 +17,7 @@ fn server(settings: &mut Settings) -> &mut Postgres {
     }
 }
 
-async fn told(settings: &Settings) -> String {
+async fn error(settings: &Settings) -> String {
     match Database::open(settings, Access::Make).await.unwrap_err() {
         StoreError::Unusable { at, why } => format!("{at}: {why}"),
         other => panic!("{other:?}"),
@@ -45,17 +45,17 @@ async fn each_thing_that_keeps_the_server_from_being_used_is_told_with_its_remed
         (changed(&|server| server.address.database = "ingen".to_owned()), "make it with createdb"),
         (changed(&|server| server.address.port = 1), "it does not answer"),
     ] {
-        let told = told(&settings).await;
+        let told = error(&settings).await;
         assert!(told.contains(says) && !told.contains("forkert"), "{says}\nin\n{told}");
     }
     for shown in [Shown::WrongName, Shown::Expired, Shown::WrongRoot] {
         cluster.show(shown);
-        assert!(told(&good).await.contains("its certificate is not accepted"), "{shown:?}");
+        assert!(error(&good).await.contains("its certificate is not accepted"), "{shown:?}");
     }
     cluster.show(Shown::Good);
     cluster.psql_in(&database, "REVOKE ALL ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO postgres");
     cluster.psql_in(&database, "GRANT USAGE ON SCHEMA public TO hjemmel");
-    assert!(told(&good).await.contains("run `hjemmel store migrate` as its owner"));
+    assert!(error(&good).await.contains("run `hjemmel store migrate` as its owner"));
 }
 
 #[tokio::test]
@@ -100,10 +100,10 @@ async fn a_lock_on_the_migrations_that_does_not_go_is_told_with_who_holds_it() {
     let row = other.fetch_one("SELECT pg_backend_pid()::text").await.unwrap();
     let holder: String = sqlx::Row::get(&row, 0);
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let mut refused = told(&settings).await;
+    let mut refused = error(&settings).await;
     // Where the machine is busy, not even the way to the lock is in time.
     while !refused.contains(&format!("process {holder} ")) && std::time::Instant::now() < deadline {
-        refused = told(&settings).await;
+        refused = error(&settings).await;
     }
     assert!(refused.contains(&format!("process {holder} ")) && refused.contains("pg_terminate_backend"), "{refused}");
     other.unlock().await.unwrap();
@@ -136,12 +136,12 @@ async fn a_pooler_that_keeps_no_statements_apart_is_refused_by_what_it_does_what
     for bouncer in poolers.into_iter().flatten() {
         let (alone, with_direct) = pooled(&direct, &bouncer);
         for settings in [&alone, &with_direct] {
-            let told = told(settings).await;
+            let told = error(settings).await;
             assert!(told.contains("use PgBouncer 1.24 or later"), "PgBouncer {:?}: {told}", bouncer.version);
         }
         let mut backwards = direct.clone();
         server(&mut backwards).direct = Some(server(&mut alone.clone()).address.clone());
-        assert!(told(&backwards).await.contains("direct_url leads to a pooler"));
+        assert!(error(&backwards).await.contains("direct_url leads to a pooler"));
     }
 }
 
@@ -152,7 +152,7 @@ async fn through_pgbouncer_in_transaction_mode_each_statement_gets_its_own_rows_
     let database = cluster.database().name;
     let (direct, _dir) = on(&cluster, &database);
     let (alone, with_direct) = pooled(&direct, &bouncer);
-    assert!(told(&alone).await.contains("name the server itself as direct_url"), "PgBouncer {:?}", bouncer.version);
+    assert!(error(&alone).await.contains("name the server itself as direct_url"), "PgBouncer {:?}", bouncer.version);
     // Its tables are made through it, by the direct address.
     let store = Store::open(&with_direct).await.unwrap();
     store.import(&Import::parse(&both_sides(), &hjemmel::services::vocabulary()).unwrap(), at(NOW)).await.unwrap();

@@ -58,7 +58,7 @@ impl Node {
         ending::end(&self.store, By::Key(&signatory), &ending, &because, None).await.unwrap();
     }
 
-    /// Refuses everything of it, tells which decision is missing, and goes on once somebody has accepted it.
+    /// Refuses everything of it, names the decision that is missing, and goes on once somebody has accepted it.
     async fn believes_nothing_until_it_is_accepted(&mut self, kept: &Kept) {
         let missing = self.looks().await.unwrap_err();
         assert!(matches!(&missing, StoreError::PutBack { why, .. } if why.contains("is not in it")), "{missing}");

@@ -210,7 +210,7 @@ async fn a_full_disk_refuses_each_write_with_the_reason_and_the_node_says_that_i
         let home = home(&files, SENDER).await;
         let mut file = home.write(&Folder::Out, &name("x"), ANEW).await.unwrap();
         assert_eq!(file.write_at(0, vec![0; 10].into()).await, Err(Problem::DiskFull), "{}", world.kind);
-        assert!(Problem::DiskFull.told().danish.contains("disk er fuld"));
+        assert!(Problem::DiskFull.describe().danish.contains("disk er fuld"));
         drop(file);
         let receipt = world.receipt("x").await.unwrap();
         assert!(receipt.contains("<ErrorCode>1060<") && receipt.contains("platformens disk er fuld"), "{receipt}");

@@ -672,7 +672,7 @@ async fn letters(post: &Post) -> Vec<String> {
 async fn a_silence_and_its_likely_cause_are_told_by_mail_once_whatever_node_sees_it_and_however_often_it_starts() {
     for post in Post::all().await {
         let other = mailboxes(&post.folder, post.database.clone(), post.now.clone(), None, "audit-other");
-        let tell = async |node: &Mailboxes| node.tell_of_silence(&node.silent().await.unwrap()).await.unwrap();
+        let tell = async |node: &Mailboxes| node.notify_of_silence(&node.silent().await.unwrap()).await.unwrap();
         assert_eq!(tell(&post.mailboxes).await, 0, "{}", post.kind);
         post.pass(25);
         assert_eq!((tell(&post.mailboxes).await, tell(&other).await, tell(&post.mailboxes).await), (2, 0, 0), "{}", post.kind);
@@ -698,7 +698,7 @@ async fn a_silence_is_not_noted_as_told_where_no_letter_goes_to_the_contact() {
                 .bind(address)
                 .bind(number(INSTITUTION).to_string())
         };
-        let tell = async || post.mailboxes.tell_of_silence(&post.mailboxes.silent().await.unwrap()).await.unwrap();
+        let tell = async || post.mailboxes.notify_of_silence(&post.mailboxes.silent().await.unwrap()).await.unwrap();
         let mut session = post.database.session().await.unwrap();
         // As an earlier release took it.
         session.execute(address("løn@kommune.example")).await.unwrap();
@@ -740,7 +740,7 @@ async fn an_agreement_that_cannot_be_read_keeps_no_other_from_being_told() {
         assert!(session.execute(broken).await.unwrap() > 0);
         drop(session);
         post.pass(8 * 24);
-        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 1, "{}: the other pair", post.kind);
+        assert_eq!(post.mailboxes.notify_of_unread().await.unwrap(), 1, "{}: the other pair", post.kind);
         let silent = post.mailboxes.silent().await.unwrap();
         assert!(silent.iter().any(|silent| silent.number == number(INSTITUTION)), "{}: {silent:?}", post.kind);
     }
@@ -754,10 +754,10 @@ async fn of_an_approved_file_that_nobody_fetches_both_parties_are_told_before_an
         post.put(central).await;
         let file = post.delivered(GOOD).await;
         post.pass(6 * 24);
-        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}", post.kind);
+        assert_eq!(post.mailboxes.notify_of_unread().await.unwrap(), 0, "{}", post.kind);
         post.pass(25);
-        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 1, "{}", post.kind);
-        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}: once", post.kind);
+        assert_eq!(post.mailboxes.notify_of_unread().await.unwrap(), 1, "{}", post.kind);
+        assert_eq!(post.mailboxes.notify_of_unread().await.unwrap(), 0, "{}: once", post.kind);
         let told = letters(&post).await;
         let addressed = |told: &[String]| told.iter().map(|text| text.lines().next().unwrap().to_owned()).collect::<Vec<_>>();
         assert_eq!(addressed(&told), ["central@kommune.example", "loen@kommune.example"], "{}", post.kind);
@@ -791,9 +791,9 @@ async fn unread_files_are_told_of_however_many_streams_they_lie_in() {
         }
         drop(session);
         post.pass(8 * 24);
-        let told = post.mailboxes.tell_of_unread().await.unwrap();
+        let told = post.mailboxes.notify_of_unread().await.unwrap();
         assert_eq!(i64::try_from(told).unwrap(), STREAMS + 1, "{}", post.kind);
-        assert_eq!(post.mailboxes.tell_of_unread().await.unwrap(), 0, "{}", post.kind);
+        assert_eq!(post.mailboxes.notify_of_unread().await.unwrap(), 0, "{}", post.kind);
     }
 }
 

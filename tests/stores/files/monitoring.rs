@@ -194,7 +194,7 @@ async fn the_letters_of_a_file_that_is_not_fetched_and_of_a_silence_name_their_c
         assert_eq!(letters.len(), 2, "{}: {letters:?}", world.kind);
         for (letter, kind) in letters.iter().zip(["silence", "file-not-fetched"]) {
             assert!(letter.contains(kind) && letter.contains("drift@example.dk") && letter.contains(RECIPIENT), "{letter}");
-            assert!(letter.contains(Cause::LogOnRefused.told().da()), "{}: {letter}", world.kind);
+            assert!(letter.contains(Cause::LogOnRefused.describe().da()), "{}: {letter}", world.kind);
             assert!(!letter.contains(NAME), "{}: {letter}", world.kind);
         }
     }

@@ -19,17 +19,11 @@ use uuid::Uuid;
 use super::world::{routing, trigger_to};
 use crate::jdk::jdk;
 use crate::not_run::did_not_run;
+use crate::reference::reference;
 
 /// The folder of the official files, or a line that says what did not run.
 fn official() -> Option<PathBuf> {
-    let reference = std::env::var_os("HJEMMEL_REFERENCE")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/reference"), PathBuf::from);
-    let folder = reference.join("sftp");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    did_not_run("the official SFTP schemas", "set HJEMMEL_REFERENCE to the folder of reference material");
-    None
+    reference("sftp")
 }
 
 struct Judges {

@@ -8,16 +8,13 @@ use crate::audit::{Outcome, Record};
 
 /// What calls are counted by. Each is of the gateway's own making or from an agreement, so that there are few.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Of {
     /// On whose behalf.
     pub authority: Option<String>,
-    /// The service.
     pub service: String,
-    /// The operation.
     pub operation: Option<String>,
-    /// The legal basis.
     pub legal_basis: Option<String>,
-    /// The purpose.
     pub purpose: Option<String>,
     /// How the calls ended.
     pub outcome: &'static str,
@@ -27,8 +24,8 @@ pub struct Of {
 
 /// How many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Sum {
-    /// Calls.
     pub calls: u64,
     /// Persons that they named, each as often as it was named.
     pub persons_named: u64,

@@ -154,7 +154,7 @@ struct Asker {
 enum Sees {
     /// Everybody's, whether or not it was proven for whom they were made.
     Everybody,
-    /// Those that an agreement bears out to be this authority's, as in the console: what a call claims before that is nobody's.
+    /// Those that an agreement shows to be this authority's, as in the console: what a call claims before that is nobody's.
     Own {
         authority: Cvr,
         /// By these services alone, by their names; none: by all.
@@ -184,7 +184,7 @@ impl Sees {
     }
 
     /// What the reader must know of it: that there may be more than is told.
-    fn told(&self, lang: Lang) -> Option<String> {
+    fn describe(&self, lang: Lang) -> Option<String> {
         let Self::Own { services: Some(names), .. } = self else { return None };
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
@@ -241,14 +241,13 @@ impl Asker {
                 Sees::Own { authority, services }
             }
             Whose::Everybody | Whose::Supplier(_) | Whose::Nobody => {
-                let refusal = ApiRefusal::ApiNotAllowed { action: Action::AskAudit.told() };
+                let refusal = ApiRefusal::ApiNotAllowed { action: Action::AskAudit.describe() };
                 return Err(DecideError::from(refusal).into());
             }
         };
         Ok(Self { name: actor.user().name.clone(), user: Some(actor.user().id), signer, sees })
     }
 
-    /// Signs a question.
     fn signs(&self, question: Question) -> Result<Question, AuditError> {
         let text = question.text().map_err(io::Error::from)?;
         let signature = self.signer.sign_text(&text, question.asked_at).map_err(PersonError::from)?;
@@ -400,7 +399,7 @@ impl<W: Write> Answer<'_, '_, W> {
     }
 }
 
-/// Tells the store how far the auditors' own log has come with this question.
+/// Records in the store how far the auditors' own log has come with this question.
 async fn anchor(questions: &Path, settings: &Settings, now: jiff::Timestamp) -> Result<(), AuditError> {
     let Some(checkpoint) = read_head(questions)? else { return Ok(()) };
     let anchored = Anchored { log: anchors::named(questions)?, checkpoint, questions: true };
@@ -485,7 +484,7 @@ fn head(args: &Args, question: &Question, sought: &Sought, telling: &Telling<'_>
 /// What the reader must know of the answer.
 fn foot(readings: &Readings, calls: u64, crowded: u64, sought: &Sought, telling: &Telling<'_>) -> Foot {
     let (lang, mut whole) = (telling.lang, true);
-    let mut notes: Vec<String> = sought.sees.told(lang).into_iter().collect();
+    let mut notes: Vec<String> = sought.sees.describe(lang).into_iter().collect();
     for (dir, doubts) in readings.doubts().filter(|(_, doubts)| doubts.any()) {
         whole = false;
         let mut say =
@@ -555,10 +554,10 @@ mod tests {
     #[test]
     fn an_auditor_of_some_services_is_told_that_there_may_be_more() {
         let own = |services: Option<BTreeSet<String>>| Sees::Own { authority: "11111111".parse().unwrap(), services };
-        let told = own(Some(["finans".to_owned(), "persons".to_owned()].into())).told(Lang::Both).unwrap();
+        let told = own(Some(["finans".to_owned(), "persons".to_owned()].into())).describe(Lang::Both).unwrap();
         assert!(told.contains("(finans, persons); filer") && told.contains("(finans, persons); files"), "{told}");
-        assert!(own(Some(BTreeSet::new())).told(Lang::En).unwrap().contains("(–)"));
-        assert_eq!((own(None).told(Lang::En), Sees::Everybody.told(Lang::Da)), (None, None));
+        assert!(own(Some(BTreeSet::new())).describe(Lang::En).unwrap().contains("(–)"));
+        assert_eq!((own(None).describe(Lang::En), Sees::Everybody.describe(Lang::Da)), (None, None));
     }
 
     #[test]

@@ -31,12 +31,12 @@ impl std::fmt::Display for Named {
 
 /// What something is, and its values as they are shown.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Told {
     /// For programs.
     pub key: &'static str,
     /// For people.
     pub what: String,
-    /// The values.
     pub values: Vec<String>,
 }
 
@@ -48,16 +48,15 @@ impl std::fmt::Display for Told {
 
 /// By what a call was judged.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct JudgedBy {
     /// `policy` or `contract`.
     pub kind: &'static str,
     /// The same for people.
     #[serde(skip)]
     pub what: String,
-    /// Its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// SHA-256 of it.
@@ -66,8 +65,8 @@ pub struct JudgedBy {
 
 /// How many by one rule.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct ByRule {
-    /// The rule.
     pub rule: String,
     /// What it says: why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,8 +80,8 @@ pub struct ByRule {
 
 /// Objects and fields, by rule.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Amounts {
-    /// Objects.
     pub objects: Vec<ByRule>,
     /// Fields in objects.
     pub fields: Vec<ByRule>,
@@ -90,10 +89,10 @@ pub struct Amounts {
 
 /// One call.
 #[derive(Debug, Clone, Serialize)]
+#[allow(missing_docs)] // the names say it
 pub struct Row {
     /// The folder of the log.
     pub log: String,
-    /// The call.
     pub call: Uuid,
     /// When it was opened, in Copenhagen.
     pub when: String,
@@ -105,38 +104,30 @@ pub struct Row {
     pub refusal: Option<String>,
     /// On whose behalf.
     pub authority: Option<Named>,
-    /// Whether an agreement bears out that it was on that authority's behalf.
+    /// Whether an agreement shows that it was on that authority's behalf.
     pub authority_proven: bool,
-    /// Which system.
     pub client_system: Option<Uuid>,
     /// Its name, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_system_name: Option<String>,
-    /// By which certificate.
     pub certificate: Option<String>,
     /// How it was proven.
     pub binding: Option<&'static str>,
-    /// Of which service.
     pub service: String,
-    /// Which operation.
     pub operation: Option<String>,
     /// On what legal basis.
     pub legal_basis: Option<String>,
-    /// For what purpose.
     pub purpose: Option<String>,
     /// By which agreement it came in.
     pub front_agreement: Option<Uuid>,
     /// By which it went on.
     pub back_agreements: Vec<Uuid>,
-    /// By what it was judged.
     pub judged_by: Option<JudgedBy>,
     /// How many persons it names, sealed.
     pub persons: u64,
     /// How many more.
     pub persons_left_out: u64,
-    /// What was asked for.
     pub asked: Vec<Told>,
-    /// What was decided.
     pub decided: Vec<Told>,
     /// What was released; none: the service does not judge that, its answer passes whole or not at all.
     pub released: Option<Amounts>,
@@ -150,8 +141,8 @@ pub struct Row {
 }
 
 /// What the rows of a report have in common.
+#[allow(missing_docs)] // the names say it
 pub struct Telling<'n> {
-    /// The names.
     pub names: &'n Names,
     /// The language.
     pub lang: Lang,
@@ -198,8 +189,8 @@ impl Telling<'_> {
             back_agreements: record.back_agreements.clone(),
             persons: record.persons.len() as u64,
             persons_left_out: record.persons_left_out,
-            asked: asked.iter().map(|fact| self.told(fact)).collect(),
-            decided: decided.iter().map(|fact| self.told(fact)).collect(),
+            asked: asked.iter().map(|fact| self.describe(fact)).collect(),
+            decided: decided.iter().map(|fact| self.describe(fact)).collect(),
             released: released.as_ref().map(|of| amounts(of.released)),
             released_whole: whole.filter(|_| served).map(|whole| self.label(whole)),
             removed: released.as_ref().map(|of| amounts(of.removed)),
@@ -245,7 +236,7 @@ impl Telling<'_> {
         self.lang.word(label.da, label.en)
     }
 
-    fn told(&self, fact: &Fact) -> Told {
+    fn describe(&self, fact: &Fact) -> Told {
         let value = |value: &Value| match value {
             Value::Words(label) => self.label(*label),
             Value::Text(text) => text.clone(),

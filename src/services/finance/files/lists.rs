@@ -38,7 +38,7 @@ pub struct Worker {
     users: BTreeMap<Uuid, String>,
 }
 
-/// Why a version is not on its way yet. Tells no value of a list.
+/// Why a version is not on its way yet. Names no value of a list.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the names say it
 pub enum NotSent {

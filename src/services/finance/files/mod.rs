@@ -52,7 +52,7 @@ pub fn contents(settings: &Settings, parts: &Parts<'_>) -> Result<ByInfRef, Offe
     Ok(contents)
 }
 
-/// A content that cannot be judged now, as the core is told.
+/// A content that cannot be judged now, as it is reported to the core.
 fn passing(error: impl std::fmt::Display) -> Passing {
     Passing(error.to_string())
 }
@@ -70,7 +70,7 @@ fn as_refused(refusal: &Refusal) -> Code {
 }
 
 /// A row of the rules, with who can mend it.
-fn told(rule: &Rule, severity: Severity) -> Detail {
+fn describe(rule: &Rule, severity: Severity) -> Detail {
     let entry = rule.entry();
     let who = super::receipt::audience(entry.audience);
     let (da, en) = match severity {
@@ -86,7 +86,7 @@ fn findings(findings: &[Finding], left_out: u64) -> Vec<Code> {
     let mut codes: Vec<Code> = findings
         .iter()
         .map(|finding| {
-            let told = told(&finding.rule, finding.severity);
+            let told = describe(&finding.rule, finding.severity);
             refused(told.da(), told.en())
         })
         .collect();

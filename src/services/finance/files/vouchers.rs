@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{CLAIMED, as_refused, findings, passing, refused, told};
+use super::{CLAIMED, as_refused, describe, findings, passing, refused};
 use crate::files::answers;
 use crate::files::codes::Code;
 use crate::files::content::{Candidate, Content, ContentRule, Judgement, Later, Passed, Passing};
@@ -47,12 +47,12 @@ fn only(code: Code) -> Judgement {
 }
 
 fn only_rule(rule: &Rule) -> Judgement {
-    let told = told(rule, Severity::Error);
+    let told = describe(rule, Severity::Error);
     only(refused(told.da(), told.en()))
 }
 
 /// An earlier receipt of the same delivery, in words. Nothing of it is booked again.
-fn told_again(receipt: &[u8]) -> Judgement {
+fn repeated(receipt: &[u8]) -> Judgement {
     let said = receipt::read(receipt).unwrap_or_default();
     // The ledger's word is one of five, by the schema.
     let code = if said.code.bytes().all(|byte| byte.is_ascii_uppercase()) { said.code.as_str() } else { "?" };
@@ -105,7 +105,7 @@ impl Vouchers {
             // What was delivered before keeps its receipt, whatever the rules say by now.
             match self.memory.look(mark, &says, transfer).await.map_err(passing)? {
                 Some(Found::Mine) => verdict = verdict.without_findings(),
-                Some(Found::Answered(receipt)) => return Ok(told_again(&receipt)),
+                Some(Found::Answered(receipt)) => return Ok(repeated(&receipt)),
                 _ => return Ok(Judgement::Refused(findings(&verdict.findings, verdict.left_out))),
             }
         }
@@ -123,7 +123,7 @@ impl Vouchers {
                 let forgotten = async { answers::forget(&mut self.database.session().await?, transfer).await };
                 forgotten.await.map_err(passing)?;
                 return Ok(match other {
-                    Found::Answered(receipt) => told_again(&receipt),
+                    Found::Answered(receipt) => repeated(&receipt),
                     Found::Altered => only_rule(&Rule::FB030),
                     Found::Unknown => {
                         let sent = Detail::new(
@@ -145,7 +145,7 @@ impl Vouchers {
             self.freed(transfer).await.map_err(passing)?;
             return Ok(Judgement::Refused(findings(&verdict.findings, verdict.left_out)));
         }
-        let warnings = verdict.findings.iter().map(|finding| told(&finding.rule, finding.severity)).collect();
+        let warnings = verdict.findings.iter().map(|finding| describe(&finding.rule, finding.severity)).collect();
         let figures = Some(judge::figures(&head, &verdict));
         Ok(Judgement::Passed(Box::new(Passed { warnings, figures, memo: Box::new(()) })))
     }
@@ -185,7 +185,7 @@ impl Vouchers {
 /// The verdict with what other deliveries have.
 fn with_known(verdict: Verdict, known: KnownElsewhere, modes: &crate::services::finance::rules::mode::Modes) -> Verdict {
     let elsewhere = known.elsewhere.into_iter();
-    let elsewhere = elsewhere.map(|(voucher, earlier)| (Rule::FB031 { voucher, what: judge::told(&earlier) }, voucher));
+    let elsewhere = elsewhere.map(|(voucher, earlier)| (Rule::FB031 { voucher, what: judge::describe(&earlier) }, voucher));
     let unknown = known.unknown.into_iter().map(|(voucher, corrects)| (Rule::FB016 { voucher, corrects }, voucher));
     let mut verdict = verdict.with(modes, elsewhere.chain(unknown));
     verdict.left_out += known.more;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::agreements::{Change, Store};
 use crate::id::cvr::Cvr;
-use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, told, xml};
+use crate::services::finance::rules::sortiment::{Entry, List, Lists, MOST_CODES, Part, describe, xml};
 use crate::store::page::Page;
 use crate::store::value::assembled_for;
 use crate::store::{Query, Row, StoreError, sql};
@@ -31,7 +31,6 @@ const PAGE: usize = 5_000;
 pub struct Head {
     /// Its id in the store.
     pub id: Uuid,
-    /// The service that it is for.
     pub service: Uuid,
     /// The value list.
     pub list: Uuid,
@@ -53,7 +52,7 @@ pub struct Head {
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&told(&self.empty()))
+        f.write_str(&describe(&self.empty()))
     }
 }
 

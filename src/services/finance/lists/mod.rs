@@ -20,13 +20,13 @@ use crate::refusal::Refusal;
 
 /// What the settings say of where they lie.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub enum Source {
     /// Nowhere: no code is judged.
     #[default]
     None,
     /// In a folder that was read at start.
     Folder(Arc<Lists>),
-    /// In the store.
     Store,
 }
 

@@ -19,7 +19,7 @@ use crate::decisions::shown::sha256;
 use crate::decisions::{Because, By, DecideError, Kept};
 use crate::refusal::api::ApiRefusal;
 use crate::services::finance::rules::sortiment::diff::{Change, diff};
-use crate::services::finance::rules::sortiment::{List, told, xml};
+use crate::services::finance::rules::sortiment::{List, describe, xml};
 use crate::store::jobs::JobError;
 use crate::store::{StoreError, until_it_holds};
 use crate::users::rights::Action;
@@ -29,8 +29,8 @@ pub const DAYS: u16 = 30;
 
 /// How long ahead it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Notice {
-    /// In days.
     pub days: u16,
     /// Whether sooner is meant.
     pub sooner: bool,
@@ -165,7 +165,7 @@ impl Proposal {
         Ok(Self { head, list, before, beside })
     }
 
-    /// What it changes; nothing is told of the first version of a list, which has all that it has.
+    /// What it changes; nothing is reported of the first version of a list, which has all that it has.
     pub fn changes(&self) -> Vec<Change> {
         self.before.as_ref().map(|before| diff(before, &self.list)).unwrap_or_default()
     }
@@ -176,7 +176,7 @@ impl Proposal {
     /// It cannot be written.
     pub fn text(&self) -> Result<String, PublishError> {
         let whole = xml::write(&self.list).map_err(|error| PublishError::Wrong(vec![error]))?;
-        let against = self.before.as_deref().map_or_else(|| "nothing".to_owned(), told);
+        let against = self.before.as_deref().map_or_else(|| "nothing".to_owned(), describe);
         let changes: String = self.changes().iter().map(|change| format!("{change}\n")).collect();
         Ok(format!("{whole}against {against}\n{changes}"))
     }
@@ -250,7 +250,7 @@ impl Proposal {
         // By person: one with two users is not two, nor are a substitute and whom they stand for.
         let importers = behind(deciding.change.connection(), &importer).await?;
         if let Some(same) = deciding.actor().same_among(&importers, because.at) {
-            return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes { or: same.told() }).into());
+            return Err(DecideError::Refused(ApiRefusal::ApiImporterPublishes { or: same.describe() }).into());
         }
         if !deciding.change.publish_sortiment(&self.head, because.at).await? {
             return Err(PublishError::ChangedSinceShown(head()));

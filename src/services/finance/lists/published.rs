@@ -13,8 +13,8 @@ use crate::store::StoreError;
 
 /// The lists that are published.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Published {
-    /// The lists.
     pub lists: Arc<Lists>,
     /// Each version by its id in the store, where it never changes.
     versions: Arc<BTreeMap<Uuid, Arc<List>>>,

@@ -97,7 +97,6 @@ pub struct Subscription {
     pub system: Uuid,
     /// The value list; `None` for all of the service.
     pub list: Option<Uuid>,
-    /// In which structure.
     pub structure: Structure,
     /// Since when.
     pub since: Timestamp,
@@ -116,7 +115,6 @@ pub struct Delivery {
     /// The authority that receives.
     pub authority: Cvr,
     pub system: Uuid,
-    /// In which structure.
     pub structure: Structure,
 }
 
@@ -293,7 +291,7 @@ impl Store {
         row.as_ref().map(read).transpose()?.ok_or(SubscriptionError::NoSuch(id))
     }
 
-    /// How the deliveries of published versions fare.
+    /// The state of the deliveries of published versions.
     ///
     /// # Errors
     /// A store that does not answer.

@@ -22,6 +22,7 @@ pub struct Unreadable;
 
 /// What stands in front of the vouchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Head {
     /// The delivery.
     pub id: Uuid,
@@ -33,7 +34,6 @@ pub struct Head {
     pub receiver: Cvr,
     /// The value list.
     pub list: Uuid,
-    /// Its version.
     pub version: String,
     /// From when that version is said to hold.
     pub version_from: Date,

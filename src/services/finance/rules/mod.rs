@@ -25,7 +25,7 @@ use money::Oere;
 use sortiment::{Lists, Standing};
 use table::Rule;
 
-/// How many findings are told; what is beyond is counted.
+/// How many findings are reported; what is beyond is counted.
 pub const MOST: usize = 20;
 
 /// How a P-number is named.
@@ -36,7 +36,7 @@ const PNR_URN: &str = "urn:oio:pnr:";
 pub enum Severity {
     /// The delivery is refused.
     Error,
-    /// It is passed on, and the sender is told.
+    /// It is passed on, and the sender is warned.
     Warning,
 }
 
@@ -76,12 +76,12 @@ pub struct Totals {
 
 /// The verdict on a whole delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Verdict {
     /// What is wrong, errors first, in the order of the delivery.
     pub findings: Vec<Finding>,
-    /// How many more there are than are told.
+    /// How many more there are than are reported.
     pub left_out: u64,
-    /// What is in it.
     pub totals: Totals,
     /// Its vouchers, in order, and which each corrects.
     pub vouchers: Vec<(Uuid, Option<Uuid>)>,
@@ -298,11 +298,11 @@ impl<'a> Judge<'a> {
             self.find(place(), || Rule::FB014 { voucher: voucher.id, posting: number }, "FB014");
         }
         if !amount.two_decimals {
-            let told = || {
+            let in_words = || {
                 let id = voucher.id;
                 Detail::new(format!("bilaget {id}, postering {number}"), format!("voucher {id}, posting {number}"))
             };
-            self.find(place(), || Rule::FB011 { place: told() }, "FB011");
+            self.find(place(), || Rule::FB011 { place: in_words() }, "FB011");
         }
         if amount.amount.is_zero() && !self.head.trial {
             self.find(place(), || Rule::FB015 { voucher: voucher.id, posting: number }, "FB015");

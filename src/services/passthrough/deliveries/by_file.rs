@@ -30,10 +30,10 @@ pub struct ByFile {
 
 /// Whose delivery it is.
 #[derive(Debug, Clone, Copy)]
+#[allow(missing_docs)] // the names say it
 pub struct Whose {
     /// The authority that sends.
     pub sender: Cvr,
-    /// Its it-system.
     pub system: Uuid,
     /// The id that it gave.
     pub id: Uuid,
@@ -55,8 +55,8 @@ pub enum Found {
 
 /// Why nothing is known.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the names say it
 pub enum NotKnown {
-    /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A receipt of before.
@@ -67,9 +67,9 @@ pub enum NotKnown {
 /// What is known of a delivery's items elsewhere.
 #[derive(Debug, Default)]
 pub struct KnownElsewhere {
-    /// Its items that another delivery has: as many as are told.
+    /// Its items that another delivery has: as many as are reported.
     pub elsewhere: Vec<(Uuid, Earlier)>,
-    /// Those referred to that nobody knows as accepted: as many as are told.
+    /// Those referred to that nobody knows as accepted: as many as are reported.
     pub unknown: Vec<(Uuid, Uuid)>,
     /// How many there are beyond both.
     pub more: u64,
@@ -136,7 +136,7 @@ impl ByFile {
         })
     }
 
-    /// Takes what is in a claimed delivery, and looks for what it refers to. `most`: so many of each are told.
+    /// Takes what is in a claimed delivery, and looks for what it refers to. `most`: so many of each are reported.
     ///
     /// # Errors
     /// The store.
@@ -225,8 +225,8 @@ impl ByFile {
 
 /// What of a delivery was rejected.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub enum Rejected {
-    /// All of it.
     All,
     /// These items.
     These(Vec<Uuid>),

@@ -113,7 +113,7 @@ impl Kept {
     /// What is known of another delivery; `receipts`: those that were read before.
     async fn earlier(&self, place: &Elsewhere, receipts: &mut BTreeMap<Mark, Option<Arc<[u8]>>>) -> Result<Earlier, StoreError> {
         let Elsewhere { delivery, accepted_us, .. } = place;
-        // As many as are told; a sender who sends a month again needs no more of them.
+        // As many as are reported; a sender who sends a month again needs no more of them.
         if !receipts.contains_key(delivery) && receipts.len() < 20 {
             let sealed = self.rows.receipt(*delivery).await?;
             let opened = sealed.and_then(|sealed| self.keys.open_text(delivery, &sealed).ok());
@@ -583,8 +583,8 @@ impl Deliveries {
             Ok(Some(sealed)) => sealed,
             // The receiver refused it by a fault of its contract: it has nothing of it, and the id may be used again. Where an earlier attempt may
             // have left it there, a fault says nothing of that one.
-            Ok(None) if held.again => return self.told_of(kept.rows.unknown(held.mark, held.holder).await),
-            Ok(None) => return self.told_of(kept.rows.free(held.mark, held.holder).await),
+            Ok(None) if held.again => return self.log_failure(kept.rows.unknown(held.mark, held.holder).await),
+            Ok(None) => return self.log_failure(kept.rows.free(held.mark, held.holder).await),
             Err(error) => {
                 tracing::error!(%error, "a receipt could not be encrypted, and is not kept");
                 return self.release(kept, held).await;
@@ -594,7 +594,7 @@ impl Deliveries {
             let kept = kept.rows.answer(held.mark, &sealed, accepted, self.rules.keep_items).await;
             match kept {
                 // The caller has the receipt all the same; when the lease ends the delivery is unknown, and is asked for again.
-                done if done.is_ok() || attempt == TRIES => return self.told_of(done),
+                done if done.is_ok() || attempt == TRIES => return self.log_failure(done),
                 _ => sleep(PAUSES.0 * attempt).await,
             }
         }
@@ -610,7 +610,7 @@ impl Deliveries {
             self.counts.add(What::Unknown, 1);
             self.note_lost(held.receiver);
         }
-        self.told_of(match left || held.again {
+        self.log_failure(match left || held.again {
             true => kept.rows.unknown(held.mark, held.holder).await,
             false => kept.rows.free(held.mark, held.holder).await,
         });
@@ -621,7 +621,7 @@ impl Deliveries {
         self.concerns.note(Concern { what, service, system: None, receiver });
     }
 
-    fn told_of(&self, written: Result<(), StoreError>) {
+    fn log_failure(&self, written: Result<(), StoreError>) {
         if let Err(error) = written {
             tracing::error!(%error, "what came of a delivery could not be kept: it counts as unknown when its lease ends");
             self.counts.add(What::StoreFailed, 1);
@@ -674,7 +674,7 @@ where
     }
 }
 
-/// Marks deliveries as unknown whose node was killed, which the operators are told of, and forgets those whose days are over. Runs as
+/// Marks deliveries as unknown whose node was killed, of which the operators are notified, and forgets those whose days are over. Runs as
 /// long as the process.
 pub async fn look_after(store: Database, counts: Arc<Counts>, concerns: Arc<Concerns>) {
     let rows = Rows(store);

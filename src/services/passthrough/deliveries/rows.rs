@@ -193,14 +193,13 @@ const AT_ONCE: i64 = 1_000;
 
 /// What an attempt asks for.
 #[derive(Debug, Clone)]
+#[allow(missing_docs)] // the names say it
 pub struct Asked {
     /// Whose delivery it is.
     pub mark: Mark,
-    /// What is in it.
     pub content: Mark,
     /// This attempt.
     pub holder: Uuid,
-    /// Its call.
     pub call: Uuid,
     /// The service that it is sent to.
     pub service: Uuid,
@@ -210,7 +209,6 @@ pub struct Asked {
     pub keep: Duration,
     /// Whether the receiver may be asked once more.
     pub again: bool,
-    /// The items in it.
     pub items: Vec<Mark>,
     /// Items of other deliveries that it speaks of.
     pub refers: Vec<Mark>,

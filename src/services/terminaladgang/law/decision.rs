@@ -5,10 +5,10 @@ use super::window::Window;
 
 /// One thing that was decided. Holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Decision {
     /// Where in the call.
     pub place: String,
-    /// What was decided.
     pub decided: Decided,
 }
 
@@ -75,7 +75,7 @@ impl Decided {
     }
 
     /// What was decided and on what ground, in whole sentences.
-    pub fn told(&self) -> Bilingual {
+    pub fn describe(&self) -> Bilingual {
         let (da, en) = match self {
             Self::PersonBinds => (
                 "Hele søgningen er afgrænset til denne person: et kald angår den person, hvis oplysninger ønskes.".to_owned(),
@@ -133,7 +133,7 @@ mod tests {
             Decided::PageInserted { cap: 500 },
             Decided::FilterWidened,
         ] {
-            let Bilingual { da, en } = decided.told();
+            let Bilingual { da, en } = decided.describe();
             assert!(da != en && [&da, &en].iter().all(|text| text.ends_with('.')), "{da} {en}");
             let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
             assert_eq!(digits(&da), digits(&en), "the same values");

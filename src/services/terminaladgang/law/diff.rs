@@ -54,7 +54,7 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<Difference> {
 }
 
 /// Whether every widening is acknowledged, and a change of meaning has a version of its own.
-pub fn is_told(old: &Policy, new: &Policy, differences: &[Difference]) -> bool {
+pub fn is_declared(old: &Policy, new: &Policy, differences: &[Difference]) -> bool {
     let told = differences.iter().all(|difference| difference.effect != Effect::Widening || difference.acknowledged);
     let meaning = differences.iter().any(|difference| difference.effect != Effect::Other);
     told && (!meaning || old.version() != new.version())

@@ -5,11 +5,11 @@ pub mod decision;
 pub mod diff;
 pub mod document;
 pub mod history;
+pub mod in_words;
 pub mod kle;
 pub mod refusal;
 pub mod release;
 pub mod rules;
-pub mod told;
 pub mod window;
 
 pub mod algebra;

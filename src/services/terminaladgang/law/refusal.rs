@@ -60,7 +60,7 @@ refusals! { []
     TemporalCriterion { criterion: String = "SoegVirkning".into() }, Caller, AfterChange, Administrator,
         da: "Der kan ikke søges på registrerings- eller virkningstid ({criterion}).", "Fjern kriteriet; perioden angives som dispositionsdato.",
         en: "Time of registration or effect cannot be searched on ({criterion}).", "Remove the criterion; the period is given as disposition date.";
-    /// A look-up by UUID goes past window and person.
+    /// A lookup by UUID goes past window and person.
     DirectLookup { element: String = "OekonomiskEffektueringUuid".into() }, Caller, AfterChange, Administrator,
         da: "Opslag direkte på {element} er ikke tilladt.", "Fjern elementet, og søg på personen.",
         en: "Looking up directly by {element} is not allowed.", "Remove the element and search by the person.";

@@ -196,7 +196,7 @@ fn within_kle(root: &Expression, constraint: &Constraint, decisions: &mut Vec<De
     if !constraint.is_constrained() {
         return Ok(asked);
     }
-    // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not tell of them.
+    // A line outside the constraint is removed from the answer and takes the sums with it; the hits must not reveal them.
     if searches.iter().any(|search| tests_sums(search)) {
         return Err(LawRefusal::CriterionWithheld { criterion: Detail::name("SamletBruttobeloeb") }.into());
     }

@@ -86,7 +86,7 @@ pub struct RequestRules {
     /// What happens to a window that reaches outside.
     #[serde(default)]
     pub outside: Outside,
-    /// Whether look-ups by UUID are allowed.
+    /// Whether lookups by UUID are allowed.
     #[serde(default)]
     pub direct_lookup: bool,
     /// Whether `…Inkluder` is allowed in a filter.
@@ -130,8 +130,8 @@ impl SortingElement {
 
 /// One key to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct Sorting {
-    /// What to sort by.
     pub element: SortingElement,
     /// `Faldende` rather than `Stigende`.
     pub descending: bool,

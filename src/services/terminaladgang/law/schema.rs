@@ -236,7 +236,7 @@ pub(super) fn invalid(da: String, en: String) -> Refusal {
     Refusal::RequestInvalid { what: Detail::new(da, en) }
 }
 
-/// A name as it may be shown: texts of refusals reach logs, and a stranger's element name may be a person's number.
+/// A name as it may be shown: texts of refusals reach logs, and an untrusted element name may be a person's number.
 pub(crate) fn shown(name: &str) -> &str {
     let digits = name.chars().filter(|c| c.is_numeric()).count();
     if name.len() <= 64 && digits <= 3 { name } else { "(…)" }

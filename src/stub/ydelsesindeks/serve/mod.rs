@@ -68,10 +68,10 @@ pub struct IndexConfig {
 
 /// What reached the index: how many requests, and the bytes of the last.
 #[derive(Debug, Clone, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Received {
     /// How many, whatever they were answered with.
     pub count: u64,
-    /// The last one.
     pub last: Bytes,
 }
 
@@ -115,9 +115,7 @@ impl Service {
     /// What a request is answered with, or the fault it ends in.
     fn work(&self, request: Bytes, mode: FaultMode) -> Result<(Frame, Answer), Box<Reply>> {
         let fault = |version, reason: &str| {
-            let mut escaped = Vec::new();
-            write::text(&mut escaped, reason);
-            let fault = soap::fault(version, true, &[("da", &String::from_utf8_lossy(&escaped))], "");
+            let fault = soap::fault(version, true, &[("da", &write::escaped(reason))], "");
             Box::new(reply(500, content_type(version), fault))
         };
         let limits = Limits { nodes: 200_000, ..Limits::default() };
@@ -133,7 +131,7 @@ impl Service {
         let caller = soap::authenticate(&document, &parts, &self.config.trust, &self.config.entity_id, SEARCH, now);
         let relates_to = match &caller {
             Ok(message_id) => message_id.clone(),
-            // The index tells of an expired token in an answer, not in a fault.
+            // The index reports an expired token in an answer, not in a fault.
             Err(Refusal::TokenExpired { .. }) => soap::header(&parts, WSA, "MessageID").unwrap_or_default(),
             Err(refusal) => return Err(fault(parts.version, refusal.code())),
         };
@@ -144,7 +142,7 @@ impl Service {
             relates_to,
             transaction: transaction.and_then(|uuid| uuid.text()).map(|uuid| uuid.trim().to_owned()),
         };
-        let told = |status, text: &str| Answer {
+        let status_alone = |status, text: &str| Answer {
             population: Arc::clone(&self.config.population),
             status,
             text: Some(text.to_owned()).filter(|text| !text.is_empty()),
@@ -153,19 +151,19 @@ impl Service {
             padding: None,
         };
         let answer = match (caller, mode) {
-            (_, FaultMode::Status(status)) => told(status, "Fejl i indekset, se journal 6101801234"),
-            (_, FaultMode::HugeText(bytes)) => told(20, &"x".repeat(bytes)),
-            (Err(_), _) => told(41, "Tokenet er udløbet"),
+            (_, FaultMode::Status(status)) => status_alone(status, "Fejl i indekset, se journal 6101801234"),
+            (_, FaultMode::HugeText(bytes)) => status_alone(20, &"x".repeat(bytes)),
+            (Err(_), _) => status_alone(41, "Tokenet er udløbet"),
             (Ok(_), _) => match request::read(&parts.payload) {
-                Err(bad) => told(bad.status, &bad.text),
+                Err(bad) => status_alone(bad.status, &bad.text),
                 Ok(search) => {
                     let found = self.index.search(&search, self.config.join.get());
                     let nothing = found.all_grants == 0 && found.all_effectuations == 0;
                     let empty = nothing && self.config.empty_status != 20;
                     let padding = self.config.padding.get();
                     match empty {
-                        true => told(self.config.empty_status, "Ingen objekter fundet"),
-                        false => Answer { found, filter: search.filter, padding, ..told(20, "") },
+                        true => status_alone(self.config.empty_status, "Ingen objekter fundet"),
+                        false => Answer { found, filter: search.filter, padding, ..status_alone(20, "") },
                     }
                 }
             },

@@ -15,7 +15,7 @@ use crate::text::line_at;
 pub const COLUMNS: [&str; 7] = ["Delsortiment", "Kode", "Navn", "KlasseUUID", "Foelsomhedsniveau", "GyldigFra", "GyldigTil"];
 /// Those that must be there.
 const NEEDED: usize = 2;
-/// How many problems are told of a file.
+/// How many problems of a file are reported.
 const MOST: usize = 50;
 
 /// What the table does not say: the list, without codes, and of part lists what holds for them.

@@ -47,31 +47,31 @@ impl fmt::Display for Change {
 /// What `new` changes against `old`, in the order of the lists.
 pub fn diff(old: &List, new: &List) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut tell = |direction, what: String| changes.push(Change { direction, what });
+    let mut change = |direction, what: String| changes.push(Change { direction, what });
     if old.name != new.name {
-        tell(Direction::Says, format!("the name is {}", new.name));
+        change(Direction::Says, format!("the name is {}", new.name));
     }
     let none = Part::default();
     for part in old.parts.keys().chain(new.parts.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (old.parts.get(part).unwrap_or(&none), new.parts.get(part).unwrap_or(&none));
-        // Of a part list that is new or gone its codes tell all.
+        // Of a part list that is new or gone its codes say all.
         if old.parts.contains_key(part) && new.parts.contains_key(part) {
             match (before.party, after.party) {
-                (false, true) => tell(Direction::Narrows, format!("{part}: a posting must name a party")),
-                (true, false) => tell(Direction::Widens, format!("{part}: a posting need not name a party")),
+                (false, true) => change(Direction::Narrows, format!("{part}: a posting must name a party")),
+                (true, false) => change(Direction::Widens, format!("{part}: a posting need not name a party")),
                 _ => {}
             }
             match (before.supplement, after.supplement) {
-                (false, true) => tell(Direction::Widens, format!("{part}: authorities may add codes")),
-                (true, false) => tell(Direction::Narrows, format!("{part}: authorities may no longer add codes")),
+                (false, true) => change(Direction::Widens, format!("{part}: authorities may add codes")),
+                (true, false) => change(Direction::Narrows, format!("{part}: authorities may no longer add codes")),
                 _ => {}
             }
         }
         for code in before.codes.keys().chain(after.codes.keys()).collect::<BTreeSet<_>>() {
             match (before.codes.get(code), after.codes.get(code)) {
-                (None, Some(entry)) => tell(Direction::Widens, format!("{part} {code}: new{}", in_words(entry))),
-                (Some(entry), None) => tell(Direction::Narrows, format!("{part} {code}: gone{}", in_words(entry))),
-                (Some(was), Some(is)) => entries(&format!("{part} {code}"), was, is, &mut tell),
+                (None, Some(entry)) => change(Direction::Widens, format!("{part} {code}: new{}", in_words(entry))),
+                (Some(entry), None) => change(Direction::Narrows, format!("{part} {code}: gone{}", in_words(entry))),
+                (Some(was), Some(is)) => entries(&format!("{part} {code}"), was, is, &mut change),
                 (None, None) => {}
             }
         }

@@ -20,7 +20,7 @@ use crate::text::line;
 /// The most codes of one version.
 pub const MOST_CODES: usize = 100_000;
 
-/// How many problems of a list are told.
+/// How many problems of a list are reported.
 const MOST_TOLD: usize = 50;
 
 /// One version of a value list, common or an authority's supplement.
@@ -43,12 +43,12 @@ pub struct List {
 
 /// A part list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)] // the names say it
 pub struct Part {
     /// Whether authorities may add codes.
     pub supplement: bool,
     /// Whether a posting with a code of it must name a party.
     pub party: bool,
-    /// The codes.
     pub codes: BTreeMap<String, Entry>,
 }
 
@@ -95,7 +95,7 @@ impl List {
                     wrong.push(format!("{what} is empty or has white space at its ends; write it without."));
                 }
                 Ok(_) => {}
-                Err(unfit) => wrong.push(format!("{what} cannot be used: {}; correct it.", unfit.told().en())),
+                Err(unfit) => wrong.push(format!("{what} cannot be used: {}; correct it.", unfit.describe().en())),
             }
         }
         if self.to.is_some_and(|to| to < self.from) {
@@ -112,7 +112,7 @@ impl List {
                 // Whoever publishes the list signs what the screen says of it, and others open it as a table.
                 let unfit = [part, code].into_iter().chain(Some(&entry.name).filter(|name| !name.is_empty()));
                 if let Some(unfit) = unfit.filter_map(|text| line(text).err()).next() {
-                    let (code, unfit) = (shown(code), unfit.told());
+                    let (code, unfit) = (shown(code), unfit.describe());
                     wrong.push(format!(
                         "{told}: the code \"{code}\", the name of it or of its part list cannot be used: {}; correct it.",
                         unfit.en()
@@ -180,7 +180,7 @@ impl Lists {
         for list in lists {
             let list: Arc<List> = list.into();
             let version = known.entry(list.id).or_default().entry(list.version.clone()).or_default();
-            let (told, twice) = (told(&list), "stands twice; keep one.");
+            let (told, twice) = (describe(&list), "stands twice; keep one.");
             let before = match list.authority {
                 None => version.common.replace(list),
                 Some(authority) => version.supplements.entry(authority).or_default().insert(list.from, list),
@@ -191,7 +191,7 @@ impl Lists {
         }
         for version in known.values().flat_map(BTreeMap::values) {
             for supplement in version.supplements.values().flat_map(BTreeMap::values) {
-                let told = told(supplement);
+                let told = describe(supplement);
                 let Some(common) = &version.common else {
                     wrong.push(format!(
                         "{told} supplements a list that is not here; import the common list of that version first."
@@ -237,7 +237,7 @@ fn shown(text: &str) -> String {
 }
 
 /// A list by name, in a text for operators.
-pub fn told(list: &List) -> String {
+pub fn describe(list: &List) -> String {
     let of = list.authority.map_or_else(String::new, |authority| format!(" for {authority} from {}", list.from));
     format!("{} {}{of}", list.id, list.version)
 }

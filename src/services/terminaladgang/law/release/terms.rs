@@ -26,8 +26,8 @@ pub struct Words {
 
 /// A field that the policy names.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
 pub struct FieldRule {
-    /// Its words.
     pub words: Words,
     /// Whether it is released.
     pub release: bool,

@@ -33,12 +33,12 @@ pub const MOST_A_DAY: u32 = 100;
 /// Who agrees to connections at a company or an authority.
 const AGREE: [Role; 3] = [Role::SupplierAdministrator, Role::SystemResponsible, Role::SystemAdministrator];
 
-/// Tells whoever is next in any connection, and asks whoever has yet to agree to one; how many notices were given. Those of a day that is over
+/// Notifies whoever is next in any connection, and asks whoever has yet to agree to one; how many notices were given. Those of a day that is over
 /// or near come first, and take the day's places before others.
 ///
 /// # Errors
 /// A store that does not answer, or holds what the model does not have.
-pub async fn tell(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
+pub async fn send(store: &Store, now: Timestamp) -> Result<usize, StoreError> {
     let everybodys = Scope { whose: Whose::Everybody, services: Vec::new() };
     let mut wanted = Wanted { limit: MOST, ..Wanted::default() };
     let (mut round, mut letters) = (Round::default(), Vec::new());
@@ -229,7 +229,7 @@ async fn ask(
     }
     let doers = parties.iter().flat_map(|party| AGREE.map(|role| Audience::Doers(*party, *service, role)));
     let audience: Vec<Audience> = if parties.is_empty() { vec![Audience::Operators] } else { doers.collect() };
-    let (graph, told) = (&view.graph.name, side.told());
+    let (graph, told) = (&view.graph.name, side.describe());
     let (da, en) = (format!("{}, for {}", graph.da(), told.da()), format!("{}, for {}", graph.en(), told.en()));
     let notice = of_connection(Kind::ConnectionAsked, &view.connection, da, en);
     Ok(Some(Letter { urgency: Urgency::Other, marks: vec![mark], again: Some(ASKED_AGAIN), places, notice, audience }))
@@ -284,7 +284,7 @@ async fn give(store: &Store, round: &mut Round, letter: &Letter, now: Timestamp)
     for mark in letter.marks.iter().skip(1) {
         change.gives(mark, now).await?;
     }
-    change.tell(store.database(), &letter.notice, &letter.audience, now).await?;
+    change.notify(store.database(), &letter.notice, &letter.audience, now).await?;
     change.commit().await?;
     Ok(true)
 }

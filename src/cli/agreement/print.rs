@@ -45,7 +45,7 @@ pub(super) fn one(
 ) -> io::Result<()> {
     writeln!(out, "id            {}", agreement.id)?;
     writeln!(out, "side          {}", agreement.side.name())?;
-    writeln!(out, "holds now     {}", agreement.standing(now).told().en())?;
+    writeln!(out, "holds now     {}", agreement.standing(now).describe().en())?;
     writeln!(out, "system        {}", agreement.system)?;
     for certificate in &agreement.certificates {
         writeln!(out, "certificate   {certificate} (SHA-256)")?;

@@ -8,7 +8,7 @@ use crate::services::finance::lists::kept::Head;
 use crate::services::finance::lists::publish::Proposal;
 use crate::services::finance::lists::subscription::Subscription;
 use crate::services::finance::rules::sortiment::diff::{Change, Direction, diff};
-use crate::services::finance::rules::sortiment::{List, told};
+use crate::services::finance::rules::sortiment::{List, describe};
 
 pub(super) fn head(head: &Head, today: Option<Date>, out: &mut impl Write) -> io::Result<()> {
     let state = head.stands(today);
@@ -19,7 +19,7 @@ pub(super) fn head(head: &Head, today: Option<Date>, out: &mut impl Write) -> io
 pub(super) fn proposal(proposal: &Proposal, out: &mut impl Write) -> io::Result<()> {
     match &proposal.before {
         Some(before) => {
-            writeln!(out, "against {}:", told(before))?;
+            writeln!(out, "against {}:", describe(before))?;
             lines(&proposal.changes(), out)
         }
         None => writeln!(out, "it is the first, with {} codes", proposal.list.codes()),
@@ -48,7 +48,7 @@ pub(super) fn deliveries(to: &[Subscription], out: &mut impl Write) -> io::Resul
 
 pub(super) fn list(list: &List, out: &mut impl Write) -> io::Result<()> {
     let until = list.to.map_or_else(|| "no end".to_owned(), |to| to.to_string());
-    writeln!(out, "{}  {}  {} – {until}", told(list), list.name, list.from)?;
+    writeln!(out, "{}  {}  {} – {until}", describe(list), list.name, list.from)?;
     for (name, part) in &list.parts {
         let supplement = if part.supplement { ", authorities may add codes" } else { "" };
         let party = if part.party { ", a party must be named" } else { "" };
