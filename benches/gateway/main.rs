@@ -203,19 +203,16 @@ fn surroundings(effort: Effort) -> Vec<(&'static str, String)> {
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let changed =
-        if said("git", &["status", "--porcelain", "--untracked-files=no"]).trim().is_empty() { "" } else { ", with changes" };
-    vec![
+    let mut on = vec![
         ("measured", format!("{:.0}", hjemmel::clock::Clock::system().now())),
         (
             "machine",
             format!("{} × {}, Linux {}", cores, model.trim_start_matches([' ', '\t', ':']), said("uname", &["-r"]).trim()),
         ),
         ("load average at the end", load.split_whitespace().take(3).collect::<Vec<_>>().join(" ")),
-        (
-            "hjemmel",
-            format!("{} at commit {}{changed}", env!("CARGO_PKG_VERSION"), first(said("git", &["rev-parse", "--short", "HEAD"]))),
-        ),
+    ];
+    on.extend(measured());
+    on.extend([
         ("compiler", first(said("rustc", &["--version"]))),
         ("nginx", first(said("nginx", &["-v"]))),
         ("haproxy", first(said("haproxy", &["-v"]))),
@@ -223,5 +220,29 @@ fn surroundings(effort: Effort) -> Vec<(&'static str, String)> {
         ("PostgreSQL", format!("{}, as it comes", first(said("psql", &["--version"])))),
         ("oha", oha::version()),
         ("rounds", format!("{}, each peer {} s in a round; figures are medians", effort.rounds, effort.seconds)),
-    ]
+    ]);
+    on
+}
+
+/// The program that is measured, and what measures it where that is another. Of a build of another tree only its digest is certain: the
+/// commit is the one that stands where it lies, whenever it was built.
+fn measured() -> Vec<(&'static str, String)> {
+    let version = |text: &str| text.trim().trim_start_matches("hjemmel ").to_owned();
+    let this = format!("{} at {}", env!("CARGO_PKG_VERSION"), commit(Path::new(".")).expect("the benches run in their tree"));
+    let Some(other) = stage::another() else { return vec![("hjemmel", this)] };
+    let digest = said("sha256sum", &[&other]);
+    let told =
+        format!("{}, another build, SHA-256 {}", version(&said(&other, &["--version"])), digest.get(..16).unwrap_or("unknown"));
+    let lies_in = Path::new(&other).canonicalize().ok().and_then(|file| commit(file.parent()?));
+    let lies_in = lies_in.map_or(String::new(), |commit| format!(", from a tree that stands at {commit}"));
+    vec![("hjemmel", told + &lies_in), ("driver", this)]
+}
+
+/// The commit at which the tree of a folder stands.
+fn commit(folder: &Path) -> Option<String> {
+    let git = |arguments: &[&str]| Command::new("git").arg("-C").arg(folder).args(arguments).output().ok();
+    let head = git(&["rev-parse", "--short", "HEAD"]).filter(|output| output.status.success())?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    let changed = if changed.stdout.trim_ascii().is_empty() { "" } else { ", with changes" };
+    Some(format!("commit {}{changed}", String::from_utf8_lossy(&head.stdout).trim()))
 }

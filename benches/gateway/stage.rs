@@ -33,7 +33,12 @@ const DEMOS: usize = 8;
 
 /// The gateway: this build, or another to compare it with.
 pub fn hjemmel() -> String {
-    std::env::var("HJEMMEL_BENCH_GATEWAY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_hjemmel").to_owned())
+    another().unwrap_or_else(|| env!("CARGO_BIN_EXE_hjemmel").to_owned())
+}
+
+/// Another build than this, where one is named.
+pub fn another() -> Option<String> {
+    std::env::var("HJEMMEL_BENCH_GATEWAY").ok()
 }
 
 /// The world of a run.

@@ -457,14 +457,11 @@ pub async fn wrote(
         None => Vec::new(),
     };
     let asked = made.iter().filter(|made| made.what.to == State::Requested.wire_name());
-    let mut same = None;
+    let mut all = Vec::new();
     for made in asked.chain(&header) {
-        match actor.same_among(&record::behind(session, made).await?, at) {
-            Some(Same::Person) => return Ok(Some(Same::Person)),
-            found => same = same.or(found),
-        }
+        all.extend(actor.same_among(&record::behind(session, made).await?, at));
     }
-    Ok(same)
+    Ok(all.into_iter().reduce(Same::and))
 }
 
 /// Whether a decision is the user's own, by whichever of their users, or made by one whom the user stands above. Nobody stands above the

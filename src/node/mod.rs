@@ -48,12 +48,15 @@ use crate::files::Files;
 use crate::files::partner::core::Mailboxes;
 use crate::gateway::open::Client;
 use crate::metrics::{self, Metrics};
+use crate::notices::post::Post;
+use crate::notices::work::Sender as Letters;
 use crate::outbound::SetupError;
 use crate::persons::erase::replay::Logs;
 use crate::revocation::list::RevocationError;
 use crate::revocation::ocsp::StapleError;
 use crate::revocation::verify::RootsError;
 use crate::services::Service;
+use crate::services::jobs::Sending;
 use crate::trust::domains::UnknownDomain;
 use crate::work::Work;
 use assemble::{AssembleError, Lasting, OnClose};
@@ -153,6 +156,8 @@ pub struct Node {
     admin: JoinHandle<Drained>,
     audit: Audit,
     mailboxes: Option<Mailboxes>,
+    sending: Option<Sending>,
+    letters: Option<Letters>,
     /// The mailboxes, for the same.
     pub files: Option<crate::files::Files>,
     /// The metrics, for whoever runs the gateway in-process.
@@ -330,6 +335,7 @@ pub async fn start(
     }
     let files = homes.as_ref().map(|(_, files, _)| files.clone());
     let of_files = files.clone();
+    let of_sending = homes.as_ref().map(|(_, _, sending)| sending.clone());
     let sftp = match homes {
         Some((settings, files, sending)) => {
             Some(sftp::open(&settings, (files, sending, mailboxes), &metrics, clock, stopped.clone()).await?)
@@ -346,8 +352,9 @@ pub async fn start(
     tokio::spawn(watch::deliveries(agreements.store().database().clone(), kept, stopped.clone()));
     tokio::spawn(watch::chores(agreements.store().clone(), metrics.clone(), clock.clone(), sessions, stopped.clone()));
     tokio::spawn(watch::unfinished(folders, clock.clone(), stopped.clone()));
-    if let Some(mail) = mail {
-        tokio::spawn(notices::send(agreements.store().clone(), mail, stopped.clone()));
+    let letters = mail.map(|mail| Letters::new(agreements.store(), Post::new(mail)));
+    if let Some(letters) = letters.clone() {
+        tokio::spawn(notices::send(letters, stopped.clone()));
     }
     tokio::spawn(notices::look(agreements.store().clone(), reloader.clone(), clock.clone(), of_life, stopped.clone()));
     tokio::spawn(watch::store(agreements, store_answers.clone(), stopped.clone()));
@@ -404,6 +411,8 @@ pub async fn start(
         console,
         sftp,
         mailboxes: of_mailboxes,
+        sending: of_sending,
+        letters,
         files: of_files,
         recorder,
         stop_recorder,
@@ -455,10 +464,16 @@ impl Node {
             if let Some(files) = &self.files {
                 files.stopped().await;
             }
+            if let Some(sending) = &self.sending {
+                sending.stopped().await;
+            }
+            if let Some(letters) = &self.letters {
+                letters.stopped().await;
+            }
         };
         let given_back = async {
             if tokio::time::timeout_at(until, given_back).await.is_err() {
-                tracing::warn!("files that this node was working on wait until its time with them is over");
+                tracing::warn!("files and letters that this node was working on wait until its time with them is over");
             }
         };
         // At once: neither takes the other's time where the store is slow.

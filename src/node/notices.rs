@@ -14,7 +14,6 @@ use crate::clock::Clock;
 use crate::connection::reminders;
 use crate::decisions::life::{self, Done};
 use crate::notices::audience::Audience;
-use crate::notices::post::{Post, Settings};
 use crate::notices::work::Sender;
 use crate::notices::{Kind, Notice};
 use crate::persons::campus::queue;
@@ -31,11 +30,13 @@ const CONNECTIONS: u64 = 15;
 const FORGOTTEN: u64 = 4320;
 
 /// Sends letters until the node stops.
-pub(super) async fn send(store: Store, mail: Settings, stopped: Receiver<()>) {
+pub(super) async fn send(sender: Sender, stopped: Receiver<()>) {
     tokio::select! {
-        () = Sender::new(&store, Post::new(mail)).run() => {}
+        () = sender.run() => {}
         () = until(stopped) => {}
     }
+    // Nobody sends from here on, and the last request may be an hour away.
+    sender.stopped().await;
 }
 
 /// Notifies the operators of peers that do not answer: of each once an hour, whichever node sees it. One that fails for a moment is

@@ -71,6 +71,7 @@ pub async fn open(
         }
         // Nobody works on it from here on, and the last session may be an hour away.
         working.stopped().await;
+        sending.stopped().await;
     });
     let mailboxes = mailboxes.map(|mailboxes| PartnerHomes::new(mailboxes, files.clone()));
     let door =

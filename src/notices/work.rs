@@ -29,8 +29,8 @@ impl Sender {
         Self { jobs: jobs(store.database()), post }
     }
 
-    /// Sends for ever.
-    pub async fn run(self) {
+    /// Sends for ever. It ends with the future: what was under way is another's, after its lease or once [`Sender::stopped`] is said.
+    pub async fn run(&self) {
         loop {
             match self.once().await {
                 Ok(0) => tokio::time::sleep(LOOK).await,
@@ -40,6 +40,13 @@ impl Sender {
                     tokio::time::sleep(LOOK).await;
                 }
             }
+        }
+    }
+
+    /// Said of a node that sends no more: letters that were under way are another's at once.
+    pub async fn stopped(&self) {
+        if let Err(error) = self.jobs.give_back().await {
+            tracing::warn!(%error, "letters that were under way wait for their leases' ends");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::services;
 use crate::services::terminaladgang::law::refusal::LawRefusal;
-use crate::users::Same;
+use crate::users::{Pair, Same};
 
 /// Those that callers of services see, those that receipts of files say, those of the API and those of the console's log-on.
 fn every() -> Vec<Refusal> {
@@ -33,7 +33,7 @@ fn every_code_is_its_own_because_callers_act_on_it() {
 #[test]
 fn the_sample_of_what_may_be_said_of_two_users_is_what_is_said_of_two_users() {
     let ids = [1, 2].map(uuid::Uuid::from_u128);
-    let told = Same::Unsaid(ids).describe();
+    let told = Same::Unsaid(vec![Pair { users: ids, persons: ids }]).describe();
     let without_ids = |text: &str| ids.iter().fold(text.to_owned(), |text, id| text.replace(&id.to_string(), "…"));
     let samples = api::ApiRefusal::every().into_iter().filter_map(|refusal| match refusal {
         api::ApiRefusal::ApiCreatorApproves { or } | api::ApiRefusal::ApiImporterPublishes { or } => Some(or),

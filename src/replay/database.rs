@@ -168,8 +168,8 @@ impl DatabaseMemory {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.rows.look(now).await
+    pub async fn look(&self, clock: &Clock) -> Result<(), StoreError> {
+        self.rows.look(clock).await
     }
 
     /// What it did since the start.
@@ -189,8 +189,16 @@ impl Drop for DatabaseMemory {
 struct Rows {
     store: Database,
     rules: Rules,
-    /// The last row that is known to be there, and when it was seen.
-    witness: Arc<Mutex<Option<(Key, Instant, Timestamp)>>>,
+    /// The last row that is known to be there.
+    witness: Arc<Mutex<Option<Witness>>>,
+}
+
+/// A row that was seen, and when: by a clock that nobody sets, and by the node's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Witness {
+    key: Key,
+    since: Instant,
+    at: Timestamp,
 }
 
 impl Rows {
@@ -239,27 +247,38 @@ impl Rows {
 
     /// The row that must be there: none is deleted in the first half of its time, also where this node's clock was set.
     fn witness(&self, now: Timestamp) -> Option<Key> {
-        let witness = *self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        self.last_seen(now).map(|last| last.key)
+    }
+
+    fn last_seen(&self, now: Timestamp) -> Option<Witness> {
+        let last = *self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        last.filter(|last| self.is_young(last, now))
+    }
+
+    fn is_young(&self, last: &Witness, now: Timestamp) -> bool {
         let half = self.rules.keep / 2;
-        let is_young = |at: Timestamp| now.duration_since(at).unsigned_abs() < half;
-        witness.filter(|(_, seen, at)| seen.elapsed() < half && is_young(*at)).map(|(key, ..)| key)
+        last.since.elapsed() < half && now.duration_since(last.at).unsigned_abs() < half
     }
 
     fn saw(&self, key: Key, now: Timestamp) {
-        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Instant::now(), now));
+        *self.witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(Witness { key, since: Instant::now(), at: now });
     }
 
     /// Looks for a row that another node let through, so that this one knows of it before it is asked.
-    async fn look(&self, now: Timestamp) -> Result<(), StoreError> {
-        let known = self.witness(now);
-        let query = sql(LOOK).bind(known.map(|key| key.to_vec()).unwrap_or_default());
+    async fn look(&self, clock: &Clock) -> Result<(), StoreError> {
+        let known = self.last_seen(clock.now());
+        let query = sql(LOOK).bind(known.map(|last| last.key.to_vec()).unwrap_or_default());
         let Some(row) = self.store.first(query).await? else { return Ok(()) };
-        if known.is_some() && row.get::<i64>("witnesses")? == 0 {
-            return self.begin_anew().await;
+        // By the time of the answer: where this node stood still before it, the row's own time may be over.
+        let now = clock.now();
+        if let Some(known) = known
+            && row.get::<i64>("witnesses")? == 0
+        {
+            return if self.is_young(&known, now) { self.begin_anew().await } else { Ok(()) };
         }
         // In the first half of its time, and unless a call was faster.
         let until = row.maybe::<i64>("until_us")?.unwrap_or_default();
-        if until > now.as_microsecond() + microseconds(self.rules.keep / 2) && self.witness(now) == known {
+        if until > now.as_microsecond() + microseconds(self.rules.keep / 2) && self.last_seen(now) == known {
             let key = Key::try_from(row.get::<Vec<u8>>("key")?).map_err(|_| StoreError::Unreadable { column: "key" })?;
             self.saw(key, now);
         }
@@ -344,7 +363,7 @@ async fn forget(rows: Rows, clock: Clock, counts: Arc<Counts>) {
 async fn look(rows: Rows, clock: Clock) {
     loop {
         // What cannot be looked at now is told by the calls.
-        let _ = rows.look(clock.now()).await;
+        let _ = rows.look(&clock).await;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -26,7 +26,8 @@ pub async fn forget(database: &Database, now: Timestamp) -> Result<u64, StoreErr
     persons::keys::forget(database, now).await
 }
 
-/// Sends the files that services send without being asked: value lists to those who subscribe to them.
+/// Sends the files that services send without being asked: value lists to those who subscribe to them. Cheap to clone.
+#[derive(Clone)]
 pub struct Sending(Worker);
 
 impl Sending {
@@ -38,5 +39,10 @@ impl Sending {
     /// Sends what is due, for ever.
     pub async fn work(&self) {
         self.0.work().await;
+    }
+
+    /// Said of a node that sends no more: what was under way is another's at once.
+    pub async fn stopped(&self) {
+        self.0.stopped().await;
     }
 }

@@ -169,11 +169,9 @@ impl Actor {
         [Some(self.own()), self.stands_for.as_ref().map(|it| &it.principal)].into_iter().flatten()
     }
 
-    /// Why one of these users may be one of those who stand behind it ([`User::same_as`]): that both are of one person, where that is so of
-    /// any. None: they are others.
+    /// Why any of these users may be one of those who stand behind it ([`User::same_as`]). None: they are others.
     pub fn same_among(&self, before: &[User], at: Timestamp) -> Option<Same> {
-        let all: Vec<Same> = before.iter().flat_map(|before| self.behind().filter_map(|now| before.same_as(now, at))).collect();
-        all.iter().find(|same| **same == Same::Person).or(all.first()).copied()
+        before.iter().flat_map(|before| self.behind().filter_map(|now| before.same_as(now, at))).reduce(Same::and)
     }
 
     /// Whose right it acts in.

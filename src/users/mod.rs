@@ -132,28 +132,63 @@ pub struct User {
 }
 
 /// Why what one user did counts as the own of whoever has another ([`User::same_as`]).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Same {
     /// Both are of one person.
     Person,
-    /// Nobody here has said that these two users are two persons.
-    Unsaid([Uuid; 2]),
+    /// Nobody here has said that the users of these pairs are two persons. Of two persons there is one pair.
+    Unsaid(Vec<Pair>),
+}
+
+/// A user who did something before, and one who would do something now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// The users.
+    pub users: [Uuid; 2],
+    /// Whose they are.
+    pub persons: [Uuid; 2],
 }
 
 impl Same {
+    /// Both at once: of one person where either is, and else every pair that an operator would have to tell apart.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let (Self::Unsaid(mut pairs), Self::Unsaid(others)) = (self, other) else { return Self::Person };
+        for pair in others {
+            if pairs.iter().all(|known| known.persons != pair.persons) {
+                pairs.push(pair);
+            }
+        }
+        Self::Unsaid(pairs)
+    }
+
     /// What can be done beside having another person do it, as the end of a sentence; nothing where both are of one person.
-    pub fn describe(self) -> Detail {
-        match self {
-            Self::Person => Detail::new("", ""),
-            Self::Unsaid([one, other]) => Detail::new(
+    pub fn describe(&self) -> Detail {
+        let Self::Unsaid(pairs) = self else { return Detail::new("", "") };
+        if let [Pair { users: [one, other], .. }] = pairs.as_slice() {
+            return Detail::new(
                 format!(
                     "; er brugerne {one} og {other} to personer, så bed gatewayens drift om at skrive det ned med begge id'er (hjemmel user distinct)"
                 ),
                 format!(
                     "; if users {one} and {other} are two persons, ask the gateway's operators to write that down by both ids (hjemmel user distinct)"
                 ),
-            ),
+            );
         }
+        let all = |and: &str| {
+            let pairs: Vec<_> = pairs.iter().map(|Pair { users: [one, other], .. }| format!("{one} {and} {other}")).collect();
+            pairs.join(", ")
+        };
+        Detail::new(
+            format!(
+                "; er brugerne i hvert af disse par to personer, så bed gatewayens drift om at skrive det ned for hvert par (hjemmel user distinct): {}",
+                all("og")
+            ),
+            format!(
+                "; if the users of each of these pairs are two persons, ask the gateway's operators to write that down for each pair (hjemmel user distinct): {}",
+                all("and")
+            ),
+        )
     }
 }
 
@@ -230,7 +265,8 @@ impl User {
         let unnamed = [self, other].iter().any(|user| user.known.by == KnownBy::Nothing);
         let by_provider = self.is_by_provider() || other.is_by_provider();
         let may_be = unnamed || ((over || by_provider) && self.has_name_of(other));
-        may_be.then_some(Same::Unsaid([self.id, other.id]))
+        let pair = Pair { users: [self.id, other.id], persons: [self.person, other.person] };
+        may_be.then(|| Same::Unsaid(vec![pair]))
     }
 
     /// Whether it came by an identity provider. One that is given a certificate later came by it as before.

@@ -198,27 +198,10 @@ async fn whoever_acts_for_one_who_has_the_name_of_who_asked_reads_that_it_is_tha
     let house = &konsol.house;
     let asked = house.requested(&house.responsible, OWN).await;
     let asker = house.store.user(house.responsible.id).await.unwrap();
-    // As a log-on makes one, who lets a colleague of another name act for them.
-    let id = uuid::Uuid::new_v4();
-    let namesake = User { id, person: id, roles: vec![Role::Signatory], certificates: Vec::new(), ..asker.clone() };
-    user::add(&house.store, None, &namesake, &[], &because()).await.unwrap();
-    let principal = konsol.log_on_as(id).await;
-    let list = konsol.get(&principal, "/delegations").await;
-    let last = hjemmel::clock::civil_day(Clock::system().now()).unwrap().saturating_add(jiff::Span::new().days(7));
-    let given = form_urlencoded::Serializer::new(String::new())
-        .append_pair("form_token", &token(&list))
-        .append_pair("id", &hidden(&list, "id"))
-        .append_pair("substitute", &house.owner.id.to_string())
-        .append_pair("role", "signatory")
-        .append_pair("valid_to", &last.to_string())
-        .append_pair("reason", "ferie")
-        .finish();
-    assert_eq!(konsol.post(&principal, "/delegations", &given).await.status, 303);
+    // Who lets a colleague of another name act for them.
+    let id = logged_on_as(house, &asker, Role::Signatory).await;
     let owner = konsol.log_on(&house.owner).await;
-    let own = format!("form_token={}", token(&konsol.get(&owner, "/delegations").await));
-    let acts = konsol.post(&owner, &format!("/delegations/{}/act", hidden(&list, "id")), &own).await;
-    assert_eq!(acts.status, 303, "{}", acts.text());
-    let acting = set_cookie(&acts).split(';').next().unwrap().to_owned();
+    let acting = acting_for(&konsol, id, (house.owner.id, &owner)).await;
     let path = format!("/agreements/{}", text(&asked, "id"));
     let page = konsol.get(&acting, &path).await;
     is_page(&page, 200, "som kan være den, du handler for");
@@ -226,4 +209,56 @@ async fn whoever_acts_for_one_who_has_the_name_of_who_asked_reads_that_it_is_tha
     assert!(!page.text().contains("Er I to personer"), "it is not said of the reader");
     assert!(page.text().contains(&format!("<code>{}</code>", asker.id)) && page.text().contains(&format!("<code>{id}</code>")));
     is_page(&konsol.get(&acting, &format!("{path}?lang=en")).await, 200, "If they are two persons, ask the gateway");
+}
+
+#[tokio::test]
+async fn whoever_acts_for_one_of_the_same_name_as_their_own_and_of_who_asked_reads_both_pairs() {
+    let konsol = Konsol::build(OneTimeLinks::Off).await;
+    let house = &konsol.house;
+    let asked = house.requested(&house.responsible, OWN).await;
+    let asker = house.store.user(house.responsible.id).await.unwrap();
+    let (principal, substitute) =
+        (logged_on_as(house, &asker, Role::Signatory).await, logged_on_as(house, &asker, Role::SystemOwner).await);
+    let own = konsol.log_on_as(substitute).await;
+    let acting = acting_for(&konsol, principal, (substitute, &own)).await;
+    let path = format!("/agreements/{}", text(&asked, "id"));
+    for (language, said) in
+        [("da", "Er brugerne i hvert af disse par to personer"), ("en", "each of these pairs are two persons")]
+    {
+        let page = konsol.get(&acting, &format!("{path}?lang={language}")).await;
+        is_page(&page, 200, said);
+        for now in [principal, substitute] {
+            let and = if language == "da" { "og" } else { "and" };
+            let pair = format!("<code>{}</code> {and} <code>{now}</code>", asker.id);
+            assert_eq!(page.text().matches(&pair).count(), 1, "{}", page.text());
+        }
+    }
+}
+
+/// A user of this one's name and authority, as a log-on makes one.
+async fn logged_on_as(house: &House, of_name: &User, role: Role) -> uuid::Uuid {
+    let id = uuid::Uuid::new_v4();
+    let namesake = User { id, person: id, roles: vec![role], certificates: Vec::new(), ..of_name.clone() };
+    user::add(&house.store, None, &namesake, &[], &because()).await.unwrap();
+    id
+}
+
+/// A session in which one acts for a signatory.
+async fn acting_for(konsol: &Konsol, principal: uuid::Uuid, (substitute, own): (uuid::Uuid, &str)) -> String {
+    let principal = konsol.log_on_as(principal).await;
+    let list = konsol.get(&principal, "/delegations").await;
+    let last = hjemmel::clock::civil_day(Clock::system().now()).unwrap().saturating_add(jiff::Span::new().days(7));
+    let given = form_urlencoded::Serializer::new(String::new())
+        .append_pair("form_token", &token(&list))
+        .append_pair("id", &hidden(&list, "id"))
+        .append_pair("substitute", &substitute.to_string())
+        .append_pair("role", "signatory")
+        .append_pair("valid_to", &last.to_string())
+        .append_pair("reason", "ferie")
+        .finish();
+    assert_eq!(konsol.post(&principal, "/delegations", &given).await.status, 303);
+    let form = format!("form_token={}", token(&konsol.get(own, "/delegations").await));
+    let acts = konsol.post(own, &format!("/delegations/{}/act", hidden(&list, "id")), &form).await;
+    assert_eq!(acts.status, 303, "{}", acts.text());
+    set_cookie(&acts).split(';').next().unwrap().to_owned()
 }

@@ -8,6 +8,8 @@ use hjemmel::cli::demo::world::World;
 use hjemmel::clock::Clock;
 use hjemmel::edge::sftp::host_keys::{Kind, generate};
 use hjemmel::files;
+use hjemmel::notices::outbox;
+use hjemmel::services::finance::lists::subscription;
 use hjemmel::store::jobs::{Jobs, Rules};
 use hjemmel::store::{Access, Database, Settings, sql};
 use tokio::io::AsyncReadExt;
@@ -129,7 +131,8 @@ fn a_gateway_that_is_told_to_stop_gives_back_what_it_worked_on_before_its_last_r
     in_runtime(async {
         let dir = tempfile::tempdir().unwrap();
         let world = World::without_gateway(options(dir.path(), Clock::system(), "")).await.unwrap();
-        let text = std::fs::read_to_string(&world.configuration).unwrap() + "\n" + &settings(&world.dir, free_port());
+        let mail = "[mail]\nfrom = \"Hjemmel <hjemmel@example.dk>\"\nfolder = \"letters\"\n";
+        let text = std::fs::read_to_string(&world.configuration).unwrap() + "\n" + &settings(&world.dir, free_port()) + mail;
         let serves_on = text.replace("drain_delay = \"0s\"", "drain_delay = \"300s\"");
         assert_ne!(serves_on, text);
         std::fs::write(&world.configuration, serves_on).unwrap();
@@ -139,23 +142,26 @@ fn a_gateway_that_is_told_to_stop_gives_back_what_it_worked_on_before_its_last_r
              BEGIN SELECT RAISE(ABORT, 'it is kept'); END";
         database.execute(sql(keeps)).await.unwrap();
         let mut transaction = database.begin_beside_others().await.unwrap();
-        for kind in [files::core::JOBS, files::partner::core::JOBS] {
+        // Files of homes and of mailboxes, letters, and value lists to those who subscribe.
+        let kinds = [files::core::JOBS, files::partner::core::JOBS, outbox::KIND, subscription::KIND];
+        for kind in kinds {
             let jobs = Jobs::new(database.clone(), kind, Rules::default());
             jobs.add(&mut transaction, uuid::Uuid::new_v4().as_bytes(), None).await.unwrap();
         }
         transaction.commit().await.unwrap();
         // How many somebody has, and the attempts at all of them.
         let under_way = async || {
-            let count =
-                sql("SELECT count(lease) AS n, CAST(sum(attempts) AS INTEGER) AS attempts FROM job WHERE kind IN ($1, $2)");
-            let count = count.bind(files::core::JOBS).bind(files::partner::core::JOBS);
+            let count = sql(
+                "SELECT count(lease) AS n, CAST(sum(attempts) AS INTEGER) AS attempts FROM job WHERE kind IN ($1, $2, $3, $4)",
+            );
+            let count = kinds.into_iter().fold(count, |count, kind| count.bind(kind));
             let row = database.first(count).await.unwrap().unwrap();
             (row.get::<i64>("n").unwrap(), row.get::<i64>("attempts").unwrap())
         };
         let mut gateway = Gateway::start(&world).await;
-        comes_to("both are taken", async || under_way().await == (2, 2)).await;
+        comes_to("all are taken", async || under_way().await == (4, 4)).await;
         gateway.signal("-TERM");
-        comes_to("both are given back", async || under_way().await == (0, 0)).await;
+        comes_to("all are given back", async || under_way().await == (0, 0)).await;
         assert!(gateway.0.try_wait().unwrap().is_none(), "it serves on");
         database.close().await;
     });

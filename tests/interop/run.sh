@@ -15,6 +15,28 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 work="${CARGO_TARGET_DIR:-$root/target}/interop"
 mkdir -p "$work"
+# Runs a lane beside all that follows, in a group of processes of its own.
+declare -A lanes
+lane() {
+    set -m
+    "${@:2}" </dev/null &
+    set +m
+    lanes[$1]=$!
+}
+ended() {
+    local how=0
+    wait "${lanes[$1]}" || how=$?
+    unset "lanes[$1]"
+    return "$how"
+}
+# Whoever interrupts it, or ends it before its end, ends the lanes: they would go on beside the next run.
+end_lanes() {
+    local group
+    for group in "${lanes[@]}"; do kill -- "-$group" 2>/dev/null || true; done
+}
+trap end_lanes EXIT
+trap 'exit 130' INT TERM
+
 missing=()
 did_not_run() { missing+=("$1"); echo "DID NOT RUN: $1" >&2; }
 
@@ -117,12 +139,11 @@ if [ -z "${HJEMMEL_BIN:-}" ] && command -v cargo >/dev/null &&
     built=yes
 fi
 
-# Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`, and a hostile one: beside all others, for
-# each client waits for its answers. Longer than alone, so that no client is left out for want of a processor.
-sftp=
+# Real SFTP clients before `hjemmel stub sftp` and before the mailboxes of `hjemmel serve`: beside all others, for each client waits for
+# its answers. Longer than alone, so that no client is left out for want of a processor. A hostile one comes last, by itself.
+of_sftp() { HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" "$@" >"$work/sftp-$1.log" 2>&1; }
 if [ -x "${HJEMMEL_BIN:-}" ]; then
-    HJEMMEL="$HJEMMEL_BIN" "$here/sftp/run.sh" --within 1800 >"$work/sftp.log" 2>&1 &
-    sftp=$!
+    lane sftp of_sftp clients --within 1800
 else
     did_not_run "SFTP clients: no gateway"
 fi
@@ -136,8 +157,7 @@ of_tests() {
         xargs -P 3 -I{} sh -c '"$0" -B -m unittest -v "$1" >"$2/tests-$1.log" 2>&1' "$python" {} "$work"
 }
 rm -f "$work"/tests-*.log
-of_tests &
-tests=$!
+lane tests of_tests
 
 if [ -z "${HJEMMEL_BIN:-}" ] || [ -n "$built" ]; then
     if [ -n "$built" ]; then
@@ -179,7 +199,7 @@ else
     did_not_run "traces read by OpenTelemetry's definitions: no cargo to run the gateway's test"
 fi
 
-wait "$tests" || status=1
+ended tests || status=1
 # Where the kernel ended one for want of memory, the others of its lane may never have begun.
 for file in "$here"/test_*.py; do
     file=$(basename "$file" .py)
@@ -191,12 +211,15 @@ grep -E '^(test_|ERROR|FAIL|Ran |OK|FAILED|Traceback|AssertionError)|skipped' "$
 while IFS= read -r reason; do
     did_not_run "$reason"
 done < <(grep -o "skipped [\"']DID NOT RUN: [^\"]*" "$work/tests.log" | sed "s/^skipped .DID NOT RUN: //; s/'$//" | sort -u)
-if [ -n "$sftp" ]; then
-    wait "$sftp" || { status=1; tail -40 "$work/sftp.log" >&2; }
-    grep -E '^(before|ok|FAIL|[0-9]+ clients|[0-9]+ hostile|every hostile)' "$work/sftp.log" || true
+if [ -n "${lanes[sftp]:-}" ]; then
+    ended sftp || { status=1; tail -40 "$work/sftp-clients.log" >&2; }
+    grep -E '^(before|ok|FAIL|[0-9]+ clients)' "$work/sftp-clients.log" || true
     while IFS= read -r reason; do
         did_not_run "the SFTP client $reason"
-    done < <(sed -n 's/^DID NOT RUN  //p' "$work/sftp.log")
+    done < <(sed -n 's/^DID NOT RUN  //p' "$work/sftp-clients.log")
+    # By itself: what it bounds are times.
+    of_sftp hostile || { status=1; tail -40 "$work/sftp-hostile.log" >&2; }
+    grep -E '^(hostile before|ok|FAIL|[0-9]+ hostile|every hostile)' "$work/sftp-hostile.log" || true
 fi
 if [ ${#missing[@]} -gt 0 ] && [ "${HJEMMEL_INTEROP_STRICT:-0}" = 1 ]; then
     status=1

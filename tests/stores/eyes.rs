@@ -51,6 +51,7 @@ on_both! {
     whom_a_provider_does_not_name_may_be_anybody_of_the_authority_until_an_operator_says_that_they_are_two;
     a_certificate_that_is_added_to_a_log_on_makes_no_two_of_one_person;
     two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_so;
+    whoever_may_be_several_of_those_who_asked_reads_every_pair_at_once;
     whoever_tells_two_persons_apart_is_told_whom_no_letter_reaches;
     a_namesake_is_told_of_wherever_a_person_logs_on_by_that_name_for_the_first_time;
     every_door_asks_for_the_same_and_no_text_names_a_person;
@@ -623,6 +624,41 @@ async fn two_persons_of_one_name_are_two_where_an_operator_who_is_neither_says_s
     assert_eq!(texts[0], texts[1]);
     assert!(said(OPERATOR, (other, one)).await.unwrap_err().contains("was said before"));
     assert!(kept.execute("DELETE FROM user_distinct").await.is_err(), "it is kept");
+}
+
+async fn whoever_may_be_several_of_those_who_asked_reads_every_pair_at_once(kept: Kept) {
+    let store = opened(&kept).await;
+    registered(&store, Uuid::from_u128(7), Key::StsServer, KORSBAEK).await;
+    let lars = async |role: Role| named(&store, None, role, "Lars Prøve").await;
+    let (asker, writer, signatory) =
+        (lars(Role::SystemResponsible).await, lars(Role::SystemResponsible).await, lars(Role::Signatory).await);
+    let (asks, writes, signs) =
+        (logged_on(&store, asker).await, logged_on(&store, writer).await, logged_on(&store, signatory).await);
+    let content = Content { system: Some(Uuid::from_u128(7)), certificates: vec![thumbprint(Key::StsServer)], ..of_korsbaek() };
+    let begun = request::draft(&store, By::User(&asks), Uuid::now_v7(), content.clone(), &because(NOW), None).await.unwrap();
+    let changed = Content { purpose: "sagsbehandling og kontrol".to_owned(), ..content };
+    let written = request::write(&store, By::User(&writes), &begun, changed, &because(NOW), None).await.unwrap();
+    request::submit(&store, By::User(&asks), &written, &Rules::default(), &words(), &because(NOW), None).await.unwrap();
+    let line = store.lines(begun.id).await.unwrap().remove(0);
+    let remedies = async || {
+        let own = approve(&store, &line, By::User(&signs)).await.unwrap_err();
+        let entry = refused(&own).unwrap().entry();
+        [(entry.da.remedy, "og"), (entry.en.remedy, "and")]
+    };
+    for (remedy, and) in remedies().await {
+        for pair in [asker, writer].map(|before| format!("{before} {and} {signatory}")) {
+            assert_eq!(remedy.matches(&pair).count(), 1, "each once: {remedy}");
+        }
+    }
+    let told_apart = async |one: Uuid, other: Uuid| {
+        user::distinct(&store, By::Key(&signer(OPERATOR)), (one, other), &because(NOW)).await.unwrap();
+    };
+    told_apart(asker, signatory).await;
+    for (remedy, and) in remedies().await {
+        assert!(remedy.contains(&format!("{writer} {and} {signatory}")) && !remedy.contains(&asker.to_string()), "{remedy}");
+    }
+    told_apart(writer, signatory).await;
+    assert_eq!(approve(&store, &line, By::User(&signs)).await.unwrap(), State::Approved);
 }
 
 async fn whoever_tells_two_persons_apart_is_told_whom_no_letter_reaches(kept: Kept) {

@@ -163,7 +163,7 @@ struct AgreementPage {
     over: bool,
     /// Whether the user may approve but for having requested it.
     own: Option<Same>,
-    /// Whether it is whom the user acts for who may have requested it.
+    /// Whether it is only whom the user acts for who may have requested it.
     own_by_principal: bool,
     past: Vec<Past>,
     note: Option<Note>,
@@ -259,8 +259,8 @@ async fn drawn(
         ends: approval.ending.map(|ending| (ending.ends_at, approval.with, ending.files.waiting)),
         may_remind,
         over,
+        own_by_principal: matches!(&own, Some(Same::Unsaid(pairs)) if pairs.iter().all(|pair| pair.users[1] != actor.own().id)),
         own: own.filter(|_| agreement.state == Stands::Requested),
-        own_by_principal: matches!(own, Some(Same::Unsaid([_, now])) if now != actor.own().id),
         past: past.collect(),
         note,
         reason,

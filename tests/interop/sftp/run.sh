@@ -7,8 +7,11 @@
 #   tests/interop/sftp/run.sh --long           with 1 GB each way, and the server's memory
 #   tests/interop/sftp/run.sh paramiko lftp    these clients alone
 #   tests/interop/sftp/run.sh prepare          fetches the clients, and runs nothing
+#   tests/interop/sftp/run.sh clients …        the clients, and no hostile one
+#   tests/interop/sftp/run.sh hostile          what a hostile client can take from the others (hostile.py): its bounds are times, so that
+#                                              nothing else should run beside it
 #
-# And then what a hostile client can take from the others (hostile.py), but where single clients are asked for.
+# Where neither this nor single clients are asked for, the hostile one comes after the others.
 #
 # HJEMMEL names the program (default: target/release/hjemmel, else target/debug/hjemmel); the clients are put in target/interop/sftp.
 set -euo pipefail
@@ -49,9 +52,14 @@ fi
 [ "${1:-}" != prepare ] || exit 0
 [ -x "$program" ] || { echo "build the program first: cargo build --release"; exit 1; }
 status=0
-python3 "$here/matrix.py" --program "$program" --tools "$tools" "$@" || status=1
-# A hostile client beside them, but where single clients were asked for.
-if [ -z "${1:-}" ] || [ "$1" = --within ] || [ "$1" = --long ]; then
-  "$tools/venv/bin/python" "$here/hostile.py" --program "$program" || status=1
-fi
+clients() { python3 "$here/matrix.py" --program "$program" --tools "$tools" "$@" || status=1; }
+hostile() { "$tools/venv/bin/python" "$here/hostile.py" --program "$program" || status=1; }
+case "${1:-}" in
+  clients) clients "${@:2}" ;;
+  hostile) hostile ;;
+  "" | --within | --long)
+    clients "$@"
+    hostile ;;
+  *) clients "$@" ;;
+esac
 exit $status

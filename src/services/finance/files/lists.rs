@@ -5,6 +5,7 @@
 //! the job fails and is tried again for days, so that there is time to have one approved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -28,14 +29,15 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How many are made at a time: each holds a list in memory.
 const AT_ONCE: u32 = 2;
 
-/// Sends value lists.
+/// Sends value lists. Cheap to clone.
+#[derive(Clone)]
 pub struct Worker {
     files: Files,
     store: Store,
     jobs: Jobs,
     clock: Clock,
     /// As which user, by service.
-    users: BTreeMap<Uuid, String>,
+    users: Arc<BTreeMap<Uuid, String>>,
 }
 
 /// Why a version is not on its way yet. Names no value of a list.
@@ -83,10 +85,18 @@ impl Worker {
     /// For these services.
     pub fn new(files: Files, store: Store, clock: Clock, users: BTreeMap<Uuid, String>) -> Self {
         let jobs = deliveries(&store);
-        Self { files, store, jobs, clock, users }
+        Self { files, store, jobs, clock, users: Arc::new(users) }
     }
 
-    /// Sends what is due, for ever.
+    /// Said of a node that sends no more: what was under way is another's at once.
+    pub async fn stopped(&self) {
+        if let Err(error) = self.jobs.give_back().await {
+            tracing::warn!(%error, "value lists that were on their way to those who subscribe wait for their leases' ends");
+        }
+    }
+
+    /// Sends what is due, for ever. It ends with the future: what was under way is another's, after its lease or once
+    /// [`Worker::stopped`] is said.
     pub async fn work(&self) {
         loop {
             match self.work_once().await {
