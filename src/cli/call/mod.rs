@@ -150,7 +150,7 @@ pub enum CallError {
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// A file.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::told(path, error))]
     File {
         /// Which.
         path: PathBuf,

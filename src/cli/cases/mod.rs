@@ -48,7 +48,7 @@ pub struct Tried {
 #[derive(Debug, thiserror::Error)]
 pub enum CasesError {
     /// A folder or file that cannot be read.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::told(path, error))]
     File {
         /// Which.
         path: PathBuf,

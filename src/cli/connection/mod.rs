@@ -250,7 +250,7 @@ pub enum CommandError {
         error: load::Unusable,
     },
     /// A file.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", crate::cli::file::told(path, error))]
     File {
         /// Which.
         path: PathBuf,

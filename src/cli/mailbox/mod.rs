@@ -103,7 +103,7 @@ pub enum CommandError {
     #[error("--ca, --cert and --key: {0}")]
     Tls(#[from] rustls::Error),
     /// A file.
-    #[error("{}: {error}", path.display())]
+    #[error("{}", crate::cli::file::told(path, error))]
     File {
         /// Which.
         path: PathBuf,

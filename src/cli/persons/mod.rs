@@ -173,7 +173,7 @@ pub enum CommandError {
     #[error("[campus]: {0}")]
     Setup(#[from] SetupError),
     /// A file cannot be read or made.
-    #[error("{}: {cause}", file.display())]
+    #[error("{}", crate::cli::file::told(file, cause))]
     File {
         /// The file.
         file: std::path::PathBuf,

@@ -102,7 +102,7 @@ pub enum CommandError {
         error: NotAKey,
     },
     /// A file, or the output.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::told(std::path::Path::new(path), error))]
     File {
         /// Which.
         path: String,

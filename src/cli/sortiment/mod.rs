@@ -192,7 +192,7 @@ pub enum CommandError {
     #[error("{0}")]
     Given(String),
     /// A file.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::told(path, error))]
     File {
         /// Which.
         path: PathBuf,
