@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::id::cvr::Cvr;
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{Outbound, OutboundError, alert_of_certificate};
 use crate::services::terminaladgang::names::{AUTHORITY_CONTEXT_NS, INDEX_ACTION, WRAPPER_ACTION, WRAPPER_NS};
 use crate::signature::key::SigningKey;
 use crate::signature::sign::{self, Message, SignError, Token};
@@ -32,23 +32,10 @@ pub enum ClientError {
     Unreadable,
 }
 
-/// What rustls names the alerts with which a peer ends a connection because of the certificate that it was shown.
-const OF_CERTIFICATES: [&str; 8] = [
-    "BadCertificate",
-    "UnsupportedCertificate",
-    "CertificateRevoked",
-    "CertificateExpired",
-    "CertificateUnknown",
-    "CertificateRequired",
-    "UnknownCA",
-    "AccessDenied",
-];
-
 /// Why there is no answer: address and CA, or the certificate that was shown.
 fn unanswered(error: &OutboundError) -> String {
     let said = error.to_string();
-    let alert = said.rsplit_once("received fatal alert: ").map(|(_, alert)| alert);
-    match alert.filter(|alert| OF_CERTIFICATES.iter().any(|of| alert.starts_with(of))) {
+    match alert_of_certificate(&said) {
         Some(alert) => format!(
             "gatewayen afviser certifikatet i --cert i TLS ({alert}); kontrollér, at det ikke er udløbet eller spærret, er til klientbrug og sendes \
              med det udstedende CA-certifikat, og spørg gatewayens drift, om de har tillid til den CA\n\
