@@ -31,7 +31,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    model::{Agreement, Authority, Environment, Standing, Thumbprint},
+    model::{Agreement, Authority, Environment, Standing, State, Thumbprint},
     route::{OnDay, Route, on_day, on_day_for_all},
     store::Store,
 };
@@ -450,12 +450,16 @@ fn holding(found: OnDay, day: Date) -> Result<Result<Arc<Route>, Detail>, Refusa
     }
 }
 
-/// The first that holds; candidates stand latest beginning first. Where none does, the latest says why.
+/// The first that holds; candidates stand latest beginning first. Where none does, one that is suspended in its period says why, for it
+/// alone is to be resumed; else the latest does.
 fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result<Arc<Agreement>, Refusal> {
-    let latest = candidates.first().ok_or(none)?;
+    let suspended = candidates.iter().find(|agreement| {
+        agreement.state == State::Suspended && agreement.valid_from <= at && agreement.valid_to.is_none_or(|end| at < end)
+    });
+    let nearest = suspended.or(candidates.first()).ok_or(none)?;
     candidates
         .iter()
         .find(|agreement| agreement.standing(at) == Standing::Holds)
         .map(Arc::clone)
-        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: latest.standing(at).describe() })
+        .ok_or_else(|| Refusal::ServiceAgreementNotActive { state: nearest.standing(at).describe() })
 }

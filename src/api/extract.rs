@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::delegations::FIELD;
-use super::input::Object;
+use super::input::{Object, wrong_parameter};
 use super::{Api, Chain, problem::of_store, unread};
 use crate::agreements::Thumbprint;
 use crate::refusal::api::ApiRefusal;
@@ -99,8 +99,31 @@ impl<T> Query<T> {
 impl<T: DeserializeOwned> Query<T> {
     pub(super) fn read(uri: &Uri) -> Result<Self, ApiRefusal> {
         let read = axum::extract::Query::try_from_uri(uri);
-        read.map(|axum::extract::Query(query)| Self(query)).map_err(|_| Self::unknown())
+        read.map(|axum::extract::Query(query)| Self(query))
+            .map_err(|wrong| unfit(&wrong.body_text()).unwrap_or_else(Self::unknown))
     }
+}
+
+/// What serde finds wrong with a query, by the names of the contract alone: what was sent may be a person's.
+fn unfit(said: &str) -> Option<ApiRefusal> {
+    let ours = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let named = |what: &str| said.rsplit_once(what)?.1.split('`').next().filter(ours);
+    if let Some(name) = named("missing field `") {
+        return Some(wrong_parameter(name, "den mangler", "it is missing"));
+    }
+    if let Some(name) = named("duplicate field `") {
+        return Some(wrong_parameter(name, "den står flere gange", "it is repeated"));
+    }
+    let (_, expected) = said.rsplit_once(", expected ").filter(|_| said.contains("unknown field `"))?;
+    let names: Vec<_> = expected.split('`').skip(1).step_by(2).filter(ours).collect();
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        wrong_parameter(
+            "?",
+            format!("den er ukendt; parametrene er {names}"),
+            format!("it is unknown; the parameters are {names}"),
+        )
+    })
 }
 
 impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
@@ -216,4 +239,41 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, ApiRefusal> {
     let read = body.collect().await.map_err(body_refusal)?;
     let bytes = read.to_bytes();
     if bytes.len() > limit { Err(ApiRefusal::ApiBodyTooLarge { limit }) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        #[expect(dead_code, reason = "only what cannot be read is tried")]
+        authority: String,
+    }
+
+    fn told(query: &str) -> String {
+        let read = Query::<Asked>::read(&format!("/api/v1/persons{query}").parse().unwrap());
+        let entry = read.map(|_| ()).unwrap_err().entry();
+        format!("{} / {}", entry.da.what, entry.en.what)
+    }
+
+    #[test]
+    fn a_parameter_that_is_missing_is_named() {
+        let said = told("");
+        assert!(said.contains("Parameteren authority kan ikke bruges: den mangler"), "{said}");
+        assert!(said.contains("The parameter authority cannot be used: it is missing"), "{said}");
+    }
+
+    #[test]
+    fn a_parameter_that_is_repeated_is_named() {
+        let said = told("?authority=11111111&authority=11111111");
+        assert!(said.contains("The parameter authority cannot be used: it is repeated"), "{said}");
+    }
+
+    #[test]
+    fn one_that_is_unknown_is_told_the_known_ones_and_what_was_sent_is_not_repeated() {
+        let said = told("?authority=11111111&6101801234=x");
+        assert!(said.contains("it is unknown; the parameters are authority") && !said.contains("6101801234"), "{said}");
+    }
 }

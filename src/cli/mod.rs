@@ -17,6 +17,7 @@ pub mod connection;
 pub mod console;
 pub mod demo;
 pub mod explain;
+pub mod file;
 mod help;
 mod lang;
 mod made;

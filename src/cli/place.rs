@@ -52,7 +52,7 @@ pub enum PlaceError {
     #[error("{0}")]
     Service(String),
     /// The configuration cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", crate::cli::file::describe(path, source))]
     File {
         /// The file.
         path: PathBuf,

@@ -320,7 +320,7 @@ fn read(path: &Path) -> Result<Policy, PolicyError> {
 }
 
 fn text(path: &Path) -> Result<String, PolicyError> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+    std::fs::read_to_string(path).map_err(|error| super::file::describe(path, &error).to_string().into())
 }
 
 #[cfg(test)]

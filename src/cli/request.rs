@@ -107,7 +107,7 @@ pub enum CommandError {
     #[error(transparent)]
     Place(#[from] PlaceError),
     /// The file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", crate::cli::file::describe(path, source))]
     File {
         /// The file.
         path: PathBuf,

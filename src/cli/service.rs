@@ -146,7 +146,7 @@ fn warn(warnings: &[Problem], out: &mut impl Write) -> io::Result<()> {
 }
 
 fn list(dir: &Path, out: &mut impl Write) -> Result<ExitCode, ServiceError> {
-    let entries = fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let entries = fs::read_dir(dir).map_err(|error| super::file::describe(dir, &error).to_string())?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.join(FILE).exists()).collect();
     folders.sort();
     if folders.is_empty() {
@@ -306,7 +306,7 @@ async fn validate(
     out: &mut impl Write,
 ) -> Result<ExitCode, ServiceError> {
     let most = if answer { folder.settings.limits.answer_bytes } else { folder.settings.limits.request_bytes };
-    let read = |error: io::Error| format!("{}: {error}", file.display());
+    let read = |error: io::Error| super::file::describe(file, &error).to_string();
     if fs::metadata(file).map_err(read)?.len() > most as u64 {
         return Err(format!("{}: it has more than {most} bytes, the service's limit", file.display()).into());
     }
@@ -410,7 +410,7 @@ fn new(files: &[PathBuf], out: &mut impl Write) -> Result<ExitCode, ServiceError
         .write(true)
         .create_new(true)
         .open(&target)
-        .map_err(|error| format!("{}: {error}", target.display()))?;
+        .map_err(|error| super::file::describe(&target, &error).to_string())?;
     file.write_all(text.as_bytes())?;
     writeln!(
         out,

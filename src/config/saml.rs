@@ -84,7 +84,9 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Saml> {
     let cvr = |text: String| text.parse::<Cvr>().map_err(|_| "is not a CVR number of eight digits".to_owned());
     let operators = section.setting("operators", Some(None), |value| as_text(value).and_then(cvr).map(Some));
     let allow_cbc = section.flag("allow_cbc", false);
+    let mut given = false;
     let providers = section.each("provider", |_, section| {
+        given = true;
         let metadata = section.file("metadata");
         let answers = section.setting("authorities", None, |value| match one_of(value, &[("all", ())]) {
             Ok(()) => Ok(Answers::ForAll),
@@ -103,7 +105,10 @@ pub(super) fn read(section: &mut Reader<'_>) -> Option<Saml> {
         Some(Provider { metadata, answers: answers? })
     });
     if providers.is_empty() {
-        section.problem_of_section("has no provider; add [console.saml.provider.NAME] with its metadata");
+        // What is wrong with one that is there is told already.
+        if !given {
+            section.problem_of_section("has no provider; add [console.saml.provider.NAME] with its metadata");
+        }
         return None;
     }
     Some(Saml {

@@ -225,7 +225,12 @@ fn the_example_of_log_on_is_good_and_each_slip_in_it_is_told() {
     ] {
         let told = refused(&dir, &text.replace(from, to));
         assert!(told.contains(said), "{to}: {told}");
+        assert!(!told.contains("has no provider"), "one with a slip in it is there: {to}: {told}");
     }
+    let (before, provider) = text.split_once("[console.saml.provider.nemlogin]").unwrap();
+    let (_, after) = provider.split_once("\n\n").unwrap();
+    let told = refused(&dir, &format!("{before}\n\n{after}"));
+    assert!(told.contains("has no provider"), "{told}");
 }
 
 #[test]

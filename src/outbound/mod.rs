@@ -368,5 +368,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// What rustls names the alerts with which a peer ends a connection because of the certificate that it was shown.
+const OF_CERTIFICATES: [&str; 8] = [
+    "BadCertificate",
+    "UnsupportedCertificate",
+    "CertificateRevoked",
+    "CertificateExpired",
+    "CertificateUnknown",
+    "CertificateRequired",
+    "UnknownCA",
+    "AccessDenied",
+];
+
+/// The alert in an error's words with which the peer refused the certificate that it was shown, if that is why.
+pub(crate) fn alert_of_certificate(said: &str) -> Option<&str> {
+    let (_, alert) = said.rsplit_once("received fatal alert: ")?;
+    OF_CERTIFICATES.iter().any(|of| alert.starts_with(of)).then_some(alert)
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser;
+use hjemmel::agreements::Store;
+use hjemmel::agreements::import::Import;
 use hjemmel::audit::Record;
 use hjemmel::cli::call::client::Client;
 use hjemmel::cli::call::question::Question;
@@ -20,6 +22,7 @@ use hjemmel::id::cpr::Cpr;
 use hjemmel::soap::document::Document;
 use hjemmel::soap::envelope::Version;
 use hjemmel::soap::strict::Limits;
+use hjemmel::store::Settings;
 use hjemmel::stub::pki::Role;
 use hjemmel::stub::population::{KORSBAEK, UDK, demo};
 use hjemmel::stub::ydelsesindeks::answer::Answer;
@@ -298,6 +301,9 @@ async fn a_message_that_proves_nobody_is_explained_as_far_as_it_goes(world: &Wor
     let (served, text, json) = explained(world, &path, &[]).await;
     assert!(served && verdict(&json, "authenticate")["verdict"] == "not-judged", "{text}");
     assert_eq!(verdict(&json, "agreement")["verdict"], "passed", "the one system that has an agreement is meant");
+    asked_for(world).await;
+    let (_, text, json) = explained(world, &path, &[]).await;
+    assert_eq!(verdict(&json, "agreement")["verdict"], "passed", "a system that is only asked for calls nobody: {text}");
     let other = world.dir.join(format!("pki/{}.pem", Role::Udk.file_name()));
     let (served, _, json) = explained(world, &path, &["--certificate", other.to_str().unwrap()]).await;
     assert!(!served);
@@ -329,6 +335,21 @@ async fn a_message_that_proves_nobody_is_explained_as_far_as_it_goes(world: &Wor
     assert!(refusal["da"].as_str().unwrap() != refusal["en"].as_str().unwrap(), "told in both languages");
     let (served, _, json) = explained(world, &written(world, "junk.xml", b"<!DOCTYPE a><a/>"), &[]).await;
     assert!(!served && verdict(&json, "envelope")["verdict"] == "refused");
+}
+
+/// Another system's agreement for Korsbæk, which nobody has approved, as the demo has one for its signatory.
+async fn asked_for(world: &World) {
+    let text = format!(
+        "[[agreement]]\nid = \"5a9e0000-0000-4000-9000-0000000000c0\"\nside = \"front\"\nsystem = \"5a9e0000-0000-4000-9000-0000000000c1\"\n\
+         certificates = [\"{}\"]\nservice = \"3053ec89-31fe-4206-878b-bba6783d7a88\"\nauthority = \"{KORSBAEK}\"\nenvironment = \"demo\"\n\
+         valid_from = \"2026-01-01T00:00:00Z\"\nstate = \"ANMODET\"\nlegal_basis = \"Lov om Udbetaling Danmark § 8, stk. 1\"\n\
+         purpose = \"test\"\n",
+        "ab".repeat(32)
+    );
+    let import = Import::parse(&text, &hjemmel::services::vocabulary()).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let store = Store::open(&Settings::sqlite(&world.dir.join("agreements.sqlite"))).await.unwrap();
+    store.import(&import, world.clock.now()).await.unwrap();
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -216,7 +216,7 @@ pub enum CommandError {
     #[error(transparent)]
     Place(#[from] PlaceError),
     /// A file cannot be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", crate::cli::file::describe(path, source))]
     File {
         /// The file.
         path: PathBuf,

@@ -92,7 +92,8 @@ pub(in crate::cli) fn calls_of(id: Uuid, dirs: &[PathBuf]) -> io::Result<(Vec<Fo
     let is_it = |record: &Record| record.call == id || record.about.vouchers().is_some_and(|figures| figures.delivery == id);
     let (mut calls, mut unreadable) = (Vec::new(), 0);
     for dir in dirs {
-        let (found, doubtful) = follow(dir, is_it)?;
+        let failed = |error: io::Error| io::Error::new(error.kind(), crate::cli::file::describe(dir, &error).to_string());
+        let (found, doubtful) = follow(dir, is_it).map_err(failed)?;
         calls.extend(found);
         unreadable += doubtful;
     }

@@ -18,11 +18,20 @@ pub fn wait<T>(asked: impl Future<Output = T>) -> T {
     tokio::task::block_in_place(|| Handle::current().block_on(asked))
 }
 
+/// That a folder is there: a misspelt one is no log that lacks its segments.
+///
+/// # Errors
+/// It cannot be read.
+pub fn there(dir: &Path) -> Result<(), AuditError> {
+    std::fs::read_dir(dir).map(drop).map_err(|error| AuditError::Folder { path: dir.to_owned(), error })
+}
+
 /// The places of all logs: a folder may be that of a log, or an archive's.
 ///
 /// # Errors
-/// An archive that does not answer.
+/// A folder that cannot be read; an archive that does not answer.
 pub fn places(dirs: &[PathBuf], archive: Option<&Archive>) -> Result<Vec<Box<dyn Place>>, AuditError> {
+    dirs.iter().try_for_each(|dir| there(dir))?;
     let mut places = Vec::<Box<dyn Place>>::new();
     let mut take = |archive: &Archive| -> Result<(), AuditError> {
         for log in wait(archive.every_log())? {
@@ -56,4 +65,15 @@ fn is_archive(dir: &Path) -> bool {
     let is_log = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.parse::<Uuid>().is_ok());
     let has_logs = entries.flatten().any(|entry| is_log(&entry.file_name()) && entry.path().is_dir());
     has_logs && log::segments(dir).is_ok_and(|segments| segments.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_whose_folder_is_misspelt_is_told_by_its_path_and_not_as_one_that_is_not_whole() {
+        let said = places(&["/no/such/log".into()], None).err().unwrap().to_string();
+        assert!(said.starts_with("/no/such/log: No such file or directory") && said.contains("; correct the path"), "{said}");
+    }
 }

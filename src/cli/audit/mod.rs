@@ -284,6 +284,14 @@ pub enum AuditError {
     /// No record of this call names a person.
     #[error("the log has no record of call {0} with a person in it")]
     NoPerson(Uuid),
+    /// A folder in which no log can be.
+    #[error("{}", crate::cli::file::describe(path, error))]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// Reading or writing.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -331,6 +339,7 @@ pub fn run(
         }
         Command::Retire(args) => retire::run(&args, clock.now(), out)?,
         Command::Search { dir, pseudonym_key, cpr_stdin, delivery_stdin: _, from, to } => {
+            given::there(&dir)?;
             let mut line = Zeroizing::new(String::new());
             io::Read::take(input, 4096).read_line(&mut line)?;
             let key = keys::pseudonym_key(&pseudonym_key)?;
@@ -350,6 +359,7 @@ pub fn run(
             }
         }
         Command::Decisions { dir, config, json } => {
+            given::there(&dir)?;
             let found = decided::decisions(&dir)?;
             if json {
                 let all: Vec<_> = found.iter().map(|(decided, _)| decided).collect();
@@ -391,6 +401,7 @@ pub fn run(
         Command::Report(args) => report::run(*args, clock, input, out, aside)?,
         Command::Delivery { id, dirs } => delivery::print(id, &dirs, out)?,
         Command::Questions { dir, json } => {
+            given::there(&dir)?;
             let found: Vec<_> = question::questions(&dir)?.into_iter().map(|question| (question.proof(), question)).collect();
             if json {
                 let all: Vec<_> = found.iter().map(|(proof, question)| Listed { proof: proof.name(), question }).collect();
@@ -412,6 +423,7 @@ pub fn run(
         }
         Command::Open { dir, key, call } => {
             let auditors = keys::auditors(&key)?;
+            given::there(&dir)?;
             if let Some(person) =
                 question::questions(&dir)?.iter().find(|asked| asked.question == call).and_then(|q| q.person.as_ref())
             {

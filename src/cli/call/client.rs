@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::id::cvr::Cvr;
-use crate::outbound::{Outbound, OutboundError};
+use crate::outbound::{Outbound, OutboundError, alert_of_certificate};
 use crate::services::terminaladgang::names::{AUTHORITY_CONTEXT_NS, INDEX_ACTION, WRAPPER_ACTION, WRAPPER_NS};
 use crate::signature::key::SigningKey;
 use crate::signature::sign::{self, Message, SignError, Token};
@@ -22,10 +22,7 @@ const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The gateway could not be reached.
-    #[error(
-        "der er ikke forbindelse til gatewayen; kontrollér adressen og den CA, der er tillid til\n\
-         the gateway does not answer: {0}; check the address and the trusted CA"
-    )]
+    #[error("{}", unanswered(.0))]
     Outbound(#[from] OutboundError),
     /// The message could not be signed.
     #[error("beskeden kunne ikke signeres\nthe message could not be signed: {0}")]
@@ -33,6 +30,23 @@ pub enum ClientError {
     /// The answer broke off or is too large.
     #[error("svaret kunne ikke læses i sin helhed\nthe answer could not be read whole")]
     Unreadable,
+}
+
+/// Why there is no answer: address and CA, or the certificate that was shown.
+fn unanswered(error: &OutboundError) -> String {
+    let said = error.to_string();
+    match alert_of_certificate(&said) {
+        Some(alert) => format!(
+            "gatewayen afviser certifikatet i --cert i TLS ({alert}); kontrollér, at det ikke er udløbet eller spærret, er til klientbrug og sendes \
+             med det udstedende CA-certifikat, og spørg gatewayens drift, om de har tillid til den CA\n\
+             the gateway refuses the certificate of --cert in TLS ({alert}); check that it has not expired and is not revoked, is for clients, \
+             and is sent with the certificate of the CA that issued it, and ask the gateway's operators whether they trust that CA"
+        ),
+        None => format!(
+            "der er ikke forbindelse til gatewayen; kontrollér adressen og den CA, der er tillid til\n\
+             the gateway does not answer: {said}; check the address and the trusted CA"
+        ),
+    }
 }
 
 /// What went over the wire.
@@ -127,5 +141,26 @@ impl Client {
         let (head, body) = response.into_parts();
         let answer = Limited::new(body, LARGEST_ANSWER).collect().await.map_err(|_| ClientError::Unreadable)?.to_bytes();
         Ok(Exchange { status: head.status.as_u16(), headers: head.headers, request: message, answer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_the_gateway_refuses_in_tls_is_told_as_that_in_both_languages() {
+        let alert = "connection error: received fatal alert: CertificateExpired";
+        let said = ClientError::Outbound(OutboundError::Broken(alert.to_owned())).to_string();
+        assert!(said.starts_with("gatewayen afviser certifikatet i --cert i TLS (CertificateExpired)"), "{said}");
+        assert!(said.contains("\nthe gateway refuses the certificate of --cert in TLS (CertificateExpired)"), "{said}");
+    }
+
+    #[test]
+    fn a_connection_that_ends_for_another_reason_is_none_of_the_certificates() {
+        for why in ["tcp connect error: Connection refused", "received fatal alert: ProtocolVersion"] {
+            let said = ClientError::Outbound(OutboundError::Connect(why.to_owned())).to_string();
+            assert!(said.contains(why) && said.ends_with("check the address and the trusted CA"), "{said}");
+        }
     }
 }

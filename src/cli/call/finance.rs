@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::client::{Client, ClientError};
 use super::words::Said;
-use super::{Args, CallError, Needed, check_signature, signer, token, verify, write_private};
+use super::{Args, CallError, Needed, can_be_written, check_signature, signer, token, verify, write_private};
 use crate::cli::demo::finance::read_answer;
 use crate::clock::{Clock, civil_day};
 use crate::id::cvr::Cvr;
@@ -148,6 +148,7 @@ pub(super) async fn run(args: &Args, needed: &Needed, client: &Client, clock: &C
         receiver: options.receiver.unwrap_or(needed.authority),
         day,
     };
+    options.report.as_deref().map_or(Ok(()), can_be_written)?;
     let token = match &needed.token {
         None => None,
         Some(needs) => {

@@ -150,7 +150,7 @@ pub enum CallError {
     /// TLS.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::describe(path, error))]
     File {
         path: PathBuf,
         /// Why.
@@ -321,6 +321,10 @@ pub async fn run(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), CallError> {
     let needed = Needed::gather(&args, environment, clock.now())?;
+    if let Some(dir) = &args.save {
+        std::fs::create_dir_all(dir).map_err(|error| CallError::File { path: dir.clone(), error })?;
+        can_be_written(&dir.join("request.xml"))?;
+    }
     let outbound = Outbound::new(OutboundSettings {
         credentials: Some(needed.credentials.clone()),
         ..OutboundSettings::new(needed.roots.clone())
@@ -429,6 +433,18 @@ fn save(args: &Args, name: &str, bytes: &[u8]) -> Result<(), CallError> {
     let path = dir.join(name);
     let written = std::fs::create_dir_all(dir).and_then(|()| write_private(&path, bytes));
     written.map_err(|error| CallError::File { path, error })
+}
+
+/// That `path` can be written, before anything is sent that cannot be taken back. What stands in it stays; a file that was not there is not left.
+fn can_be_written(path: &Path) -> Result<(), CallError> {
+    let is_new = !path.exists();
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map_err(|error| CallError::File { path: path.to_owned(), error })?;
+    if is_new {
+        // One that cannot be removed is written over.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// Writes a file that its owner alone may read, also where there was one before: a token and what a person receives.

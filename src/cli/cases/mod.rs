@@ -49,7 +49,7 @@ pub struct Tried {
 #[allow(missing_docs)] // the names say it
 pub enum CasesError {
     /// A folder or file that cannot be read.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::describe(path, error))]
     File {
         path: PathBuf,
         /// Why.

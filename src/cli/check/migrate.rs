@@ -22,7 +22,7 @@ const ENTITY_ID: &str = "http://entityid.kombit.dk/service/ydi/ydelseindeks/6";
 /// # Errors
 /// What keeps it from being converted or written, and what to do.
 pub fn migrate(file: &Path, out: Option<&Path>) -> Result<PathBuf, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", file.display());
+    let failed = |error: std::io::Error| crate::cli::file::describe(file, &error).to_string();
     let text = std::fs::read_to_string(file).map_err(failed)?;
     let migrated = migrated(&text).map_err(|why| format!("{}: {why}", file.display()))?;
     let out = out.map_or_else(|| file.with_extension("new.toml"), Path::to_owned);
@@ -30,7 +30,7 @@ pub fn migrate(file: &Path, out: Option<&Path>) -> Result<PathBuf, String> {
         std::io::ErrorKind::AlreadyExists => {
             format!("{} is there already and is not overwritten; move it, or name another file with --out", out.display())
         }
-        _ => format!("{}: {error}", out.display()),
+        _ => crate::cli::file::describe(&out, &error).to_string(),
     };
     let mut written = std::fs::OpenOptions::new().write(true).create_new(true).open(&out).map_err(not_written)?;
     let rights = std::fs::metadata(file).map(|data| data.permissions());

@@ -250,7 +250,7 @@ pub enum CommandError {
         /// What is wrong.
         error: load::Unusable,
     },
-    #[error("{}: {error}", path.display())]
+    #[error("{}", crate::cli::file::describe(path, error))]
     File {
         path: PathBuf,
         /// Why.

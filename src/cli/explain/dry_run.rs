@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use super::ExplainError;
 use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
 use super::unnamed::unnamed;
-use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Side, Store, Thumbprint};
+use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Side, Standing, Store, Thumbprint};
 use crate::clock::Clock;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
@@ -328,6 +328,10 @@ impl DryRun {
                 && agreement.service == self.definition.uuid
                 && agreement.environment == self.agreement.environment
         });
+        // One whose agreement was only asked for, or is over, does not call beside one whose agreement holds.
+        if systems.iter().any(|agreement| agreement.standing(self.at) == Standing::Holds) {
+            systems.retain(|agreement| agreement.standing(self.at) == Standing::Holds);
+        }
         let mut systems: Vec<_> = systems.into_iter().map(|agreement| agreement.system).collect();
         systems.sort();
         systems.dedup();

@@ -112,6 +112,6 @@ fn read(path: &Path, input: &mut impl Read) -> Result<Bytes, ExplainError> {
         input.take(LONGEST).read_to_end(&mut bytes).map_err(|error| format!("standard input: {error}"))?;
         return Ok(Bytes::from(bytes));
     }
-    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|error| super::file::describe(path, &error).to_string())?;
     Ok(Bytes::from(bytes))
 }

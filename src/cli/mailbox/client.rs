@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::CommandError;
+use crate::outbound::{alert_of_certificate, chain};
 use crate::signature::credentials::{Credentials, certificates_from_pem_file};
 
 /// How long a connection, an answer's beginning and each piece of it may take.
@@ -152,22 +153,21 @@ impl Api {
         let host = self.address.host().ok_or_else(|| refused("--api is no address".to_owned()))?.to_owned();
         let port = self.address.port_u16().unwrap_or(443);
         let name = ServerName::try_from(host.clone()).map_err(|_| refused("--api names no host".to_owned()))?;
-        let passing = |what: &str, why: &dyn std::fmt::Display| Failure::Passing(format!("{what}: {why}"));
         let connecting = async {
             let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
             stream.set_nodelay(true)?;
             self.tls.connect(name, stream).await
         };
-        let stream = timeout(PATIENCE, connecting).await.map_err(|late| passing("no connection", &late))?;
-        let stream = stream.map_err(|error| passing("no connection", &error))?;
+        let stream = timeout(PATIENCE, connecting).await.map_err(|late| failed("no connection", &late))?;
+        let stream = stream.map_err(|error| failed("no connection", &error))?;
         let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = shaken.map_err(|error| passing("no HTTP", &error))?;
+        let (mut sender, connection) = shaken.map_err(|error| failed("no HTTP", &error))?;
         tokio::spawn(connection);
         let authority = self.address.authority().map_or(host.as_str(), |authority| authority.as_str());
         let request = request.uri(path).header("host", authority).header("accept-language", "da, en;q=0.5").body(body);
         let request = request.map_err(|error| refused(error.to_string()))?;
-        let response = timeout(within, sender.send_request(request)).await.map_err(|late| passing("no answer", &late))?;
-        let response = response.map_err(|error| passing("the connection broke", &error))?;
+        let response = timeout(within, sender.send_request(request)).await.map_err(|late| failed("no answer", &late))?;
+        let response = response.map_err(|error| failed("the connection broke", &error))?;
         let status = response.status();
         let after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.trim().parse().ok());
         if status.is_success() {
@@ -230,13 +230,25 @@ impl Api {
     }
 }
 
+/// Why nothing came. A certificate that one side does not take is not taken a moment later either.
+fn failed(what: &str, why: &dyn std::error::Error) -> Failure {
+    let said = format!("{what}: {}", chain(why));
+    if said.contains("invalid peer certificate: ") {
+        return Failure::Refused(format!("{said}; check --api and --ca; if they are right, tell the gateway's operators"));
+    }
+    if alert_of_certificate(&said).is_some() {
+        return Failure::Refused(format!("{said}; check that the certificate of --cert holds and is the one that was agreed"));
+    }
+    Failure::Passing(said)
+}
+
 /// The next piece of a content.
 pub(super) async fn next(body: &mut Incoming) -> Result<Option<Bytes>, Failure> {
     loop {
         let frame = timeout(PATIENCE, body.frame()).await.map_err(|late| Failure::Passing(format!("nothing comes: {late}")))?;
         match frame {
             None => return Ok(None),
-            Some(Err(error)) => return Err(Failure::Passing(format!("the connection broke: {error}"))),
+            Some(Err(error)) => return Err(failed("the connection broke", &error)),
             Some(Ok(frame)) => {
                 if let Ok(data) = frame.into_data() {
                     return Ok(Some(data));
@@ -256,4 +268,17 @@ async fn json(response: Response<Incoming>) -> Result<Value, Failure> {
         }
     }
     serde_json::from_slice(&all).map_err(|_| Failure::Refused("the answer is no JSON: is --api the gateway's API?".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_taken_is_a_refusal_and_a_connection_that_is_not_there_passes() {
+        let told = |why: &str| failed("the connection broke", &io::Error::other(why.to_owned()));
+        assert!(matches!(told("received fatal alert: CertificateExpired"), Failure::Refused(said) if said.contains("--cert")));
+        assert!(matches!(told("invalid peer certificate: UnknownIssuer"), Failure::Refused(said) if said.contains("--ca")));
+        assert!(matches!(told("Connection refused (os error 111)"), Failure::Passing(_)));
+    }
 }

@@ -100,7 +100,7 @@ pub enum CommandError {
     /// TLS cannot be set up.
     #[error("--ca, --cert and --key: {0}")]
     Tls(#[from] rustls::Error),
-    #[error("{}: {error}", path.display())]
+    #[error("{}", crate::cli::file::describe(path, error))]
     File {
         path: PathBuf,
         /// Why.

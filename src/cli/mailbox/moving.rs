@@ -93,7 +93,7 @@ enum MoveError {
     #[error(transparent)]
     Failed(#[from] Failure),
     /// On this machine. Its path is not told: a name can hold a person's data, and is said with `--names` alone.
-    #[error("on this machine: {0}")]
+    #[error("on this machine: {0}{remedy}", remedy = crate::cli::file::remedy(.0))]
     File(io::Error),
     #[error("what came is not what the gateway says it is; it is fetched anew next time")]
     Differs,

@@ -172,7 +172,7 @@ pub enum CommandError {
     #[error("[campus]: {0}")]
     Setup(#[from] SetupError),
     /// A file cannot be read or made.
-    #[error("{}: {cause}", file.display())]
+    #[error("{}", crate::cli::file::describe(file, cause))]
     File {
         file: std::path::PathBuf,
         /// Why.

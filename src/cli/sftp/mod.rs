@@ -99,7 +99,7 @@ pub enum CommandError {
         error: NotAKey,
     },
     /// A file, or the output.
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::describe(std::path::Path::new(path), error))]
     File {
         path: String,
         /// Why.

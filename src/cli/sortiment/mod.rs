@@ -192,7 +192,7 @@ pub enum CommandError {
     /// What is wrong with what was given.
     #[error("{0}")]
     Given(String),
-    #[error("{path}: {error}")]
+    #[error("{}", crate::cli::file::describe(path, error))]
     File {
         path: PathBuf,
         /// Why.

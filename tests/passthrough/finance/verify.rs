@@ -127,6 +127,19 @@ async fn each_code_that_holds_on_the_day_is_sent_once_to_and_fro_and_its_account
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_cannot_be_written_is_told_before_anything_is_booked() {
+    let house = House::start("").await;
+    for kind in ["--verify", "--sample"] {
+        let (code, said) = hjemmel(
+            house.dir(),
+            &["call", "finance", kind, "--env", "finance.env", "--receiver", BY_TOKEN, "--report", "no/such/folder/report.json"],
+        );
+        assert!(code == Some(1) && said.contains("no/such/folder/report.json") && said.contains("correct the path"), "{said}");
+    }
+    assert!(house.finance.ledger.booked().is_empty(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_samples_are_reported_one_by_one_with_what_was_expected_and_came_and_end_by_one_where_it_was_another() {
     let house = House::start("").await;
     for binding in ["token", "authority-context"] {

@@ -131,6 +131,7 @@ crate::on_both! {
     an_agreement_that_is_not_approved_is_told_by_its_state;
     an_agreement_holds_from_its_first_instant_until_its_end_even_when_it_was_remembered_before;
     of_several_agreements_over_time_the_one_that_holds_is_chosen;
+    of_several_agreements_of_which_none_holds_the_suspended_one_says_why;
     udk_is_shown_only_municipalities_whose_back_agreement_holds;
     what_udk_may_see_follows_every_beginning_and_end_though_it_is_worked_out_only_once_between_them;
     every_write_that_could_change_an_answer_makes_a_new_revision_and_nothing_else_does;
@@ -232,6 +233,26 @@ async fn of_several_agreements_over_time_the_one_that_holds_is_chosen(kept: Kept
     assert_eq!(chosen("2026-11-22T00:00:00Z").await, FRONT, "the renewal has not begun");
     assert_eq!(chosen("2026-11-28T00:00:00Z").await, renewal, "where two hold, the one that began last; a rejected one never");
     assert_eq!(chosen("2026-12-24T00:00:00Z").await, renewal, "the old one is over");
+}
+
+async fn of_several_agreements_of_which_none_holds_the_suspended_one_says_why(kept: Kept) {
+    let text = [
+        AUTHORITIES,
+        &agreement(FRONT, "front", "11111111", "SUSPENDERET", "2026-01-01", "2026-12-01"),
+        &agreement(Uuid::from_u128(9), "front", "11111111", "ANMODET", "2026-06-01", "2027-12-01"),
+    ]
+    .concat();
+    let house = House::with(kept.another(), &text).await;
+    let agreements = house.agreements(Duration::ZERO);
+    let said =
+        async |instant: &str| agreements.front(certificate(), korsbaek(), SERVICE, &exttest(), at(instant)).await.unwrap_err();
+    let not_active = |state: &'static str| Refusal::ServiceAgreementNotActive { state: Detail::name(state) };
+    assert_eq!(said("2026-11-22T00:00:00Z").await, not_active("SUSPENDERET"));
+    assert_eq!(
+        said("2026-12-24T00:00:00Z").await,
+        not_active("ANMODET"),
+        "where its period is over, resuming it would help nobody"
+    );
 }
 
 async fn udk_is_shown_only_municipalities_whose_back_agreement_holds(kept: Kept) {

@@ -56,7 +56,7 @@ impl Names {
 
     /// Takes the words of every policy of a folder, in every version.
     pub fn read_folder(&mut self, folder: &Path) -> Result<(), NamesError> {
-        for entry in std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))? {
+        for entry in std::fs::read_dir(folder).map_err(|error| crate::cli::file::describe(folder, &error).to_string())? {
             let path = entry?.path();
             if let (Some("toml"), Some(name)) =
                 (path.extension().and_then(|ending| ending.to_str()), path.file_stem().and_then(|name| name.to_str()))
