@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use super::arriving;
 use super::content::{self, Contents, Passing};
 use super::home::Problem;
 use super::seeking::Handed;
@@ -109,6 +110,8 @@ pub(super) struct Inner {
     pub(super) due: Notify,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
+    /// Places for files that go straight on to the object store as they come.
+    pub(super) straight: Arc<Semaphore>,
     /// Users of whom is to be noted that they were refused.
     pub(super) wrong_keys: WrongKeys,
     /// Names that are being written by sessions of this node.
@@ -156,6 +159,7 @@ impl Files {
             jobs,
             due: Notify::new(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
+            straight: Arc::new(Semaphore::new(arriving::AT_ONCE)),
             wrong_keys: WrongKeys::default(),
             writing: Mutex::default(),
             handed: Handed::default(),

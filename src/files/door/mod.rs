@@ -14,12 +14,12 @@ use uuid::Uuid;
 
 use self::reading::ReadFile;
 use self::writing::Writing;
+use crate::files::arriving::Arriving;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files};
 use crate::files::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Item, Opening, Place, Problem, Quota, Told};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
-use crate::files::staged::Staged;
 use crate::files::transfers::{self, State, Transfer};
 use crate::files::users;
 use crate::store::{Session, StoreError, Transaction, until_it_holds};
@@ -272,13 +272,13 @@ impl Home for SessionHome {
                 Err(error) => return Err(error.into()),
             },
         };
-        let staged = Staged::new(&self.files.0.settings.staging).await.map_err(Failed::from)?;
+        let arriving = Arriving::new(&self.files, self.files.0.settings.largest_file).await?;
         let mut writing = Writing {
             files: self.files.clone(),
             user: self.user,
             key: self.key,
             name: name.clone(),
-            staged,
+            arriving,
             room,
             modified: self.files.now(),
             refused: None,
@@ -293,7 +293,7 @@ impl Home for SessionHome {
                     break;
                 }
                 let length = bytes.len() as u64;
-                writing.staged.write_at(offset, bytes).await.map_err(Failed::from)?;
+                writing.arriving.write_at(offset, bytes).await?;
                 offset += length;
             }
         }
@@ -340,25 +340,25 @@ impl File for Opened {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         match self {
             Opened::Read(read) => Ok(read.read(offset, length).await?),
-            Opened::Written(writing) => Ok(writing.staged.read_at(offset, length).await.map_err(Failed::from)?),
+            Opened::Written(writing) => Ok(writing.arriving.read_at(offset, length).await?),
         }
     }
 
     async fn write_at(&mut self, offset: u64, bytes: Shared) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
         let end = offset.saturating_add(bytes.len() as u64);
-        writing.changed(end, async |staged| staged.write_at(offset, bytes).await).await
+        writing.changed(end, async |arriving| arriving.write_at(offset, bytes).await).await
     }
 
     async fn set_size(&mut self, size: u64) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
-        writing.changed(size, async |staged| staged.set_size(size).await).await
+        writing.changed(size, async |arriving| arriving.set_size(size).await).await
     }
 
     async fn sync(&mut self) -> Result<(), Problem> {
         match self {
             Opened::Read(_) => Ok(()),
-            Opened::Written(writing) => Ok(writing.staged.sync().await.map_err(Failed::from)?),
+            Opened::Written(writing) => Ok(writing.arriving.sync().await?),
         }
     }
 

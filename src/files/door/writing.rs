@@ -1,4 +1,4 @@
-//! A file that is written: staged on this machine's disk until it is closed, and then an upload or a trigger.
+//! A file that is written: seen by nobody until it is closed, and then an upload or a trigger.
 
 use std::sync::Mutex;
 
@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{SessionHome, triggered};
+use crate::files::arriving::Arriving;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files, Step, Written};
 use crate::files::home::{Entry, Fingerprint, Folder, Problem};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
-use crate::files::staged::Staged;
 use crate::files::users::{self, us};
 use crate::files::xml::trigger::LARGEST as LARGEST_TRIGGER;
 use crate::objects::Object;
@@ -24,7 +24,7 @@ pub struct Writing {
     pub(super) user: Uuid,
     pub(super) key: Fingerprint,
     pub(super) name: Name,
-    pub(super) staged: Staged,
+    pub(super) arriving: Arriving,
     /// How large it may become within the quota, as it was at the opening.
     pub(super) room: u64,
     pub(super) modified: Timestamp,
@@ -35,14 +35,14 @@ pub struct Writing {
 impl Writing {
     /// As a listing would show it.
     pub(super) fn entry(&self) -> Entry {
-        Entry { name: self.name.clone(), size: self.staged.size(), modified: self.modified }
+        Entry { name: self.name.clone(), size: self.arriving.size(), modified: self.modified }
     }
 
     /// What was refused stays so: a later write that is taken would leave a hole. The receipt says why.
     pub(super) async fn changed(
         &mut self,
         size: u64,
-        change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>,
+        change: impl AsyncFnOnce(&mut Arriving) -> Result<(), Failed>,
     ) -> Result<(), Problem> {
         if let Some(problem) = &self.refused {
             return Err(problem.clone());
@@ -54,10 +54,11 @@ impl Writing {
         } else if self.files.staging_is_full() {
             Err(Problem::DiskFull)
         } else {
-            change(&mut self.staged).await.map_err(|error| Failed::from(error).into())
+            change(&mut self.arriving).await.map_err(Problem::from)
         };
         self.modified = self.files.now();
         if let Err(problem) = &done {
+            self.arriving.give_up();
             // Told at once: a client that goes away now closes nothing.
             self.refused = Some(match self.failed(problem).await {
                 Failed::Told(told) => told,
@@ -86,19 +87,19 @@ impl Writing {
     }
 
     /// It is there from now on.
-    pub(super) async fn close(self) -> Result<(), Failed> {
+    pub(super) async fn close(mut self) -> Result<(), Failed> {
         if let Some(problem) = &self.refused {
             return Err(self.failed(problem).await);
         }
-        if !self.staged.is_whole() {
+        if !self.arriving.is_whole() {
             return Err(self.failed(&Problem::NotWhole).await);
         }
         if let Some(name) = triggered(&self.name) {
             // One byte more than a trigger may have tells that it is too large.
-            let bytes = self.staged.read_at(0, LARGEST_TRIGGER + 1).await?;
+            let bytes = self.arriving.read_at(0, LARGEST_TRIGGER + 1).await?;
             return self.trigger(&name, bytes.to_vec()).await;
         }
-        let object = match self.stored().await {
+        let object = match self.arriving.stored().await {
             Ok(object) => object,
             Err(error) => return Err(self.failed(&error.into()).await),
         };
@@ -118,16 +119,6 @@ impl Writing {
             }
             Err(error) => Err(self.failed(&error.into()).await),
         }
-    }
-
-    /// The staged bytes, in the object store. A row says so before they are there.
-    async fn stored(&self) -> Result<Object, Failed> {
-        self.staged.sync().await?;
-        let mut writing = self.files.objects().begin(self.files.0.settings.largest_file)?;
-        let name = writing.name();
-        shelf::announce(&mut self.files.database().session().await?, name, self.files.now()).await?;
-        self.staged.hand_on(&mut writing).await?;
-        Ok(writing.finish().await?)
     }
 
     /// The row in OUT; what had the name goes. Returns a content to delete.

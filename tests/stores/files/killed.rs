@@ -15,7 +15,8 @@ use crate::dies;
 use crate::settle::leases_end;
 
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
-const CONTENT: &[u8] = b"<bilag/>";
+/// So long that it is on its way to the object store before its close.
+const CONTENT: &[u8] = &[b'x'; 100_000];
 
 pub(super) fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().unwrap()
