@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::arriving;
 use super::content::{self, Contents, Passing};
+use super::hands::Hands;
 use super::home::Problem;
 use super::seeking::Handed;
 use super::wrong_keys::WrongKeys;
@@ -108,6 +109,8 @@ pub(super) struct Inner {
     pub(super) jobs: Jobs,
     /// Something may be due.
     pub(super) due: Notify,
+    /// Who works on this node.
+    pub(super) hands: Hands,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
     /// Places for files that go straight on to the object store as they come.
@@ -158,6 +161,7 @@ impl Files {
             settings,
             jobs,
             due: Notify::new(),
+            hands: Hands::default(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
             straight: Arc::new(Semaphore::new(arriving::AT_ONCE)),
             wrong_keys: WrongKeys::default(),

@@ -23,6 +23,7 @@ pub mod counts;
 pub mod decide;
 pub mod deliver;
 pub mod door;
+mod hands;
 pub mod home;
 pub mod judge;
 pub mod key;

@@ -1,6 +1,7 @@
 //! A file that is written: seen by nobody until it is closed, and then an upload or a trigger.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -12,7 +13,7 @@ use crate::files::core::{Failed, Files, Step, Written};
 use crate::files::home::{Entry, Fingerprint, Folder, Problem};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
-use crate::files::users::{self, us};
+use crate::files::users::us;
 use crate::files::xml::trigger::LARGEST as LARGEST_TRIGGER;
 use crate::objects::Object;
 use crate::refusal::Detail;
@@ -133,8 +134,9 @@ impl Writing {
             }
             released = self.files.taken_away(&mut transaction, &there, now).await?;
         }
-        let user = users::with_id(&mut transaction, self.user).await?.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
-        if user.used.bytes.saturating_add(object.length) > user.bytes_limit {
+        let room = shelf::count_in(&mut transaction, self.user, object.length).await?;
+        let room = room.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
+        if room.used > room.limit {
             return Err(Problem::NoSpace.into());
         }
         let content = shelf::keep(&mut transaction, object).await?;
@@ -151,25 +153,37 @@ impl Writing {
             bytes: Bytes::Content(content),
             is_read: false,
         };
-        shelf::add(&mut transaction, &file).await?;
+        shelf::lay(&mut transaction, &file).await?;
         self.files.arrived(&mut transaction, &file).await?;
         transaction.commit().await?;
         Ok(released)
     }
 
     async fn trigger(&self, name: &Name, bytes: Vec<u8>) -> Result<(), Failed> {
-        let taken = until_it_holds(async || -> Result<bool, Failed> {
+        let hand = self.files.0.hands.free();
+        let taken = until_it_holds(async || -> Result<_, Failed> {
             let mut transaction = self.files.database().begin_beside_others().await?;
             shelf::lock_home(&mut transaction, self.user).await?;
-            let taken = self.files.trigger(&mut transaction, (self.user, self.key), name, bytes.clone()).await?;
+            let of = (self.user, self.key);
+            let taken = self.files.triggered(&mut transaction, of, name, bytes.clone(), hand.is_some()).await?;
             transaction.commit().await?;
             Ok(taken)
         });
-        if !taken.await? {
+        let Some(job) = taken.await? else {
             return Err(self.home().refuse(name, Code::FIL1012).await);
-        }
+        };
         self.files.reached(Step::Triggered);
-        self.files.0.due.notify_one();
+        match (hand, job) {
+            (Some(hand), Some(job)) => {
+                if let Err(job) = hand.over(job) {
+                    // Whoever worked here has stopped meanwhile. The trigger is taken whatever becomes of this.
+                    if let Err(error) = self.files.0.jobs.later(&job, Duration::ZERO).await {
+                        tracing::warn!(%error, "a transfer waits for its lease's end: whoever was to work on it has stopped");
+                    }
+                }
+            }
+            _ => self.files.0.due.notify_one(),
+        }
         Ok(())
     }
 }

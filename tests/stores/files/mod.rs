@@ -3,6 +3,7 @@
 mod announced;
 mod arriving;
 mod bounds;
+mod counted;
 mod door;
 mod killed;
 mod mailboxes;
