@@ -57,9 +57,8 @@ struct Sent {
 impl Sent {
     /// A row says that it is sent before anything is.
     async fn begin(files: &Files, limit: u64) -> Result<Self, Failed> {
-        let writing = files.objects().begin(limit)?;
-        let (name, since) = (writing.name(), files.now());
-        shelf::announce(&mut files.database().session().await?, name, since).await?;
+        let (name, since) = files.announced().await?;
+        let writing = files.objects().begin_as(name, limit)?;
         Ok(Self { files: files.clone(), name, writing: Some(Mutex::new(writing)), since })
     }
 

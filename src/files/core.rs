@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
+use super::ahead::Ahead;
 use super::arriving;
 use super::content::{self, Contents, Passing};
 use super::hands::Hands;
@@ -107,6 +108,8 @@ pub(super) struct Inner {
     pub(super) parts: Parts,
     pub(super) settings: Settings,
     pub(super) jobs: Jobs,
+    /// Names of contents for what comes.
+    pub(super) ahead: Ahead,
     /// Something may be due.
     pub(super) due: Notify,
     /// Who works on this node.
@@ -160,6 +163,7 @@ impl Files {
             parts,
             settings,
             jobs,
+            ahead: Ahead::default(),
             due: Notify::new(),
             hands: Hands::default(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),

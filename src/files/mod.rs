@@ -12,6 +12,7 @@
 //! lie encrypted in the object store; names of files can hold persons' data, and stand in the
 //! store's rows alone.
 
+mod ahead;
 pub mod announce;
 pub mod answers;
 mod arriving;

@@ -17,7 +17,14 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::Encryption`].
     pub fn begin(&self, limit: u64) -> Result<Writing, ObjectError> {
-        let name = ObjectName::random();
+        self.begin_as(ObjectName::random(), limit)
+    }
+
+    /// The same under a name that was made for it, and is used for nothing else.
+    ///
+    /// # Errors
+    /// [`ObjectError::Encryption`].
+    pub fn begin_as(&self, name: ObjectName, limit: u64) -> Result<Writing, ObjectError> {
         let key = FileKey::random().ok_or(ObjectError::Encryption)?;
         Ok(Writing {
             objects: self.clone(),
