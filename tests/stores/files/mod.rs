@@ -1,7 +1,9 @@
 //! Files from one system to another, on SQLite and PostgreSQL.
 
 mod announced;
+mod arriving;
 mod bounds;
+mod counted;
 mod door;
 mod killed;
 mod mailboxes;
