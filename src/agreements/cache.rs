@@ -454,7 +454,11 @@ fn holding(found: OnDay, day: Date) -> Result<Result<Arc<Route>, Detail>, Refusa
 /// alone is to be resumed; else the latest does.
 fn choose(candidates: &[Arc<Agreement>], at: Timestamp, none: Refusal) -> Result<Arc<Agreement>, Refusal> {
     let suspended = candidates.iter().find(|agreement| {
-        agreement.state == State::Suspended && agreement.valid_from <= at && agreement.valid_to.is_none_or(|end| at < end)
+        let before = |end: Option<Timestamp>| end.is_none_or(|end| at < end);
+        agreement.state == State::Suspended
+            && agreement.valid_from <= at
+            && before(agreement.valid_to)
+            && before(agreement.ends_at)
     });
     let nearest = suspended.or(candidates.first()).ok_or(none)?;
     candidates

@@ -473,7 +473,9 @@ impl Node {
         };
         let given_back = async {
             if tokio::time::timeout_at(until, given_back).await.is_err() {
-                tracing::warn!("files and letters that this node was working on wait until its time with them is over");
+                tracing::warn!(
+                    "files, value lists and letters that this node was working on wait until its time with them is over"
+                );
             }
         };
         // At once: neither takes the other's time where the store is slow.

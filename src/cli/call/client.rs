@@ -37,9 +37,9 @@ fn unanswered(error: &OutboundError) -> String {
     let said = error.to_string();
     match alert_of_certificate(&said) {
         Some(alert) => format!(
-            "gatewayen afviser certifikatet i --cert i TLS ({alert}); kontrollér, at det ikke er udløbet eller spærret, er til klientbrug og sendes \
-             med det udstedende CA-certifikat, og spørg gatewayens drift, om de har tillid til den CA\n\
-             the gateway refuses the certificate of --cert in TLS ({alert}); check that it has not expired and is not revoked, is for clients, \
+            "gatewayen afviser klientcertifikatet (--cert eller --p12) i TLS ({alert}); kontrollér, at det ikke er udløbet eller spærret, er til klientbrug og sendes \
+             med det udstedende CA-certifikat, og spørg gatewayens drift, om den har tillid til den CA\n\
+             the gateway refuses the client certificate (--cert or --p12) in TLS ({alert}); check that it has not expired and is not revoked, is for clients, \
              and is sent with the certificate of the CA that issued it, and ask the gateway's operators whether they trust that CA"
         ),
         None => format!(
@@ -152,8 +152,14 @@ mod tests {
     fn a_certificate_that_the_gateway_refuses_in_tls_is_told_as_that_in_both_languages() {
         let alert = "connection error: received fatal alert: CertificateExpired";
         let said = ClientError::Outbound(OutboundError::Broken(alert.to_owned())).to_string();
-        assert!(said.starts_with("gatewayen afviser certifikatet i --cert i TLS (CertificateExpired)"), "{said}");
-        assert!(said.contains("\nthe gateway refuses the certificate of --cert in TLS (CertificateExpired)"), "{said}");
+        assert!(
+            said.starts_with("gatewayen afviser klientcertifikatet (--cert eller --p12) i TLS (CertificateExpired)"),
+            "{said}"
+        );
+        assert!(
+            said.contains("\nthe gateway refuses the client certificate (--cert or --p12) in TLS (CertificateExpired)"),
+            "{said}"
+        );
     }
 
     #[test]

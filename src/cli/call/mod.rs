@@ -437,7 +437,12 @@ fn save(args: &Args, name: &str, bytes: &[u8]) -> Result<(), CallError> {
 
 /// That `path` can be written, before anything is sent that cannot be taken back. What stands in it stays; a file that was not there is not left.
 fn can_be_written(path: &Path) -> Result<(), CallError> {
-    let is_new = !path.exists();
+    // A pipe is not tried: whoever reads from it would take that for its end.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Ok(());
+    }
+    // A link that leads nowhere stays, to an empty file.
+    let is_new = std::fs::symlink_metadata(path).is_err();
     let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
     opened.map_err(|error| CallError::File { path: path.to_owned(), error })?;
     if is_new {

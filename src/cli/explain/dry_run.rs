@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use super::ExplainError;
 use super::report::{AnswerSaid, DecisionSaid, Explanation, Fact, Outcome, PolicySaid, RuleSaid, Step, UnnamedSaid, Verdict};
 use super::unnamed::unnamed;
-use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Side, Standing, Store, Thumbprint};
+use crate::agreements::{Agreement, Agreements, CacheSettings, ClientSystem, Side, Standing, State, Store, Thumbprint};
 use crate::clock::Clock;
 use crate::gateway::agreement::AgreementStep;
 use crate::gateway::authenticate::{AuthenticateStep, Caller, TokenTrust};
@@ -328,9 +328,11 @@ impl DryRun {
                 && agreement.service == self.definition.uuid
                 && agreement.environment == self.agreement.environment
         });
-        // One whose agreement was only asked for, or is over, does not call beside one whose agreement holds.
+        // One whose agreement was only asked for, or is over, does not call beside one whose agreement holds; one that is suspended does, and is
+        // refused.
+        let may_call = |one: &Agreement| matches!(one.standing(self.at), Standing::Holds | Standing::State(State::Suspended));
         if systems.iter().any(|agreement| agreement.standing(self.at) == Standing::Holds) {
-            systems.retain(|agreement| agreement.standing(self.at) == Standing::Holds);
+            systems.retain(may_call);
         }
         let mut systems: Vec<_> = systems.into_iter().map(|agreement| agreement.system).collect();
         systems.sort();
