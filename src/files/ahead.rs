@@ -72,7 +72,11 @@ impl Files {
         })
         .await?;
         let mut names = self.0.ahead.names();
-        (names.ready, names.since) = (others, now);
+        if names.ready.is_empty() {
+            names.since = now;
+        }
+        // Others may have announced some meanwhile.
+        names.ready.extend(others);
         Ok((name, now))
     }
 }

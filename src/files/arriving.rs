@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::core::{Failed, Files, drop_content};
+use super::home::Problem;
 use super::shelf;
-use super::staged::Staged;
+use super::staged::{self, Staged};
 use crate::objects::{Object, ObjectName, Writing};
 
 /// Files of a node that go straight on at a time.
@@ -26,6 +27,8 @@ pub(super) struct Arriving {
     files: Files,
     /// How large it may become.
     limit: u64,
+    /// Whether it may go straight on once it is longer than what is kept of it.
+    may_go_on: bool,
     way: Way,
 }
 
@@ -100,9 +103,15 @@ impl Straight {
         offset == self.size && !takes_too_long
     }
 
+    /// Whether nothing needs to be sent for it.
+    fn has_room_for(&self, bytes: &[u8]) -> bool {
+        self.sent.is_none() && self.start.len().saturating_add(bytes.len()) <= START
+    }
+
     async fn add(&mut self, files: &Files, limit: u64, bytes: &[u8]) -> Result<(), Failed> {
+        let has_room = self.has_room_for(bytes);
         match &mut self.sent {
-            None if self.start.len().saturating_add(bytes.len()) <= START => self.start.extend_from_slice(bytes),
+            None if has_room => self.start.extend_from_slice(bytes),
             None => {
                 let mut sent = Sent::begin(files, limit).await?;
                 sent.write(&std::mem::take(&mut self.start)).await?;
@@ -130,13 +139,18 @@ impl Straight {
 }
 
 impl Arriving {
+    /// An empty one that is short: nothing of it goes straight on.
+    pub(super) async fn short(files: &Files, limit: u64) -> Result<Self, Failed> {
+        Ok(Self { may_go_on: false, ..Self::new(files, limit).await? })
+    }
+
     /// An empty one, that may become so large.
     pub(super) async fn new(files: &Files, limit: u64) -> Result<Self, Failed> {
         let way = match files.0.straight.clone().try_acquire_owned() {
             Ok(place) => Way::Straight(Straight { size: 0, start: Vec::new(), sent: None, _place: place }),
             Err(_) => Way::Staged(Staged::new(&files.0.settings.staging).await?),
         };
-        Ok(Self { files: files.clone(), limit, way })
+        Ok(Self { files: files.clone(), limit, may_go_on: true, way })
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -157,14 +171,17 @@ impl Arriving {
     }
 
     pub(super) async fn write_at(&mut self, offset: u64, bytes: Bytes) -> Result<(), Failed> {
-        if let Way::Straight(straight) = &mut self.way
-            && straight.goes_on(offset, self.files.now())
-        {
-            let added = straight.add(&self.files, self.limit, &bytes).await;
-            if added.is_err() {
-                self.give_up();
+        let goes_on = match &self.way {
+            Way::Straight(straight) => {
+                straight.goes_on(offset, self.files.now()) && (self.may_go_on || straight.has_room_for(&bytes))
             }
-            return added;
+            Way::Staged(_) | Way::Over(_) => false,
+        };
+        if goes_on && let Way::Straight(mut straight) = self.taken() {
+            // Where that fails, or nobody waits for it any more, nothing becomes of it.
+            straight.add(&self.files, self.limit, &bytes).await?;
+            self.way = Way::Straight(straight);
+            return Ok(());
         }
         Ok(self.staged().await?.write_at(offset, bytes).await?)
     }
@@ -198,6 +215,21 @@ impl Arriving {
 
     /// All of it, in the object store, and nothing of it anywhere else. A row says so before it is there.
     pub(super) async fn stored(&mut self) -> Result<Object, Failed> {
+        let size = self.size();
+        // What was announced too long ago may be taken for abandoned while it comes into use.
+        if let Way::Straight(straight) = &self.way
+            && !straight.goes_on(size, self.files.now())
+        {
+            self.staged().await?;
+        }
+        let object = self.sent_whole().await?;
+        match object.length == size {
+            true => Ok(object),
+            false => Err(over()),
+        }
+    }
+
+    async fn sent_whole(&mut self) -> Result<Object, Failed> {
         match self.taken() {
             Way::Straight(Straight { sent: Some(sent), .. }) => sent.finish().await,
             Way::Straight(Straight { start, .. }) => {
@@ -227,6 +259,12 @@ impl Arriving {
 
     /// The staged file, also where it went straight on so far. Where that fails nothing becomes of it.
     async fn staged(&mut self) -> Result<&mut Staged, Failed> {
+        if let Way::Straight(straight) = &self.way {
+            let (size, settings) = (straight.size, &self.files.0.settings);
+            if staged::free(&settings.staging).await? < size.saturating_add(settings.least_free) {
+                return Err(Problem::DiskFull.into());
+            }
+        }
         if matches!(self.way, Way::Straight(_))
             && let Way::Straight(straight) = self.taken()
         {

@@ -101,11 +101,13 @@ impl Files {
                 }
             }
             self.0.hands.set_behind(look);
+            // Where all places are taken it looks again when one ends, or by and by: one may have been given back unused.
+            let next = if look { Instant::now() } else { looked } + LOOK;
             tokio::select! {
                 Some(ended) = under_way.join_next() => log_end(ended),
                 Some(begun) = handed.recv() => self.begin(&mut under_way, begun),
                 () = self.0.due.notified() => look = true,
-                () = tokio::time::sleep_until(looked + LOOK) => look = true,
+                () = tokio::time::sleep_until(next) => look = true,
             }
         }
     }

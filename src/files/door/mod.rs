@@ -275,7 +275,11 @@ impl Home for SessionHome {
                 None => return Err(self.refuse(name, writing::no_room_for_more()).await.into()),
             },
         };
-        let arriving = Arriving::new(&self.files, self.files.0.settings.largest_file).await?;
+        let limit = self.files.0.settings.largest_file;
+        let arriving = match is_trigger {
+            true => Arriving::short(&self.files, limit).await?,
+            false => Arriving::new(&self.files, limit).await?,
+        };
         let mut writing = Writing {
             files: self.files.clone(),
             user: self.user,

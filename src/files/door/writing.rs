@@ -160,31 +160,41 @@ impl Writing {
     }
 
     async fn trigger(&self, name: &Name, bytes: Vec<u8>) -> Result<(), Failed> {
-        let hand = self.files.0.hands.free();
+        let (files, of, trigger) = (self.files.clone(), (self.user, self.key), name.clone());
+        // To its end, also where the client goes away meanwhile: a job that is committed as taken is begun.
+        let taken = tokio::spawn(async move { files.take_trigger(of, &trigger, &bytes).await });
+        match taken.await.map_err(std::io::Error::other)?? {
+            true => Ok(()),
+            false => Err(self.home().refuse(name, Code::FIL1012).await),
+        }
+    }
+}
+
+impl Files {
+    /// Takes a trigger, and hands its job over where there is a place for it. False where one of its name is under way.
+    async fn take_trigger(&self, of: (Uuid, Fingerprint), name: &Name, bytes: &[u8]) -> Result<bool, Failed> {
+        let hand = self.0.hands.free();
         let taken = until_it_holds(async || -> Result<_, Failed> {
-            let mut transaction = self.files.database().begin_beside_others().await?;
-            shelf::lock_home(&mut transaction, self.user).await?;
-            let of = (self.user, self.key);
-            let taken = self.files.triggered(&mut transaction, of, name, bytes.clone(), hand.is_some()).await?;
+            let mut transaction = self.database().begin_beside_others().await?;
+            shelf::lock_home(&mut transaction, of.0).await?;
+            let taken = self.triggered(&mut transaction, of, name, bytes.to_vec(), hand.is_some()).await?;
             transaction.commit().await?;
             Ok(taken)
         });
-        let Some(job) = taken.await? else {
-            return Err(self.home().refuse(name, Code::FIL1012).await);
-        };
-        self.files.reached(Step::Triggered);
+        let Some(job) = taken.await? else { return Ok(false) };
+        self.reached(Step::Triggered);
         match (hand, job) {
             (Some(hand), Some(job)) => {
                 if let Err(job) = hand.over(job) {
                     // Whoever worked here has stopped meanwhile. The trigger is taken whatever becomes of this.
-                    if let Err(error) = self.files.0.jobs.later(&job, Duration::ZERO).await {
+                    if let Err(error) = self.0.jobs.later(&job, Duration::ZERO).await {
                         tracing::warn!(%error, "a transfer waits for its lease's end: whoever was to work on it has stopped");
                     }
                 }
             }
-            _ => self.files.0.due.notify_one(),
+            _ => self.0.due.notify_one(),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
