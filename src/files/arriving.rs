@@ -33,7 +33,7 @@ pub(super) struct Arriving {
 }
 
 enum Way {
-    Straight(Straight),
+    Straight(Box<Straight>),
     Staged(Staged),
     /// Nothing becomes of it: it was refused or handed on, or something of it is lost. So large it was.
     Over(u64),
@@ -147,7 +147,7 @@ impl Arriving {
     /// An empty one, that may become so large.
     pub(super) async fn new(files: &Files, limit: u64) -> Result<Self, Failed> {
         let way = match files.0.straight.clone().try_acquire_owned() {
-            Ok(place) => Way::Straight(Straight { size: 0, start: Vec::new(), sent: None, _place: place }),
+            Ok(place) => Way::Straight(Box::new(Straight { size: 0, start: Vec::new(), sent: None, _place: place })),
             Err(_) => Way::Staged(Staged::new(&files.0.settings.staging).await?),
         };
         Ok(Self { files: files.clone(), limit, may_go_on: true, way })
@@ -188,7 +188,9 @@ impl Arriving {
 
     /// Up to `length` bytes; fewer only at the end.
     pub(super) async fn read_at(&mut self, offset: u64, length: usize) -> Result<Bytes, Failed> {
-        if let Way::Straight(Straight { start, sent: None, .. }) = &self.way {
+        if let Way::Straight(straight) = &self.way
+            && let Straight { start, sent: None, .. } = &**straight
+        {
             let from = usize::try_from(offset).unwrap_or(usize::MAX).min(start.len());
             let to = from.saturating_add(length).min(start.len());
             return Ok(Bytes::copy_from_slice(start.get(from..to).unwrap_or_default()));
@@ -231,12 +233,14 @@ impl Arriving {
 
     async fn sent_whole(&mut self) -> Result<Object, Failed> {
         match self.taken() {
-            Way::Straight(Straight { sent: Some(sent), .. }) => sent.finish().await,
-            Way::Straight(Straight { start, .. }) => {
-                let mut sent = Sent::begin(&self.files, self.limit).await?;
-                sent.write(&start).await?;
-                sent.finish().await
-            }
+            Way::Straight(straight) => match *straight {
+                Straight { sent: Some(sent), .. } => sent.finish().await,
+                Straight { start, .. } => {
+                    let mut sent = Sent::begin(&self.files, self.limit).await?;
+                    sent.write(&start).await?;
+                    sent.finish().await
+                }
+            },
             Way::Staged(staged) => {
                 staged.sync().await?;
                 let mut sent = Sent::begin(&self.files, self.limit).await?;
