@@ -10,10 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use super::ahead::Ahead;
-use super::arriving;
 use super::content::{self, Contents, Passing};
-use super::hands::Hands;
 use super::home::Problem;
 use super::seeking::Handed;
 use super::wrong_keys::WrongKeys;
@@ -108,16 +105,10 @@ pub(super) struct Inner {
     pub(super) parts: Parts,
     pub(super) settings: Settings,
     pub(super) jobs: Jobs,
-    /// Names of contents for what comes.
-    pub(super) ahead: Ahead,
     /// Something may be due.
     pub(super) due: Notify,
-    /// Who works on this node.
-    pub(super) hands: Hands,
     /// Places for contents that are being judged.
     pub(super) judging: Arc<Semaphore>,
-    /// Places for files that go straight on to the object store as they come.
-    pub(super) straight: Arc<Semaphore>,
     /// Users of whom is to be noted that they were refused.
     pub(super) wrong_keys: WrongKeys,
     /// Names that are being written by sessions of this node.
@@ -163,11 +154,8 @@ impl Files {
             parts,
             settings,
             jobs,
-            ahead: Ahead::default(),
             due: Notify::new(),
-            hands: Hands::default(),
             judging: Arc::new(Semaphore::new(content::AT_ONCE)),
-            straight: Arc::new(Semaphore::new(arriving::AT_ONCE)),
             wrong_keys: WrongKeys::default(),
             writing: Mutex::default(),
             handed: Handed::default(),

@@ -11,13 +11,11 @@ use std::time::Duration;
 use bytes::Bytes as Shared;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::codes::Code;
 use super::content::{Candidate, Content, ContentRule, Judgement, Passed, Passing};
 use super::core::{Failed, Files, Step, drop_content};
-use super::hands::Handed;
 use super::home::Folder;
 use super::judge::{Judged, Known, Way, judge};
 use super::monitoring;
@@ -35,8 +33,8 @@ use crate::refusal::Detail;
 use crate::store::jobs::{Fate, Taken};
 use crate::store::{Session, StoreError, until_it_holds};
 
-/// How many jobs are taken at a time: as many places are left for what comes to this node meanwhile.
-const TAKEN: usize = super::hands::AT_ONCE / 2;
+/// How many jobs a node takes at a time.
+const AT_ONCE: u32 = 8;
 /// How often it looks for jobs that other nodes added, where nothing wakes it.
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a file waits for a place to be judged in before it is put back, and for how long.
@@ -64,7 +62,6 @@ pub(super) struct Go {
     pub(super) trigger: Trigger,
     pub(super) ways: Vec<Way>,
     pub(super) data: Lying,
-    pub(super) object: crate::objects::Object,
     /// By which rule its content was judged, and what that found.
     checked: Option<(Arc<dyn ContentRule>, Passed)>,
 }
@@ -73,51 +70,32 @@ impl Files {
     /// Does what is due, for ever. It ends with the future: what was under way is another's, after its lease or once [`Files::stopped`]
     /// is said.
     pub async fn work(&self) {
-        let (mut under_way, mut handed) = (tokio::task::JoinSet::new(), self.0.hands.work());
-        let (mut look, mut looked) = (true, Instant::now());
+        let mut under_way = tokio::task::JoinSet::new();
         loop {
             while let Some(ended) = under_way.try_join_next() {
                 log_end(ended);
             }
             // A content of a gigabyte takes a minute to judge, and the others go on meanwhile.
-            let places: Vec<_> =
-                if look { std::iter::from_fn(|| self.0.hands.place()).take(TAKEN).collect() } else { Vec::new() };
-            if !places.is_empty() {
-                match self.0.jobs.take(u32::try_from(places.len()).unwrap_or(1)).await {
-                    Ok(taken) => {
-                        // As many as were asked for: there may be more.
-                        (look, looked) = (taken.len() >= places.len(), Instant::now());
-                        taken.into_iter().zip(places).for_each(|begun| self.begin(&mut under_way, begun));
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "transfers of files cannot be gone on with");
-                        drop(places);
-                        tokio::time::sleep(LOOK).await;
-                        continue;
-                    }
+            let room = AT_ONCE.saturating_sub(u32::try_from(under_way.len()).unwrap_or(AT_ONCE));
+            let taken = match room {
+                0 => Ok(Vec::new()),
+                room => self.0.jobs.take(room).await,
+            };
+            match taken {
+                Ok(taken) if taken.is_empty() => tokio::select! {
+                    Some(ended) = under_way.join_next() => log_end(ended),
+                    _ = tokio::time::timeout(LOOK, self.0.due.notified()) => {}
+                },
+                Ok(taken) => taken.into_iter().for_each(|job| {
+                    let files = self.clone();
+                    under_way.spawn(async move { files.tried(&job).await });
+                }),
+                Err(error) => {
+                    tracing::warn!(%error, "transfers of files cannot be gone on with");
+                    tokio::time::sleep(LOOK).await;
                 }
-                if look {
-                    continue;
-                }
-            }
-            self.0.hands.set_behind(look);
-            // Where all places are taken it looks again when one ends, or by and by: one may have been given back unused.
-            let next = if look { Instant::now() } else { looked } + LOOK;
-            tokio::select! {
-                Some(ended) = under_way.join_next() => log_end(ended),
-                Some(begun) = handed.recv() => self.begin(&mut under_way, begun),
-                () = self.0.due.notified() => look = true,
-                () = tokio::time::sleep_until(next) => look = true,
             }
         }
-    }
-
-    fn begin(&self, under_way: &mut tokio::task::JoinSet<Result<(), Failed>>, (job, place): Handed) {
-        let files = self.clone();
-        under_way.spawn(async move {
-            let _place = place;
-            files.tried(&job).await
-        });
     }
 
     /// Said of a node that works on no more files: what was under way is another's at once.
@@ -132,7 +110,7 @@ impl Files {
     /// # Errors
     /// The store does not answer.
     pub async fn work_once(&self) -> Result<usize, Failed> {
-        let taken = self.0.jobs.take(u32::try_from(super::hands::AT_ONCE).unwrap_or(1)).await?;
+        let taken = self.0.jobs.take(AT_ONCE).await?;
         let done = taken.len();
         let mut under_way = tokio::task::JoinSet::new();
         for job in taken {
@@ -212,14 +190,13 @@ impl Files {
 
     /// Judges a transfer and delivers it, or tells its sender why not.
     async fn settle(&self, id: Uuid, job: &Taken) -> Result<(), Failed> {
-        let mut session = self.database().session().await?;
-        let transfer = transfers::with_id(&mut session, id).await?;
-        let Some(transfer) = transfer.filter(|found| matches!(found.state, State::Taken | State::Awaits)) else {
-            drop(session);
+        let Some(transfer) = transfers::with_id(&mut self.database().session().await?, id).await? else {
             return Ok(self.0.jobs.done(job).await?);
         };
-        let (sender, found) = self.judged(&mut session, &transfer).await?;
-        drop(session);
+        if !matches!(transfer.state, State::Taken | State::Awaits) {
+            return Ok(self.0.jobs.done(job).await?);
+        }
+        let (sender, found) = self.judged(&transfer).await?;
         let found = match found {
             Found::Go(go) => self.content_judged(&transfer, &sender, *go, job).await?,
             other => other,
@@ -284,6 +261,7 @@ impl Files {
         job: &Taken,
     ) -> Result<Candidate, Failed> {
         let first = go.ways.first().ok_or(Failed::Store(StoreError::Unreadable { column: "recipients" }))?;
+        let object = content(&mut self.database().session().await?, &go.data).await?;
         Ok(Candidate {
             transfer: transfer.id,
             name: transfer.name.clone(),
@@ -293,7 +271,7 @@ impl Files {
             sender_authority: first.order.sender_authority,
             recipient_authority: first.order.recipient_authority,
             recipients: go.ways.iter().map(|way| (way.to.id, way.to.system)).collect(),
-            content: Content::new(self.objects().clone(), go.object.clone(), place),
+            content: Content::new(self.objects().clone(), object, place),
             transaction: go.trigger.routing.as_ref().map(|routing| routing.transaction),
             again: (job.attempt > 1).then_some(transfer.received),
             now: self.now(),
@@ -326,23 +304,24 @@ impl Files {
     }
 
     /// Gathers what the checks ask for, and checks.
-    async fn judged(&self, session: &mut Session, transfer: &Transfer) -> Result<(User, Found), Failed> {
+    async fn judged(&self, transfer: &Transfer) -> Result<(User, Found), Failed> {
         let now = self.now();
         let unreadable = |column| Failed::Store(StoreError::Unreadable { column });
-        let sender = users::with_id(session, transfer.sender).await?.ok_or_else(|| unreadable("sender"))?;
-        let data = held(session, transfer).await?;
-        let orders = orders::of_sender(session, sender.id).await?;
+        let mut session = self.database().session().await?;
+        let sender = users::with_id(&mut session, transfer.sender).await?.ok_or_else(|| unreadable("sender"))?;
+        let data = held(&mut session, transfer).await?;
+        let orders = orders::of_sender(&mut session, sender.id).await?;
         let read = super::xml::trigger::read(&transfer.trigger);
         let named = read.as_ref().map_or(&[][..], |trigger| trigger.recipients.as_slice());
         let mut known: BTreeMap<Uuid, User> = BTreeMap::new();
         for name in named {
-            if let Some(user) = users::named(session, name).await? {
+            if let Some(user) = users::named(&mut session, name).await? {
                 known.insert(user.id, user);
             }
         }
         for order in &orders {
             if !known.contains_key(&order.recipient)
-                && let Some(user) = users::with_id(session, order.recipient).await?
+                && let Some(user) = users::with_id(&mut session, order.recipient).await?
             {
                 known.insert(user.id, user);
             }
@@ -352,7 +331,7 @@ impl Files {
             known.into_values().map(|user| User { disabled: user.disabled || !user.is_open(now), ..user }).collect();
         let routing = read.as_ref().ok().and_then(|trigger| trigger.routing.as_ref());
         let inf_ref_is_known = match routing {
-            Some(routing) => orders::knows(session, &routing.inf_ref).await?,
+            Some(routing) => orders::knows(&mut session, &routing.inf_ref).await?,
             None => false,
         };
         let Judged { trigger, ways, mut codes } = judge(
@@ -371,20 +350,17 @@ impl Files {
             return Ok((sender, Found::Wait));
         }
         if let (Some(trigger), Some(data)) = (&trigger, &data) {
-            match used(session, transfer, trigger, &ways, data).await? {
+            match used(&mut session, transfer, trigger, &ways, data).await? {
                 Used::Not => {}
                 Used::Same(earlier) if codes.is_empty() => return Ok((sender, Found::Again(earlier))),
                 // Its name is taken at the recipients by itself.
                 Used::Same(_) => return Ok((sender, Found::Refused(codes))),
                 Used::Otherwise => codes.push(Code::FIL1035),
             }
-            codes.extend(hindrances(session, transfer, &ways, data.size).await?);
+            codes.extend(hindrances(&mut session, transfer, &ways, data.size).await?);
         }
         let found = match (trigger, data) {
-            (Some(trigger), Some(data)) if codes.is_empty() => {
-                let object = content(session, &data).await?;
-                Found::Go(Box::new(Go { trigger, ways, data, object, checked: None }))
-            }
+            (Some(trigger), Some(data)) if codes.is_empty() => Found::Go(Box::new(Go { trigger, ways, data, checked: None })),
             _ if codes.is_empty() => return Err(unreadable("content")),
             _ => Found::Refused(codes),
         };
@@ -466,13 +442,14 @@ impl Files {
 
     /// Records the admission, and delivers to every recipient or to none.
     async fn deliver(&self, transfer: &Transfer, sender: &User, go: &Go, job: &Taken) -> Result<(), Failed> {
-        let record = self.record(transfer, sender, go)?;
+        let object = content(&mut self.database().session().await?, &go.data).await?;
+        let record = self.record(transfer, sender, go, &object)?;
         let mut record = self.0.parts.audit.open(record)?;
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
         // Each recipient asks the store to be let in before the lease ends.
         self.0.jobs.keep_for_the_end(job).await?;
-        let delivered = until_it_holds(async || self.written(transfer, go, job, &durable).await);
+        let delivered = until_it_holds(async || self.written(transfer, go, &object.sha256, job, &durable).await);
         match delivered.await {
             Ok(true) => {
                 self.reached(Step::Delivered);
@@ -496,7 +473,8 @@ impl Files {
     async fn written(
         &self,
         transfer: &Transfer,
-        Go { trigger, ways, data, object, checked }: &Go,
+        Go { trigger, ways, data, checked }: &Go,
+        sha256: &[u8; 32],
         job: &Taken,
         _recorded: &Durable,
     ) -> Result<bool, Failed> {
@@ -521,6 +499,7 @@ impl Files {
         shelf::remove(&mut transaction, data).await?;
         let inf_ref = trigger.routing.as_ref().map(|routing| routing.inf_ref.as_str());
         for way in ways {
+            let modified_us = transfers::stamp(&mut transaction, way.to.id, now).await?;
             let root = if way.to.older_root { Root::Trigger } else { Root::FileMetadata };
             let body = metadata(transfer.id, trigger, &way.to.name, root).into_bytes();
             let name = suffixed(&transfer.name, ".metadata")?;
@@ -533,24 +512,25 @@ impl Files {
                 transfer: Some(transfer.id),
                 held: false,
                 size: body.len() as u64,
-                modified_us: us(now),
+                modified_us,
                 bytes: Bytes::Here(body),
                 is_read: false,
             };
+            shelf::add(&mut transaction, &beside).await?;
             let file = Lying {
                 id: Uuid::now_v7(),
                 name: transfer.name.clone(),
                 kind: Kind::Data,
                 size: data.size,
                 bytes: Bytes::Content(content),
-                ..beside.clone()
+                ..beside
             };
-            shelf::deliver(&mut transaction, way.to.id, now, [beside, file]).await?;
+            shelf::add(&mut transaction, &file).await?;
             noted(&mut transaction, transfer, way, inf_ref, now).await?;
         }
         monitoring::sent(&mut transaction, transfer.sender, transfer.name.spelt(), inf_ref, now).await?;
         let transaction_id = trigger.routing.as_ref().map(|routing| routing.transaction);
-        transfers::delivered(&mut transaction, transfer.id, transaction_id, content, &object.sha256).await?;
+        transfers::delivered(&mut transaction, transfer.id, transaction_id, content, sha256).await?;
         let mut warnings: &[Detail] = &[];
         if let Some((rule, passed)) = checked {
             rule.delivered(&mut transaction, transfer.id, passed, now).await?;
@@ -583,7 +563,8 @@ impl Files {
         &self,
         transfer: &Transfer,
         sender: &User,
-        Go { ways, checked, object, .. }: &Go,
+        Go { ways, checked, .. }: &Go,
+        object: &crate::objects::Object,
     ) -> Result<Record, Failed> {
         let mut record = self.begun(transfer, Some(sender.system));
         let name = self.0.parts.sealer.seal_name(record.call, transfer.name.spelt())?;
@@ -712,15 +693,17 @@ async fn used(
 async fn hindrances(session: &mut Session, transfer: &Transfer, ways: &[Way], size: u64) -> Result<Vec<Code>, StoreError> {
     // A name that leaves no room for it is refused by itself (1004).
     let beside = suffixed(&transfer.name, ".metadata").ok();
-    let names = [&transfer.name, beside.as_ref().unwrap_or(&transfer.name)];
     let mut codes = Vec::new();
     for way in ways {
         let recipient = way.number;
-        let Some((taken, room)) = shelf::taken(session, way.to.id, names).await? else { continue };
-        if taken {
-            codes.push(Code::FIL1040 { recipient });
+        for name in [Some(&transfer.name), beside.as_ref()].into_iter().flatten() {
+            if shelf::find(session, way.to.id, Folder::In, name).await?.is_some() {
+                codes.push(Code::FIL1040 { recipient });
+                break;
+            }
         }
-        if room.used.saturating_add(size) > room.limit {
+        let Some(to) = users::with_id(session, way.to.id).await? else { continue };
+        if to.used.bytes.saturating_add(size) > to.bytes_limit {
             let what = Detail::new(
                 format!("modtager nr. {recipient} har ikke plads"),
                 format!("recipient number {recipient} has no room"),

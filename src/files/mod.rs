@@ -3,7 +3,7 @@
 //!
 //! [`home`] is what a door asks of the core, [`name`] what a file may be called there.
 //!
-//! The way of a file: a door writes it ([`door`], `arriving`) until it lies in OUT (`shelf`: the rows of all homes). Its trigger
+//! The way of a file: a door writes it ([`door`], `staged`) until it lies in OUT (`shelf`: the rows of all homes). Its trigger
 //! makes a transfer ([`transfers`]) and a job in one transaction; any node takes the job ([`deliver`]), judges the trigger
 //! ([`mod@judge`], by [`orders`] between [`users`]) and its file's content ([`content`], by the rules of a service), records the
 //! admission, and delivers to all recipients in one transaction, or writes a receipt with every code ([`codes`]). A content that is
@@ -12,10 +12,8 @@
 //! lie encrypted in the object store; names of files can hold persons' data, and stand in the
 //! store's rows alone.
 
-mod ahead;
 pub mod announce;
 pub mod answers;
-mod arriving;
 pub mod both;
 pub mod codes;
 pub mod content;
@@ -24,7 +22,6 @@ pub mod counts;
 pub mod decide;
 pub mod deliver;
 pub mod door;
-mod hands;
 pub mod home;
 pub mod judge;
 pub mod key;

@@ -119,6 +119,7 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
     if let Some(old) = shelf::find(transaction, user.id, Folder::In, &beside).await? {
         shelf::remove(transaction, &old).await?;
     }
+    let modified_us = transfers::stamp(transaction, user.id, now).await?;
     let root = if user.older_root { written::Root::Trigger } else { written::Root::FileMetadata };
     let body = written::metadata(id, &told, &user.name, root).into_bytes();
     let metadata = Lying {
@@ -130,19 +131,20 @@ pub async fn redeliver(transaction: &mut Transaction, id: Uuid, recipient: &str,
         transfer: Some(id),
         held: false,
         size: body.len() as u64,
-        modified_us: users::us(now),
+        modified_us,
         bytes: Bytes::Here(body),
         is_read: false,
     };
+    shelf::add(transaction, &metadata).await?;
     let file = Lying {
         id: Uuid::now_v7(),
         name: transfer.name.clone(),
         kind: Kind::Data,
         size: object.length,
         bytes: Bytes::Content(content),
-        ..metadata.clone()
+        ..metadata
     };
-    shelf::deliver(transaction, user.id, now, [metadata, file]).await?;
+    shelf::add(transaction, &file).await?;
     let inf_ref = told.routing.as_ref().map(|routing| routing.inf_ref.as_str());
     let (alarm_us, delete_us) = monitoring::received(transaction, &order, transfer.name.spelt(), inf_ref, now).await?;
     let again = sql("UPDATE file_delivery SET state = $1, ended_us = NULL, told_us = NULL, alarm_us = $2, delete_us = $3

@@ -137,56 +137,6 @@ fn length(bytes: u64) -> i64 {
 /// Adds a file; its name must be free. The home's own row is written to first, so that two who add wait for each other.
 pub(super) async fn add(session: &mut Session, file: &Lying) -> Result<(), StoreError> {
     counted(session, file.owner, length(file.size), 1).await?;
-    lay(session, file).await
-}
-
-/// How much lies in a home, and how much may.
-pub(super) struct Room {
-    pub(super) used: u64,
-    pub(super) limit: u64,
-}
-
-/// Counts a file that is to lie in a home, before it is laid there ([`lay`]); none: there is no such home. With it the room is more than the home may
-/// have where `used` is beyond `limit`.
-pub(super) async fn count_in(session: &mut Session, owner: Uuid, bytes: u64) -> Result<Option<Room>, StoreError> {
-    let counted = sql("UPDATE sftp_user SET bytes_used = bytes_used + $1, files_used = files_used + 1 WHERE id = $2
-                       RETURNING bytes_used, bytes_limit");
-    let row = session.first(counted.bind(length(bytes)).bind(owner)).await?;
-    row.as_ref().map(room).transpose()
-}
-
-fn room(row: &Row) -> Result<Room, StoreError> {
-    let used = u64::try_from(row.get::<i64>("bytes_used")?).unwrap_or_default();
-    Ok(Room { used, limit: count(row, "bytes_limit")? })
-}
-
-/// Delivers files into one home: counted, and with the time that what is delivered there now gets, which is never earlier than one before it, for
-/// clients ask for what is newer than their last visit.
-pub(super) async fn deliver<const N: usize>(
-    session: &mut Session,
-    owner: Uuid,
-    now: jiff::Timestamp,
-    mut files: [Lying; N],
-) -> Result<(), StoreError> {
-    let bytes = files.iter().map(|file| length(file.size)).fold(0, i64::saturating_add);
-    let stamp: Query = by_dialect(
-        "UPDATE sftp_user SET bytes_used = bytes_used + $1, files_used = files_used + $2, newest_us = max(newest_us, $3)
-         WHERE id = $4 RETURNING newest_us",
-        "UPDATE sftp_user SET bytes_used = bytes_used + $1, files_used = files_used + $2, newest_us = greatest(newest_us, $3)
-         WHERE id = $4 RETURNING newest_us",
-    );
-    let many = i64::try_from(N).unwrap_or(i64::MAX);
-    let row = session.first(stamp.bind(bytes).bind(many).bind(us(now)).bind(owner)).await?;
-    let modified_us = row.ok_or(StoreError::Unreadable { column: "newest_us" })?.get("newest_us")?;
-    for file in &mut files {
-        file.modified_us = modified_us;
-        lay(session, file).await?;
-    }
-    Ok(())
-}
-
-/// Lays a file into a home that has been counted there.
-pub(super) async fn lay(session: &mut Session, file: &Lying) -> Result<(), StoreError> {
     let (content, body) = match &file.bytes {
         Bytes::Content(content) => (Some(*content), None),
         Bytes::Here(body) => (None, Some(body.clone())),
@@ -224,26 +174,9 @@ async fn counted(session: &mut Session, owner: Uuid, bytes: i64, files: i64) -> 
     session.execute(count.bind(bytes).bind(files).bind(owner)).await.map(drop)
 }
 
-/// The row of a home locked until the transaction ends, so that what it holds stays as it is read. A transaction of SQLite has all of it alone from
-/// its beginning.
+/// The row of a home locked until the transaction ends, so that what it holds stays as it is read.
 pub(super) async fn lock_home(session: &mut Session, owner: Uuid) -> Result<(), StoreError> {
-    if session.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
     session.execute(sql("UPDATE sftp_user SET files_used = files_used WHERE id = $1").bind(owner)).await.map(drop)
-}
-
-/// What a recipient's home says of a file and its metadata that are to come there: whether one of their names is taken, and the room.
-pub(super) async fn taken(
-    session: &mut Session,
-    owner: Uuid,
-    [name, beside]: [&Name; 2],
-) -> Result<Option<(bool, Room)>, StoreError> {
-    let query = sql("SELECT bytes_used, bytes_limit, (SELECT count(*) FROM home_file
-             WHERE owner = $1 AND folder = $2 AND name_key IN ($3, $4)) AS taken FROM sftp_user WHERE id = $1");
-    let query = query.bind(owner).bind(Folder::In.name()).bind(name.key()).bind(beside.key());
-    let Some(row) = session.first(query).await? else { return Ok(None) };
-    Ok(Some((count(&row, "taken")? > 0, room(&row)?)))
 }
 
 /// Notes a content that is about to be written to the object store, so that it is found if nothing comes of it.

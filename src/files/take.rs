@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::content::Taking;
 use super::core::{Failed, Files, Step};
-use super::deliver::{Go, closed, held, noted, suffixed};
+use super::deliver::{Go, closed, content, held, noted, suffixed};
 use super::home::Folder;
 use super::monitoring;
 use super::shelf::{self, Bytes, Kind, Lying};
 use super::transfers::{self, Fetched, State, Transfer};
-use super::users::{User, us};
+use super::users::User;
 use super::xml::written::Answer;
 use crate::audit::Durable;
 use crate::objects::Object;
@@ -37,8 +37,8 @@ impl Files {
         taking: &dyn Taking,
         job: &Taken,
     ) -> Result<(), Failed> {
-        let object = &go.object;
-        let record = self.record(transfer, sender, go)?;
+        let object = content(&mut self.database().session().await?, &go.data).await?;
+        let record = self.record(transfer, sender, go, &object)?;
         let mut record = self.0.parts.audit.open(record)?;
         let durable = record.admit().await?;
         self.reached(Step::Admitted);
@@ -64,7 +64,7 @@ impl Files {
             about.import = Some(said.about);
         }
         self.reached(Step::Stored);
-        let answered = until_it_holds(async || self.answered(transfer, go, &answer, job, &durable).await);
+        let answered = until_it_holds(async || self.answered(transfer, go, (&object, &answer), job, &durable).await);
         match answered.await {
             Ok(released) => {
                 self.reached(Step::Delivered);
@@ -85,8 +85,8 @@ impl Files {
     async fn answered(
         &self,
         transfer: &Transfer,
-        Go { trigger, ways, data, object, .. }: &Go,
-        answer: &Object,
+        Go { trigger, ways, data, .. }: &Go,
+        (object, answer): (&Object, &Object),
         job: &Taken,
         _recorded: &Durable,
     ) -> Result<Vec<Uuid>, Failed> {
@@ -159,10 +159,10 @@ async fn put(
         transfer: Some(transfer.id),
         held: false,
         size: answer.length,
-        modified_us: us(now),
+        modified_us: transfers::stamp(session, transfer.sender, now).await?,
         bytes: Bytes::Content(shelf::keep(session, answer).await?),
         is_read: false,
     };
-    shelf::deliver(session, transfer.sender, now, [file]).await?;
+    shelf::add(session, &file).await?;
     Ok(released)
 }

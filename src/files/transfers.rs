@@ -9,7 +9,7 @@ use super::name::Name;
 use super::shelf::{self, Bytes, Kind, Lying, lying_where};
 use super::users::us;
 use super::xml::written::{self, Answer};
-use crate::store::{Row, Session, StoreError, by_dialect, sql};
+use crate::store::{Query, Row, Session, StoreError, by_dialect, sql};
 
 /// Where a transfer stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,8 +240,8 @@ pub(super) async fn earlier(
 /// A new transfer.
 pub(super) async fn add(session: &mut Session, transfer: &Transfer) -> Result<(), StoreError> {
     let add =
-        sql("INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us, wait_until_us, job)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
+        sql("INSERT INTO transfer (id, sender, fingerprint, state, name, name_key, trigger_xml, received_us, wait_until_us)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(transfer.id)
         .bind(transfer.sender)
         .bind(transfer.fingerprint.to_string())
@@ -250,8 +250,7 @@ pub(super) async fn add(session: &mut Session, transfer: &Transfer) -> Result<()
         .bind(transfer.name.key())
         .bind(transfer.trigger.as_slice())
         .bind(us(transfer.received))
-        .bind(transfer.wait_until.map(us))
-        .bind(transfer.job);
+        .bind(transfer.wait_until.map(us));
     session.execute(add).await.map(drop)
 }
 
@@ -383,11 +382,11 @@ async fn write_receipt(
         transfer: of,
         held: false,
         size: body.len() as u64,
-        modified_us: us(now),
+        modified_us: stamp(session, sender, now).await?,
         bytes: Bytes::Here(body),
         is_read: false,
     };
-    shelf::deliver(session, sender, now, [file]).await
+    shelf::add(session, &file).await
 }
 
 /// The name of a receipt; the transfer's id where the file's own name leaves no room.
@@ -400,6 +399,17 @@ fn named(name: &str, transfer: Uuid) -> Result<Name, StoreError> {
 pub(super) async fn rename(session: &mut Session, file: Uuid, name: &Name) -> Result<(), StoreError> {
     let rename = sql("UPDATE home_file SET name = $1, name_key = $2 WHERE id = $3");
     session.execute(rename.bind(name.spelt()).bind(name.key()).bind(file)).await.map(drop)
+}
+
+/// The time that a file gets which is delivered into a home now: now, and never earlier than one before it, for clients ask for
+/// what is newer than their last visit.
+pub(super) async fn stamp(session: &mut Session, owner: Uuid, now: Timestamp) -> Result<i64, StoreError> {
+    let stamp: Query = by_dialect(
+        "UPDATE sftp_user SET newest_us = max(newest_us, $1) WHERE id = $2 RETURNING newest_us",
+        "UPDATE sftp_user SET newest_us = greatest(newest_us, $1) WHERE id = $2 RETURNING newest_us",
+    );
+    let row = session.first(stamp.bind(us(now)).bind(owner)).await?;
+    row.ok_or(StoreError::Unreadable { column: "newest_us" })?.get("newest_us")
 }
 
 /// Receipts of refusals at the door that a home keeps: a client that tries for ever must not fill it.

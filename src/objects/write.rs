@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use tokio::task::JoinHandle;
 
-use super::frames::{Frames, PIECE, TAG, stored_length};
+use super::frames::{Frames, PIECE, stored_length};
 use super::keys::{FileKey, SealedKey};
 use super::name::ObjectName;
 use super::{Object, ObjectError, Objects};
@@ -17,14 +17,7 @@ impl Objects {
     /// # Errors
     /// [`ObjectError::Encryption`].
     pub fn begin(&self, limit: u64) -> Result<Writing, ObjectError> {
-        self.begin_as(ObjectName::random(), limit)
-    }
-
-    /// The same under a name that was made for it, and is used for nothing else.
-    ///
-    /// # Errors
-    /// [`ObjectError::Encryption`].
-    pub fn begin_as(&self, name: ObjectName, limit: u64) -> Result<Writing, ObjectError> {
+        let name = ObjectName::random();
         let key = FileKey::random().ok_or(ObjectError::Encryption)?;
         Ok(Writing {
             objects: self.clone(),
@@ -92,21 +85,8 @@ impl Writing {
         self.digest.update(bytes);
         while !bytes.is_empty() {
             if self.piece.len() == PIECE {
-                let piece = mem::take(&mut self.piece);
-                let sealed = self.seal(false, &piece);
-                self.piece = piece;
-                self.piece.clear();
-                sealed?;
+                self.seal(false)?;
                 self.send_whole_parts().await?;
-            }
-            // What more comes behind is not the last: it is encrypted from where it stands.
-            while self.piece.is_empty()
-                && let Some((whole, rest)) = bytes.split_at_checked(PIECE)
-                && !rest.is_empty()
-            {
-                self.seal(false, whole)?;
-                self.send_whole_parts().await?;
-                bytes = rest;
             }
             let (taken, rest) = bytes.split_at(bytes.len().min(PIECE.saturating_sub(self.piece.len())));
             self.piece.extend_from_slice(taken);
@@ -120,8 +100,7 @@ impl Writing {
     /// # Errors
     /// [`ObjectError::Unavailable`], [`ObjectError::Full`].
     pub async fn finish(mut self) -> Result<Object, ObjectError> {
-        let last = mem::take(&mut self.piece);
-        self.seal(true, &last)?;
+        self.seal(true)?;
         let rest = mem::take(&mut self.part);
         let written = match self.upload.take() {
             None => put(self.objects.store.as_ref(), self.name, rest).await,
@@ -153,20 +132,18 @@ impl Writing {
         }
     }
 
-    fn seal(&mut self, last: bool, piece: &[u8]) -> Result<(), ObjectError> {
-        self.frames.seal(self.number, last, piece, &mut self.part).map_err(|_| ObjectError::Encryption)?;
+    fn seal(&mut self, last: bool) -> Result<(), ObjectError> {
+        self.frames.seal(self.number, last, &self.piece, &mut self.part).map_err(|_| ObjectError::Encryption)?;
         self.number += 1;
+        self.piece.clear();
         Ok(())
     }
 
     /// Parts but the last are all of one length: some stores want that.
     async fn send_whole_parts(&mut self) -> Result<(), ObjectError> {
         while self.part.len() >= self.objects.part_bytes {
-            // Of a content of several parts the next one is as long, and made so at once.
-            let mut next = Vec::with_capacity(self.objects.part_bytes + PIECE + TAG);
-            next.extend_from_slice(self.part.get(self.objects.part_bytes..).unwrap_or_default());
-            let mut part = mem::replace(&mut self.part, next);
-            part.truncate(self.objects.part_bytes);
+            let rest = self.part.split_off(self.objects.part_bytes);
+            let part = mem::replace(&mut self.part, rest);
             self.arrived().await.map_err(ObjectError::of)?;
             if self.upload.is_none() {
                 let begun = self.objects.store.put_multipart(&self.name.path()).await;

@@ -195,26 +195,6 @@ impl Jobs {
         Ok(added.ok_or(StoreError::Unreadable { column: "id" })?.get("id")?)
     }
 
-    /// Adds a job that whoever adds it has at once, as if it had taken it; in no order. It is there, and taken, when `transaction` is committed.
-    ///
-    /// # Errors
-    /// The content is too large, or the store does not do as asked.
-    pub async fn add_taken(&self, transaction: &mut Transaction, payload: &[u8]) -> Result<Taken, JobError> {
-        if payload.len() > PAYLOAD_BYTES {
-            return Err(JobError::TooLarge(payload.len()));
-        }
-        let add = statement!(
-            "INSERT INTO job (kind, payload, state, attempts, added_us, due_us, lease)
-             VALUES ($1, $2, 'waiting', 1, " NOW ", " NOW " + $3, $4) RETURNING id"
-        );
-        let (lease, since) = (Uuid::new_v4(), Instant::now());
-        let add = add.bind(self.kind).bind(payload).bind(microseconds(self.rules.lease)).bind(lease);
-        // Before it is asked for, as what is taken.
-        self.begins(lease);
-        let added = transaction.first(add).await?.ok_or(StoreError::Unreadable { column: "id" })?;
-        Ok(Taken { id: added.get("id")?, payload: payload.to_vec(), order: None, attempt: 1, lease, since })
-    }
-
     /// Takes jobs that are due, the oldest first, `most` of them at most, and of each order only the first.
     ///
     /// # Errors

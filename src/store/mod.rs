@@ -314,7 +314,6 @@ impl Database {
 
     async fn begin_as(&self, lock: Option<&'static str>) -> Result<Transaction, StoreError> {
         self.believed()?;
-        tracing::trace!(target: self::session::ASKED, statement = "BEGIN");
         let heard = lock.map(|_| self.heard.clone());
         match &self.kind {
             Kind::Sqlite(place) => {

@@ -26,13 +26,9 @@ pub(super) enum Inner {
     PostgresWriting(sqlx::Transaction<'static, Postgres>, Arc<Server>),
 }
 
-/// Each statement that is asked is told under this name, by its text and without its values; and each transaction as `BEGIN`.
-pub const ASKED: &str = "hjemmel::store::asked";
-
 /// Runs a statement on whichever connection it is.
 macro_rules! on {
-    ($session:expr, $query:expr, $run:ident, $sqlite:expr, $postgres:expr) => {{
-        tracing::trace!(target: ASKED, statement = $query.text());
+    ($session:expr, $query:expr, $run:ident, $sqlite:expr, $postgres:expr) => {
         match &mut $session.0 {
             Inner::Sqlite(connection) => $query.for_sqlite().$run(&mut **connection).await.map_err(StoreError::from).map($sqlite),
             Inner::SqliteWriting(connection) => {
@@ -45,7 +41,7 @@ macro_rules! on {
                 server.within($query.for_postgres().$run(&mut **connection)).await.map($postgres)
             }
         }
-    }};
+    };
 }
 
 impl Session {

@@ -48,11 +48,6 @@ impl Query {
         self
     }
 
-    /// As it is told.
-    pub(super) fn text(&self) -> &str {
-        self.sqlite.as_str()
-    }
-
     /// Whether it may be done twice.
     pub(super) fn only_reads(&self) -> bool {
         [&self.sqlite, &self.postgres].into_iter().all(|text| text.as_str().starts_with("SELECT "))

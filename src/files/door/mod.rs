@@ -14,15 +14,14 @@ use uuid::Uuid;
 
 use self::reading::ReadFile;
 use self::writing::Writing;
-use crate::files::arriving::Arriving;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files};
 use crate::files::home::{Account, Entry, File, Fingerprint, Folder, Home, Homes, Item, Opening, Place, Problem, Quota, Told};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
+use crate::files::staged::Staged;
 use crate::files::transfers::{self, State, Transfer};
 use crate::files::users;
-use crate::store::jobs::Taken;
 use crate::store::{Session, StoreError, Transaction, until_it_holds};
 
 /// For how long a session believes that its key is allowed: asked before each read and write, the store would do nothing else.
@@ -94,13 +93,6 @@ fn entry(file: &Lying) -> Entry {
         size: file.size,
         modified: Timestamp::from_microsecond(file.modified_us).unwrap_or(Timestamp::UNIX_EPOCH),
     }
-}
-
-/// How large a file may become that takes the place of another; none: there are as many files as may be.
-fn room(user: &users::User, replaced: Option<&Lying>) -> Option<u64> {
-    let others = user.used.bytes.saturating_sub(replaced.map_or(0, |file| file.size));
-    let has_place = replaced.is_some() || user.used.files < MOST_FILES;
-    has_place.then(|| user.bytes_limit.saturating_sub(others))
 }
 
 /// The data file's name, where this is a trigger's.
@@ -180,6 +172,17 @@ impl SessionHome {
         Ok(())
     }
 
+    /// How large a file may become that takes the place of another.
+    async fn room(&self, replaced: Option<&Lying>) -> Result<u64, Failed> {
+        let user = users::with_id(&mut self.files.database().session().await?, self.user).await?;
+        let user = user.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
+        let others = user.used.bytes.saturating_sub(replaced.map_or(0, |file| file.size));
+        if replaced.is_none() && user.used.files >= MOST_FILES {
+            return Err(Problem::NoSpace.into());
+        }
+        Ok(user.bytes_limit.saturating_sub(others))
+    }
+
     /// What a refusal on the wire says, also as a receipt: many clients do not show the former.
     async fn refuse(&self, name: &Name, code: Code) -> Failed {
         let about = triggered(name).unwrap_or_else(|| name.clone());
@@ -252,14 +255,8 @@ impl Home for SessionHome {
 
     async fn write(&self, _: &Folder, name: &Name, how: Opening) -> Result<Opened, Problem> {
         let taken = self.files.take_name(self.user, name.key()).ok_or(Problem::Busy)?;
-        let is_trigger = triggered(name).is_some();
-        let asked = async {
-            let mut session = self.files.database().session().await?;
-            let found = shelf::find(&mut session, self.user, Folder::Out, name).await?;
-            let user = if is_trigger { None } else { users::with_id(&mut session, self.user).await? };
-            Ok::<_, StoreError>((found, user))
-        };
-        let (found, user) = asked.await.map_err(Failed::from)?;
+        let found = async { shelf::find(&mut self.files.database().session().await?, self.user, Folder::Out, name).await };
+        let found = found.await.map_err(Failed::from)?;
         match &found {
             Some(file) if file.held => return Err(self.refuse(name, Code::FIL1012).await.into()),
             Some(_) if how.create && how.new_only => return Err(Problem::Exists),
@@ -267,25 +264,21 @@ impl Home for SessionHome {
             _ => {}
         }
         // A trigger does not stay: a home that its file fills can still send the file on.
-        let room = match user {
-            _ if is_trigger => u64::MAX,
-            None => return Err(Problem::KeyNotAllowed),
-            Some(user) => match room(&user, found.as_ref()) {
-                Some(room) => room,
-                None => return Err(self.refuse(name, writing::no_room_for_more()).await.into()),
+        let room = match triggered(name) {
+            Some(_) => u64::MAX,
+            None => match self.room(found.as_ref()).await {
+                Ok(room) => room,
+                Err(Failed::Told(Problem::NoSpace)) => return Err(self.refuse(name, writing::no_room_for_more()).await.into()),
+                Err(error) => return Err(error.into()),
             },
         };
-        let limit = self.files.0.settings.largest_file;
-        let arriving = match is_trigger {
-            true => Arriving::short(&self.files, limit).await?,
-            false => Arriving::new(&self.files, limit).await?,
-        };
+        let staged = Staged::new(&self.files.0.settings.staging).await.map_err(Failed::from)?;
         let mut writing = Writing {
             files: self.files.clone(),
             user: self.user,
             key: self.key,
             name: name.clone(),
-            arriving,
+            staged,
             room,
             modified: self.files.now(),
             refused: None,
@@ -300,7 +293,7 @@ impl Home for SessionHome {
                     break;
                 }
                 let length = bytes.len() as u64;
-                writing.arriving.write_at(offset, bytes).await?;
+                writing.staged.write_at(offset, bytes).await.map_err(Failed::from)?;
                 offset += length;
             }
         }
@@ -347,25 +340,25 @@ impl File for Opened {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         match self {
             Opened::Read(read) => Ok(read.read(offset, length).await?),
-            Opened::Written(writing) => Ok(writing.arriving.read_at(offset, length).await?),
+            Opened::Written(writing) => Ok(writing.staged.read_at(offset, length).await.map_err(Failed::from)?),
         }
     }
 
     async fn write_at(&mut self, offset: u64, bytes: Shared) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
         let end = offset.saturating_add(bytes.len() as u64);
-        writing.changed(end, async |arriving| arriving.write_at(offset, bytes).await).await
+        writing.changed(end, async |staged| staged.write_at(offset, bytes).await).await
     }
 
     async fn set_size(&mut self, size: u64) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
-        writing.changed(size, async |arriving| arriving.set_size(size).await).await
+        writing.changed(size, async |staged| staged.set_size(size).await).await
     }
 
     async fn sync(&mut self) -> Result<(), Problem> {
         match self {
             Opened::Read(_) => Ok(()),
-            Opened::Written(writing) => Ok(writing.arriving.sync().await?),
+            Opened::Written(writing) => Ok(writing.staged.sync().await.map_err(Failed::from)?),
         }
     }
 
@@ -390,37 +383,18 @@ impl Files {
     pub(super) async fn trigger(
         &self,
         transaction: &mut Transaction,
-        of: (Uuid, Fingerprint),
-        name: &Name,
-        bytes: Vec<u8>,
-    ) -> Result<bool, Failed> {
-        Ok(self.triggered(transaction, of, name, bytes, false).await?.is_some())
-    }
-
-    /// The same; none: another one is under way. `here`: its job is had by this node at once, and returned where there is a new one.
-    async fn triggered(
-        &self,
-        transaction: &mut Transaction,
         (sender, fingerprint): (Uuid, Fingerprint),
         name: &Name,
         bytes: Vec<u8>,
-        here: bool,
-    ) -> Result<Option<Option<Taken>>, Failed> {
+    ) -> Result<bool, Failed> {
         if let Some(open) = transfers::open(transaction, sender, name).await? {
-            return Ok((open.trigger == bytes).then_some(None));
+            return Ok(open.trigger == bytes);
         }
         let now = self.now();
         let data = shelf::find(transaction, sender, Folder::Out, name).await?.filter(|file| !file.held);
         let state = if data.is_some() { State::Taken } else { State::Awaits };
-        let id = Uuid::new_v4();
-        let (job, taken) = if here {
-            let taken = self.0.jobs.add_taken(transaction, id.as_bytes()).await?;
-            (taken.id, Some(taken))
-        } else {
-            (self.0.jobs.add(transaction, id.as_bytes(), None).await?, None)
-        };
         let transfer = Transfer {
-            id,
+            id: Uuid::new_v4(),
             sender,
             fingerprint,
             state,
@@ -429,7 +403,7 @@ impl Files {
             content: None,
             codes: String::new(),
             repeats: None,
-            job: Some(job),
+            job: None,
             received: now,
             wait_until: Some(self.wait_until(now)),
             ended: None,
@@ -438,7 +412,8 @@ impl Files {
         if let Some(data) = data {
             hold(transaction, data.id, transfer.id).await?;
         }
-        Ok(Some(taken))
+        self.go_on(transaction, transfer.id, state).await?;
+        Ok(true)
     }
 
     /// Adds the job that goes on with a transfer.

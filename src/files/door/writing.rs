@@ -1,19 +1,18 @@
-//! A file that is written: seen by nobody until it is closed, and then an upload or a trigger.
+//! A file that is written: staged on this machine's disk until it is closed, and then an upload or a trigger.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{SessionHome, triggered};
-use crate::files::arriving::Arriving;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Files, Step, Written};
 use crate::files::home::{Entry, Fingerprint, Folder, Problem};
 use crate::files::name::Name;
 use crate::files::shelf::{self, Bytes, Kind, Lying};
-use crate::files::users::us;
+use crate::files::staged::Staged;
+use crate::files::users::{self, us};
 use crate::files::xml::trigger::LARGEST as LARGEST_TRIGGER;
 use crate::objects::Object;
 use crate::refusal::Detail;
@@ -25,7 +24,7 @@ pub struct Writing {
     pub(super) user: Uuid,
     pub(super) key: Fingerprint,
     pub(super) name: Name,
-    pub(super) arriving: Arriving,
+    pub(super) staged: Staged,
     /// How large it may become within the quota, as it was at the opening.
     pub(super) room: u64,
     pub(super) modified: Timestamp,
@@ -36,14 +35,14 @@ pub struct Writing {
 impl Writing {
     /// As a listing would show it.
     pub(super) fn entry(&self) -> Entry {
-        Entry { name: self.name.clone(), size: self.arriving.size(), modified: self.modified }
+        Entry { name: self.name.clone(), size: self.staged.size(), modified: self.modified }
     }
 
     /// What was refused stays so: a later write that is taken would leave a hole. The receipt says why.
     pub(super) async fn changed(
         &mut self,
         size: u64,
-        change: impl AsyncFnOnce(&mut Arriving) -> Result<(), Failed>,
+        change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>,
     ) -> Result<(), Problem> {
         if let Some(problem) = &self.refused {
             return Err(problem.clone());
@@ -55,11 +54,10 @@ impl Writing {
         } else if self.files.staging_is_full() {
             Err(Problem::DiskFull)
         } else {
-            change(&mut self.arriving).await.map_err(Problem::from)
+            change(&mut self.staged).await.map_err(|error| Failed::from(error).into())
         };
         self.modified = self.files.now();
         if let Err(problem) = &done {
-            self.arriving.give_up();
             // Told at once: a client that goes away now closes nothing.
             self.refused = Some(match self.failed(problem).await {
                 Failed::Told(told) => told,
@@ -88,19 +86,19 @@ impl Writing {
     }
 
     /// It is there from now on.
-    pub(super) async fn close(mut self) -> Result<(), Failed> {
+    pub(super) async fn close(self) -> Result<(), Failed> {
         if let Some(problem) = &self.refused {
             return Err(self.failed(problem).await);
         }
-        if !self.arriving.is_whole() {
+        if !self.staged.is_whole() {
             return Err(self.failed(&Problem::NotWhole).await);
         }
         if let Some(name) = triggered(&self.name) {
             // One byte more than a trigger may have tells that it is too large.
-            let bytes = self.arriving.read_at(0, LARGEST_TRIGGER + 1).await?;
+            let bytes = self.staged.read_at(0, LARGEST_TRIGGER + 1).await?;
             return self.trigger(&name, bytes.to_vec()).await;
         }
-        let object = match self.arriving.stored().await {
+        let object = match self.stored().await {
             Ok(object) => object,
             Err(error) => return Err(self.failed(&error.into()).await),
         };
@@ -122,6 +120,16 @@ impl Writing {
         }
     }
 
+    /// The staged bytes, in the object store. A row says so before they are there.
+    async fn stored(&self) -> Result<Object, Failed> {
+        self.staged.sync().await?;
+        let mut writing = self.files.objects().begin(self.files.0.settings.largest_file)?;
+        let name = writing.name();
+        shelf::announce(&mut self.files.database().session().await?, name, self.files.now()).await?;
+        self.staged.hand_on(&mut writing).await?;
+        Ok(writing.finish().await?)
+    }
+
     /// The row in OUT; what had the name goes. Returns a content to delete.
     async fn uploaded(&self, object: &Object) -> Result<Option<Uuid>, Failed> {
         let now = self.files.now();
@@ -134,9 +142,8 @@ impl Writing {
             }
             released = self.files.taken_away(&mut transaction, &there, now).await?;
         }
-        let room = shelf::count_in(&mut transaction, self.user, object.length).await?;
-        let room = room.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
-        if room.used > room.limit {
+        let user = users::with_id(&mut transaction, self.user).await?.ok_or(Failed::Told(Problem::KeyNotAllowed))?;
+        if user.used.bytes.saturating_add(object.length) > user.bytes_limit {
             return Err(Problem::NoSpace.into());
         }
         let content = shelf::keep(&mut transaction, object).await?;
@@ -153,48 +160,26 @@ impl Writing {
             bytes: Bytes::Content(content),
             is_read: false,
         };
-        shelf::lay(&mut transaction, &file).await?;
+        shelf::add(&mut transaction, &file).await?;
         self.files.arrived(&mut transaction, &file).await?;
         transaction.commit().await?;
         Ok(released)
     }
 
     async fn trigger(&self, name: &Name, bytes: Vec<u8>) -> Result<(), Failed> {
-        let (files, of, trigger) = (self.files.clone(), (self.user, self.key), name.clone());
-        // To its end, also where the client goes away meanwhile: a job that is committed as taken is begun.
-        let taken = tokio::spawn(async move { files.take_trigger(of, &trigger, &bytes).await });
-        match taken.await.map_err(std::io::Error::other)?? {
-            true => Ok(()),
-            false => Err(self.home().refuse(name, Code::FIL1012).await),
-        }
-    }
-}
-
-impl Files {
-    /// Takes a trigger, and hands its job over where there is a place for it. False where one of its name is under way.
-    async fn take_trigger(&self, of: (Uuid, Fingerprint), name: &Name, bytes: &[u8]) -> Result<bool, Failed> {
-        let hand = self.0.hands.free();
-        let taken = until_it_holds(async || -> Result<_, Failed> {
-            let mut transaction = self.database().begin_beside_others().await?;
-            shelf::lock_home(&mut transaction, of.0).await?;
-            let taken = self.triggered(&mut transaction, of, name, bytes.to_vec(), hand.is_some()).await?;
+        let taken = until_it_holds(async || -> Result<bool, Failed> {
+            let mut transaction = self.files.database().begin_beside_others().await?;
+            shelf::lock_home(&mut transaction, self.user).await?;
+            let taken = self.files.trigger(&mut transaction, (self.user, self.key), name, bytes.clone()).await?;
             transaction.commit().await?;
             Ok(taken)
         });
-        let Some(job) = taken.await? else { return Ok(false) };
-        self.reached(Step::Triggered);
-        match (hand, job) {
-            (Some(hand), Some(job)) => {
-                if let Err(job) = hand.over(job) {
-                    // Whoever worked here has stopped meanwhile. The trigger is taken whatever becomes of this.
-                    if let Err(error) = self.0.jobs.later(&job, Duration::ZERO).await {
-                        tracing::warn!(%error, "a transfer waits for its lease's end: whoever was to work on it has stopped");
-                    }
-                }
-            }
-            _ => self.0.due.notify_one(),
+        if !taken.await? {
+            return Err(self.home().refuse(name, Code::FIL1012).await);
         }
-        Ok(true)
+        self.files.reached(Step::Triggered);
+        self.files.0.due.notify_one();
+        Ok(())
     }
 }
 

@@ -42,8 +42,8 @@ pub const RULES: Rules = Rules {
 /// A place in a file's way at which a process may die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// All of what came by SFTP is there, and no content of it is in the object store: what was sent of it is not whole.
-    Arrived,
+    /// All of what came by SFTP is staged, and nothing of it is in the object store.
+    Staged,
     /// The content of a piece is in the object store; no row names it.
     Piece,
     /// The content is in the object store, put together where it came in pieces; no row names it.

@@ -15,8 +15,7 @@ use crate::dies;
 use crate::settle::leases_end;
 
 const CHILD: &str = "HJEMMEL_TEST_FILES_CHILD";
-/// So long that it is on its way to the object store before its close.
-const CONTENT: &[u8] = &[b'x'; 100_000];
+const CONTENT: &[u8] = b"<bilag/>";
 
 pub(super) fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().unwrap()
@@ -27,7 +26,7 @@ pub(super) fn now() -> Timestamp {
 async fn child() {
     let Ok(told) = std::env::var(CHILD) else { return };
     let parts: Vec<&str> = told.split('|').collect();
-    let [folder, step, database, way] = parts.as_slice() else { panic!("{told}") };
+    let [folder, step, database] = parts.as_slice() else { panic!("{told}") };
     let (folder, step) = (PathBuf::from(folder), Step::ALL[step.parse::<usize>().unwrap()]);
     let at_step = move |reached: Step| {
         if reached == step {
@@ -37,26 +36,14 @@ async fn child() {
     let database = Database::open(&dies::from_words(database, &folder), Access::Change).await.unwrap();
     let parts = parts_in(&folder, database.clone(), Arc::new(Mutex::new(now())));
     let files = files_in(&folder, parts, RULES, Some(Arc::new(at_step)));
-    if *way == AT_ONCE {
-        let working = files.clone();
-        // It looks for what is there before the upload is written, and then has what comes.
-        tokio::spawn(async move { working.work().await });
-    }
     let sender = home(&files, SENDER).await;
     put(&sender, NAME, CONTENT).await.unwrap();
     put(&sender, &format!("{NAME}.trigger"), trigger(NAME, CONTENT.len()).as_bytes()).await.unwrap();
-    match *way {
-        AT_ONCE => tokio::time::sleep(Duration::from_secs(60)).await,
-        _ => settle(&files, &database).await,
-    }
+    settle(&files, &database).await;
     panic!("it should not have lived through {step:?}");
 }
 
-/// Whoever works on the node has the trigger's job at once; or it is taken as any other is.
-const AT_ONCE: &str = "at once";
-const TAKEN: &str = "taken";
-
-async fn killed_at_each_step(dialect: Dialect, way: &str) {
+async fn killed_at_each_step(dialect: Dialect) {
     for (at, step) in Step::ALL.into_iter().enumerate() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path();
@@ -66,7 +53,7 @@ async fn killed_at_each_step(dialect: Dialect, way: &str) {
         // The keys are made before the process that is killed needs them.
         drop(parts_in(folder, store.clone(), Arc::new(Mutex::new(now()))));
         store.close().await;
-        let told = format!("{}|{at}|{}|{way}", folder.display(), dies::in_words(&settings, folder));
+        let told = format!("{}|{at}|{}", folder.display(), dies::in_words(&settings, folder));
         dies::run("files::killed::child", (CHILD, told), step);
 
         let store = Database::open(&settings, Access::Change).await.unwrap();
@@ -103,20 +90,10 @@ async fn killed_at_each_step(dialect: Dialect, way: &str) {
 
 #[tokio::test]
 async fn nothing_is_lost_twice_or_half_seen_whenever_the_process_is_killed_on_sqlite() {
-    killed_at_each_step(Dialect::Sqlite, TAKEN).await;
-}
-
-#[tokio::test]
-async fn nor_where_its_job_is_begun_as_it_comes_on_sqlite() {
-    killed_at_each_step(Dialect::Sqlite, AT_ONCE).await;
+    killed_at_each_step(Dialect::Sqlite).await;
 }
 
 #[tokio::test]
 async fn nothing_is_lost_twice_or_half_seen_whenever_the_process_is_killed_on_postgresql() {
-    killed_at_each_step(Dialect::Postgres, TAKEN).await;
-}
-
-#[tokio::test]
-async fn nor_where_its_job_is_begun_as_it_comes_on_postgresql() {
-    killed_at_each_step(Dialect::Postgres, AT_ONCE).await;
+    killed_at_each_step(Dialect::Postgres).await;
 }

@@ -55,7 +55,7 @@ fn places() -> Vec<(Door, Step)> {
     [
         steps(Door::Api, &Step::DELIVERY),
         steps(Door::Api, &[Step::Fetched, Step::Confirmed, Step::Ending, Step::Ended]),
-        steps(Door::Sftp, &[Step::Arrived]),
+        steps(Door::Sftp, &[Step::Staged]),
         steps(Door::Sftp, &Step::DELIVERY),
         steps(Door::Sftp, &[Step::Fetched, Step::Confirmed]),
         steps(Door::Renamed, &[Step::Stored, Step::Waiting, Step::Admitted, Step::Taken]),

@@ -1,9 +1,7 @@
 //! Files from one system to another, on SQLite and PostgreSQL.
 
 mod announced;
-mod arriving;
 mod bounds;
-mod counted;
 mod door;
 mod killed;
 mod mailboxes;

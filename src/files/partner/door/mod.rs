@@ -318,12 +318,12 @@ impl File for Opened {
     async fn write_at(&mut self, offset: u64, bytes: Bytes) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
         let end = offset.saturating_add(bytes.len() as u64);
-        writing.changed(end, async |arriving| arriving.write_at(offset, bytes).await).await
+        writing.changed(end, async |staged| staged.write_at(offset, bytes).await).await
     }
 
     async fn set_size(&mut self, size: u64) -> Result<(), Problem> {
         let Opened::Written(writing) = self else { return Err(Problem::Denied) };
-        writing.changed(size, async |arriving| arriving.set_size(size).await).await
+        writing.changed(size, async |staged| staged.set_size(size).await).await
     }
 
     async fn sync(&mut self) -> Result<(), Problem> {

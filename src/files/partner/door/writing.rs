@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Folder, PartnerHome, code, of_store, problem};
-use crate::files::arriving::Arriving;
 use crate::files::codes::Code;
 use crate::files::core::{Failed, Written, drop_content};
 use crate::files::home::{Entry, Item, Opening, Problem};
@@ -17,6 +16,7 @@ use crate::files::partner::rows::File as Row;
 use crate::files::partner::work::UPLOADS_STAY_HOURS;
 use crate::files::partner::{receipts, room};
 use crate::files::shelf;
+use crate::files::staged::Staged;
 use crate::files::users::{count, instant, us};
 use crate::objects::Object;
 use crate::refusal::api::ApiRefusal;
@@ -285,7 +285,7 @@ pub struct Writing {
     home: PartnerHome,
     folder: Folder,
     name: Name,
-    arriving: Arriving,
+    staged: Staged,
     /// How large it may become.
     limit: u64,
     /// How many bytes more its agreement may have lying, as it was at the opening, and how many in all.
@@ -324,23 +324,23 @@ impl Writing {
             Ok(passing) => passing,
             Err(error) => return Err(home.refuse(folder, name, error).await),
         };
-        let mut arriving = match Arriving::new(files, limit).await {
-            Ok(arriving) => arriving,
-            Err(error) => return Err(home.refuse(folder, name, error.into()).await),
+        let mut staged = match Staged::new(&files.0.settings.staging).await {
+            Ok(staged) => staged,
+            Err(error) => return Err(home.refuse(folder, name, Failed::from(error).into()).await),
         };
         if let Some(upload) = found.filter(|_| !how.truncate) {
             let object = async { shelf::object(&mut mailboxes.database().session().await?, upload.content).await };
             let object = object.await.map_err(of_store)?;
             let mut old = mailboxes.0.parts.objects.read(&object, 0).await.map_err(Failed::from)?;
             while let Some(bytes) = old.next().await.map_err(Failed::from)? {
-                arriving.write_at(arriving.size(), bytes).await?;
+                staged.write_at(staged.size(), bytes).await.map_err(Failed::from)?;
             }
         }
         Ok(Self {
             home: home.again(),
             folder: folder.clone(),
             name: name.clone(),
-            arriving,
+            staged,
             limit,
             room,
             modified: mailboxes.now(),
@@ -352,22 +352,22 @@ impl Writing {
 
     /// As a listing would show it.
     pub(super) fn entry(&self) -> Entry {
-        Entry { name: self.name.clone(), size: self.arriving.size(), modified: self.modified }
+        Entry { name: self.name.clone(), size: self.staged.size(), modified: self.modified }
     }
 
-    pub(super) async fn read(&mut self, offset: u64, length: usize) -> Result<Bytes, Problem> {
-        Ok(self.arriving.read_at(offset, length).await?)
+    pub(super) async fn read(&self, offset: u64, length: usize) -> Result<Bytes, Problem> {
+        Ok(self.staged.read_at(offset, length).await.map_err(Failed::from)?)
     }
 
     pub(super) async fn sync(&self) -> Result<(), Problem> {
-        Ok(self.arriving.sync().await?)
+        Ok(self.staged.sync().await.map_err(Failed::from)?)
     }
 
     /// What was refused stays so: a later write that is taken would leave a hole. The receipt says why.
     pub(super) async fn changed(
         &mut self,
         size: u64,
-        change: impl AsyncFnOnce(&mut Arriving) -> Result<(), Failed>,
+        change: impl AsyncFnOnce(&mut Staged) -> std::io::Result<()>,
     ) -> Result<(), Problem> {
         if let Some(problem) = &self.refused {
             return Err(problem.clone());
@@ -379,13 +379,12 @@ impl Writing {
         } else if self.home.homes.files.staging_is_full() {
             Err(Failed::Told(Problem::DiskFull).into())
         } else {
-            change(&mut self.arriving).await.map_err(MailboxError::from)
+            change(&mut self.staged).await.map_err(|error| Failed::from(error).into())
         };
         self.modified = self.home.mailboxes().now();
         match done {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.arriving.give_up();
                 let problem = self.home.refuse(&self.folder, &self.name, error).await;
                 self.refused = Some(problem.clone());
                 Err(problem)
@@ -394,8 +393,8 @@ impl Writing {
     }
 
     /// It is delivered from now on, or lies there until it is renamed.
-    pub(super) async fn close(mut self) -> Result<(), Problem> {
-        if let Some(problem) = self.refused.take() {
+    pub(super) async fn close(self) -> Result<(), Problem> {
+        if let Some(problem) = self.refused {
             return Err(problem);
         }
         match self.closed().await {
@@ -404,14 +403,13 @@ impl Writing {
         }
     }
 
-    async fn closed(&mut self) -> Result<(), MailboxError> {
-        if !self.arriving.is_whole() {
+    async fn closed(&self) -> Result<(), MailboxError> {
+        if !self.staged.is_whole() {
             return Err(Failed::Told(Problem::NotWhole).into());
         }
         let mailboxes = self.home.mailboxes();
         let entered = mailboxes.enter(super::Shown::Key(self.home.key)).await?;
-        mailboxes.reached(Step::Arrived);
-        let object = self.arriving.stored().await?;
+        let object = self.stored().await?;
         mailboxes.reached(Step::Stored);
         let name = object.name.uuid();
         if is_waiting(&self.name) {
@@ -439,6 +437,17 @@ impl Writing {
             Err(MailboxError::Failed(_)) => {}
         }
         handed.map(drop)
+    }
+
+    /// The staged bytes, in the object store. A row says so before they are there.
+    async fn stored(&self) -> Result<Object, MailboxError> {
+        let mailboxes = self.home.mailboxes();
+        self.staged.sync().await.map_err(Failed::from)?;
+        mailboxes.reached(Step::Staged);
+        let mut writing = mailboxes.0.parts.objects.begin(self.limit)?;
+        shelf::announce(&mut mailboxes.database().session().await?, writing.name(), mailboxes.now()).await?;
+        self.staged.hand_on(&mut writing).await?;
+        Ok(writing.finish().await?)
     }
 
     /// Keeps it under its name that is not final. Returns a content to delete: of what had the name.
