@@ -442,7 +442,8 @@ async fn a_trigger_that_comes_by_another_name_and_is_renamed_is_one_and_so_is_a_
         put(&sender, &format!(".in.{NAME}."), CONTENT).await.unwrap();
         sender.rename((&Folder::Out, &name(&format!(".in.{NAME}."))), (&Folder::Out, &name(NAME)), false).await.unwrap();
         world.settle().await;
-        assert!(world.receipt(NAME).await.unwrap().contains("SUCCESS"), "{}", world.kind);
+        let receipt = world.receipt(NAME).await.unwrap();
+        assert!(receipt.contains("SUCCESS"), "{}: {receipt}", world.kind);
     }
 }
 
