@@ -3,7 +3,7 @@
 //! The tasks of a service are a [`graph`](mod@graph), which is data (`policies/onboarding`): [`load`] refuses one that could never be finished.
 //! [`standing`] says of each task where it stands, a pure function. [`store`] keeps the connections, with what persons state of
 //! them; [`sight`] looks up what the gateway sees by itself, for many connections with one query a table. [`shown`] puts both
-//! together, [`picture`] draws it, and [`told`] tells who is next by mail. [`consent`]: who agrees to a connection, for which side.
+//! together, [`picture`] draws it, and [`reminders`] remind who is next by mail. [`consent`]: who agrees to a connection, for which side.
 
 pub mod consent;
 pub mod decide;
